@@ -1,0 +1,160 @@
+"""Owns `make soak`: does a worker's memory hold over 100,000 orders, does a year replay exactly.
+
+At most half an hour, not part of the tests. Exit status 1 when memory grew by a fifth or more,
+when the replay's balances differ, or when the ledger does not verify.
+"""
+
+import argparse
+import secrets
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.load import drive
+from bench.postgres import Postgres, running_postgres, temporary_folder
+from bench.processes import (
+    BenchError,
+    free_port,
+    interrupt_on_terminate,
+    resident_bytes,
+    run_command,
+    running_server,
+    say,
+)
+from bench.run import DATABASE
+from bench.serving import THREADS, Served, flask_command, served_program
+
+ORDERS = 100_000
+WARM_UP_ORDERS = 10_000
+STEP_ORDERS = 10_000
+GROWTH_MAX_BP = 2_000
+REPLAY_TIMEOUT_S = 1_200
+
+
+def soak_memory(served: Served, *, orders: int) -> bool:
+    """Send the orders; whether every worker grew by less than the bar since its warm-up."""
+    _send(served, WARM_UP_ORDERS)
+    # What the system gives to a worker late (thread stacks, caches) belongs to the warm-up.
+    warm = resident_bytes(served.server.pid)
+    say(f"after {WARM_UP_ORDERS:,} orders: {_mebibytes(warm)}")
+    sent = WARM_UP_ORDERS
+    now = warm
+    while sent < orders:
+        step = min(STEP_ORDERS, orders - sent)
+        started = time.monotonic()
+        _send(served, step)
+        sent += step
+        now = resident_bytes(served.server.pid)
+        rate = step / (time.monotonic() - started)
+        say(f"after {sent:,} orders: {_mebibytes(now)}, {rate:,.0f}/s")
+    if now.keys() != warm.keys():
+        raise BenchError(f"workers were replaced meanwhile: {sorted(warm)} became {sorted(now)}")
+    is_held = True
+    for pid, before in warm.items():
+        growth_bp = (now[pid] - before) * 10_000 // before
+        is_met = growth_bp < GROWTH_MAX_BP
+        is_held = is_held and is_met
+        print(
+            f"worker {pid}: {before >> 20} MiB after {WARM_UP_ORDERS:,} orders, "
+            f"{now[pid] >> 20} MiB after {orders:,}: {growth_bp / 100:+.1f} % "
+            f"(needed: less than {GROWTH_MAX_BP / 100:.0f} %) {'met' if is_met else 'missed'}"
+        )
+    return is_held
+
+
+def _send(served: Served, how_many: int) -> None:
+    load = drive(
+        served.address,
+        served.workload.orders(how_many),
+        seconds=600,
+        expected=frozenset({201}),
+    )
+    if load.unexpected or load.count != how_many:
+        raise BenchError(f"{load.count} of {how_many} orders: {load.statuses} {load.unexpected}")
+
+
+def _mebibytes(resident: dict[int, int]) -> str:
+    return ", ".join(f"{size >> 20} MiB" for size in resident.values())
+
+
+def replay_year(folder: Path, *, name: str, database_url: str) -> None:
+    """Replay the Complete Journey year by batch on one database and check it.
+
+    THE PLACE TO CONNECT THE REPLAY: it shells out to the command line and believes its exit
+    status. `flask replay completejourney` creates its program, sends the year through the served
+    address and ends with 1 when a balance differs from the independent computation.
+    """
+    environment = {
+        "DATABASE_URL": database_url,
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "SERVER_THREADS": str(THREADS),
+    }
+    run_command(flask_command("db", "upgrade"), environment=environment)
+    port = free_port()
+    with running_server(
+        flask_command("serve", "--host", "127.0.0.1", "--port", str(port)),
+        port=port,
+        ready_path="/readyz",
+        log=folder / f"{name}-replay.log",
+        environment=environment,
+    ) as server:
+        started = time.monotonic()
+        report = run_command(
+            flask_command(
+                *("replay", "completejourney", "--order", "batch"),
+                *("--url", f"http://{server.host}:{server.port}"),
+            ),
+            environment=environment,
+            timeout=REPLAY_TIMEOUT_S,
+        )
+        seconds = time.monotonic() - started
+    print(f"{name}: the year replayed in {seconds:.0f} s\n{report}")
+    print(run_command(flask_command("ledger", "verify"), environment=environment, timeout=600))
+
+
+def soak_postgres(folder: Path, *, postgres: Postgres, orders: int) -> bool:
+    """The memory soak on PostgreSQL, where the number of workers is the number of cores."""
+    postgres.create_database(DATABASE)
+    with served_program(
+        folder,
+        name="soak",
+        database_url=postgres.url(DATABASE),
+        threads=THREADS,
+        member_count=10_000,
+    ) as served:
+        return soak_memory(served, orders=orders)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the chosen parts and answer the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
+    parser.add_argument("--orders", type=int, default=ORDERS)
+    parser.add_argument("--parts", nargs="+", choices=("memory", "replay"))
+    options = parser.parse_args(arguments)
+    parts = options.parts or ["memory", "replay"]
+    if options.orders <= WARM_UP_ORDERS:
+        parser.error(f"--orders must be more than the warm-up of {WARM_UP_ORDERS}")
+    interrupt_on_terminate()
+    is_held = True
+    with ExitStack() as stack:
+        folder = stack.enter_context(temporary_folder())
+        postgres = stack.enter_context(running_postgres(folder))
+        if "memory" in parts:
+            is_held = soak_postgres(folder, postgres=postgres, orders=options.orders)
+        if "replay" in parts:
+            postgres.create_database("replay")
+            replay_year(folder, name="PostgreSQL", database_url=postgres.url("replay"))
+            replay_year(folder, name="SQLite", database_url=f"sqlite:///{folder / 'replay.db'}")
+    return 0 if is_held else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        say("stopped")
+        sys.exit(130)
+    except BenchError as error:
+        say(str(error))
+        sys.exit(1)

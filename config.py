@@ -1,0 +1,109 @@
+"""Settings: every environment variable that Dangol reads, in one place."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_KNOWN_KEYS = {"dev", "secret", "changeme", "change-me", "development", "test", "password"}
+SECRET_KEY_MIN = 32
+
+
+class SettingsError(ValueError):
+    """A setting that the application refuses to start with; the message says what to set."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Resolved settings. `Settings.from_env()` reads them; tests build them directly."""
+
+    database_url: str
+    secret_key: str
+    secret_key_fallbacks: tuple[str, ...] = ()
+    base_url: str = "http://127.0.0.1:8000"
+    log_level: str = "info"
+    server_threads: int = 4
+    server_workers: int = 0
+    statement_timeout_ms: int = 15_000
+    lock_timeout_ms: int = 10_000
+    is_production: bool = False
+
+    @classmethod
+    def from_env(cls, environ: dict[str, str] | None = None) -> "Settings":
+        """Read the environment; SettingsError when production would start unsafely."""
+        env = dict(os.environ) if environ is None else environ
+        is_production = env.get("DANGOL_ENV", "development") == "production"
+        secret_key = env.get("SECRET_KEY", "")
+        if is_production:
+            _check_secret_key(secret_key)
+        fallbacks = tuple(key for key in env.get("SECRET_KEY_FALLBACKS", "").split(",") if key)
+        return cls(
+            database_url=_database_url(env.get("DATABASE_URL", "")),
+            secret_key=secret_key or _development_key(),
+            secret_key_fallbacks=fallbacks,
+            base_url=env.get("BASE_URL", "http://127.0.0.1:8000").rstrip("/"),
+            log_level=env.get("LOG_LEVEL", "info").lower(),
+            server_threads=_number(env, "SERVER_THREADS", 4, least=1, most=64),
+            server_workers=_number(env, "SERVER_WORKERS", 0, least=0, most=64),
+            statement_timeout_ms=_number(env, "STATEMENT_TIMEOUT_MS", 15_000, least=100),
+            lock_timeout_ms=_number(env, "LOCK_TIMEOUT_MS", 10_000, least=10),
+            is_production=is_production,
+        )
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is the embedded one."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The key that signs now, then those still accepted."""
+        return (self.secret_key, *self.secret_key_fallbacks)
+
+
+def _check_secret_key(key: str) -> None:
+    advice = 'Set it to the output of: python -c "import secrets; print(secrets.token_urlsafe(48))"'
+    if not key:
+        raise SettingsError(f"SECRET_KEY is missing. {advice}")
+    if len(key) < SECRET_KEY_MIN or key.lower() in _KNOWN_KEYS or len(set(key)) < 8:
+        raise SettingsError(f"SECRET_KEY is too short or well known. {advice}")
+
+
+def _database_url(url: str) -> str:
+    if not url:
+        path = Path("var/dangol.db").absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{path}"
+    for scheme in ("postgresql://", "postgres://"):
+        if url.startswith(scheme):
+            return "postgresql+psycopg://" + url[len(scheme) :]
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise SettingsError(
+            "DATABASE_URL must start with sqlite:/// or postgresql+psycopg://; "
+            f"it starts with {url.split(':', 1)[0]!r}."
+        )
+    return url
+
+
+def _development_key() -> str:
+    """A key of this checkout's own, kept in var/, so that a restart keeps what it signed."""
+    path = Path("var/development-secret-key")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_text(os.urandom(32).hex())
+        path.chmod(0o600)
+    return path.read_text().strip()
+
+
+def _number(
+    env: dict[str, str], name: str, default: int, *, least: int, most: int = 86_400_000
+) -> int:
+    text = env.get(name, "")
+    if not text:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        raise SettingsError(f"{name} must be an integer from {least} to {most}; it is {text!r}.")
+    return value

@@ -1,0 +1,271 @@
+"""Two databases behind one code path: engine set-up, units of work, statements compiled once.
+
+A unit of work is one transaction that `in_transaction` commits, and the only place that commits.
+It repeats the whole unit when a race was lost, so a unit may touch nothing but the database.
+SQLite writers start with BEGIN IMMEDIATE (one at a time, queued in this process first); PostgreSQL
+runs READ COMMITTED with row locks. Hot statements skip SQLAlchemy's execution layer: they are
+compiled once per dialect and run on the driver's own connection.
+"""
+
+import itertools
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from psycopg.types.numeric import Int8Dumper
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import DeclarativeBase
+
+from config import Settings
+from core.errors import Problem
+
+T = TypeVar("T")
+Row = Sequence[Any]
+
+#: Lost races that a fresh attempt can win: serialization, deadlock, unique violation.
+_RETRIED = {"40001", "40P01", "23505"}
+_ATTEMPTS = 8
+
+
+class Base(DeclarativeBase):
+    """Parent of every table class."""
+
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+
+#: 16 bytes of a UUIDv7.
+Id = sa.LargeBinary(16)
+
+
+class Restart(Exception):
+    """The unit found that it must lock more than it had: run it again from the start."""
+
+
+def init(app: Flask, settings: Settings) -> None:
+    """Bind the application to its database."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(settings)
+    db.init_app(app)
+    with app.app_context():
+        engine = db.engine
+    if settings.is_sqlite:
+        event.listen(engine, "connect", _set_up_sqlite(settings))
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _set_up_postgresql)
+
+
+def _engine_options(settings: Settings) -> dict[str, Any]:
+    if settings.is_sqlite:
+        return {
+            "connect_args": {"check_same_thread": False, "isolation_level": None},
+            "pool_size": settings.server_threads,
+            "max_overflow": 32,
+            "pool_timeout": 10,
+        }
+    options = (
+        f"-c timezone=utc -c statement_timeout={settings.statement_timeout_ms}"
+        f" -c lock_timeout={settings.lock_timeout_ms}"
+        " -c idle_in_transaction_session_timeout=60000"
+    )
+    return {
+        "connect_args": {"options": options, "prepare_threshold": 2, "connect_timeout": 10},
+        "pool_size": settings.server_threads,
+        "max_overflow": 2,
+        "pool_timeout": 10,
+        "pool_use_lifo": True,
+    }
+
+
+def _set_up_sqlite(settings: Settings) -> Callable[[sqlite3.Connection, Any], None]:
+    def set_up(connection: sqlite3.Connection, _record: Any) -> None:
+        for pragma in (
+            f"busy_timeout={settings.lock_timeout_ms}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "cache_size=-65536",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return set_up
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    is_write = connection.get_execution_options().get("is_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def _set_up_postgresql(connection: psycopg.Connection[Any], _record: Any) -> None:
+    # One wire type for every integer: otherwise psycopg picks int2, int4 or int8 by value and
+    # each combination becomes a prepared statement of its own.
+    connection.adapters.register_dumper(int, Int8Dumper)
+    # 200 statements, each prepared at its second use, stay prepared per connection.
+    connection.prepared_max = 200
+
+
+_sqlite_writer = threading.Lock()
+
+
+def in_transaction(work: Callable[[sa.Connection], T]) -> T:
+    """Run `work` in one transaction and commit it; run it again when it lost a race.
+
+    Raises whatever `work` raises, with nothing written, and `Problem` 503 when the store is
+    locked, full or away. After a 503 the caller repeats the request with the same reference.
+    """
+    for attempt in itertools.count(1):
+        try:
+            return _attempt(work)
+        except Restart:
+            if attempt >= _ATTEMPTS:
+                raise unavailable("The rows of this request keep changing.") from None
+        except (DBAPIError, psycopg.Error, sqlite3.Error, PoolTimeout) as error:
+            if attempt >= _ATTEMPTS or not _is_lost_race(error):
+                raise
+        # Not chance that decides anything: it only keeps two losers from meeting again.
+        time.sleep(random.uniform(0.0, 0.004) * attempt)
+    raise AssertionError("unreachable")
+
+
+def _attempt(work: Callable[[sa.Connection], T]) -> T:
+    engine = db.engine
+    if engine.dialect.name == "sqlite":
+        with (
+            _sqlite_queue(),
+            engine.connect().execution_options(is_write=True) as connection,
+            connection.begin(),
+        ):
+            return work(connection)
+    with engine.connect() as connection, connection.begin():
+        return work(connection)
+
+
+class _sqlite_queue:  # noqa: N801
+    """Writers of this process wait here in turn, not in SQLite's busy loop that sleeps."""
+
+    def __enter__(self) -> None:
+        if not _sqlite_writer.acquire(timeout=10):
+            raise unavailable("Another writer holds the database.")
+
+    def __exit__(self, *_: object) -> None:
+        _sqlite_writer.release()
+
+
+def reading(work: Callable[[sa.Connection], T]) -> T:
+    """Run `work` on one consistent read transaction; nothing it does is kept."""
+    with db.engine.connect() as connection, connection.begin() as transaction:
+        try:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                )
+            return work(connection)
+        finally:
+            transaction.rollback()
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    return getattr(error, "orig", None) or error
+
+
+def _is_lost_race(error: BaseException) -> bool:
+    cause = _driver_error(error)
+    if isinstance(cause, sqlite3.IntegrityError):
+        return "UNIQUE" in str(cause)
+    return getattr(cause, "sqlstate", None) in _RETRIED
+
+
+def unavailable(detail: str) -> Problem:
+    """503 `storage_unavailable`."""
+    return Problem(
+        503,
+        "storage_unavailable",
+        f"{detail} Nothing is lost: send the same request again.",
+        headers={"Retry-After": "1"},
+    )
+
+
+def as_problem(error: BaseException) -> Problem | None:
+    """The 503 for a database that is locked, full or away; None when it is a fault of ours."""
+    if isinstance(error, PoolTimeout):
+        return Problem(
+            503,
+            "overloaded",
+            "All database connections are in use. Send the same request again.",
+            headers={"Retry-After": "1"},
+        )
+    cause = _driver_error(error)
+    if isinstance(cause, sqlite3.OperationalError):
+        return unavailable(f"The database cannot be used just now ({cause}).")
+    if isinstance(cause, psycopg.Error):
+        state = cause.sqlstate or ""
+        if state[:2] in {"08", "53", "55", "57", "40"} or isinstance(
+            cause, psycopg.OperationalError
+        ):
+            return unavailable("The database cannot be used just now.")
+    return None
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether the database refused a row (a constraint): nothing of the unit was written."""
+    cause = _driver_error(error)
+    return isinstance(cause, (psycopg.IntegrityError, sqlite3.IntegrityError))
+
+
+class Statement:
+    """A Core statement compiled once per dialect and run on the driver's own connection.
+
+    Values are bound as they are: bytes, str, int, bool and None, and rows come back as the
+    driver gives them (SQLite's booleans are 0 and 1).
+    """
+
+    def __init__(self, statement: sa.ClauseElement) -> None:
+        self._statement = statement
+        self._compiled: dict[str, tuple[str, list[str] | None]] = {}
+
+    def rows(self, connection: sa.Connection, values: Mapping[str, Any]) -> list[Row]:
+        """Run it and return every row."""
+        return list(self._run(connection, values).fetchall())
+
+    def first(self, connection: sa.Connection, values: Mapping[str, Any]) -> Row | None:
+        """Run it and return the first row, if any."""
+        row: Row | None = self._run(connection, values).fetchone()
+        return row
+
+    def _run(self, connection: sa.Connection, values: Mapping[str, Any]) -> Any:
+        name = connection.dialect.name
+        found = self._compiled.get(name)
+        if found is None:
+            compiled = self._statement.compile(dialect=connection.dialect)
+            order = getattr(compiled, "positiontup", None)
+            found = self._compiled[name] = (str(compiled), order)
+        sql, order = found
+        bound = values if order is None else tuple(values[key] for key in order)
+        return execute(connection, sql, bound)
+
+
+def execute(connection: sa.Connection, sql: str, values: Any) -> Any:
+    """Run SQL of our own making on the driver's connection, inside the current transaction."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    return driver.execute(sql, values)

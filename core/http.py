@@ -1,0 +1,341 @@
+"""HTTP in one manner: routes declare what they take and answer, every fault is a problem.
+
+Owns request ids, the reading and validating of bodies and queries, JSON answers, and the
+translation of every exception (Flask's and Werkzeug's too) into `application/problem+json`.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import flask_smorest
+import marshmallow as ma
+from flask import Flask, Response, g, request
+from flask.json.provider import JSONProvider
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
+
+from core import db, jsontext
+from core.errors import FieldError, Problem, invalid
+from core.fields import Boolean, Integer, Schema, Text, reference_fault
+
+BODY_MAX = 1024 * 1024
+_log = logging.getLogger("dangol.http")
+View = Callable[..., Any]
+
+_CODES = {
+    400: "malformed_request",
+    401: "authentication_required",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    429: "rate_limited",
+}
+_DETAILS = {
+    404: "There is nothing at this address. The list of addresses is at /docs.",
+    413: "The body is larger than 1 MiB. Send less at once, a batch in parts.",
+}
+
+
+class ReferenceConverter(BaseConverter):
+    """A caller's reference in a path; it may hold slashes that arrive decoded."""
+
+    regex = ".+?"
+    part_isolating = False
+
+
+class _Provider(JSONProvider):
+    def dumps(self, obj: Any, **_: Any) -> str:
+        return jsontext.text(obj)
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return jsontext.read(s.encode() if isinstance(s, str) else s)
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        value = args[0] if len(args) == 1 else kwargs or list(args)
+        return Response(jsontext.write(value), mimetype="application/json")
+
+
+class ProblemAnswer(Schema):
+    """Problem details (RFC 9457)."""
+
+    class FieldErrorAnswer(Schema):
+        """One finding in the body."""
+
+        pointer = Text(required=True, least=0, metadata={"description": "RFC 6901 pointer."})
+        code = Text(required=True, metadata={"description": "Which rule was broken."})
+        detail = Text(required=True, most=2000, metadata={"description": "What to do about it."})
+
+    class Meta:
+        """Codes bring fields of their own."""
+
+        unknown = ma.INCLUDE
+
+    type = Text(required=True, metadata={"description": "Address of the code's description."})
+    title = Text(required=True, metadata={"description": "The status in words."})
+    status = Integer(required=True, metadata={"description": "The HTTP status."})
+    detail = Text(required=True, most=2000, metadata={"description": "What was wrong, what to do."})
+    code = Text(required=True, metadata={"description": "Stable code of the contract."})
+    request_id = Text(required=True, metadata={"description": "Names this request in the log."})
+    errors = ma.fields.List(
+        ma.fields.Nested(FieldErrorAnswer), metadata={"description": "Findings by pointer."}
+    )
+
+
+_PROBLEM = ProblemAnswer()
+
+
+class Routes(flask_smorest.Blueprint):
+    """A blueprint whose operations declare body, query and answers once, for code and docs."""
+
+    def operation(
+        self,
+        method: str,
+        rule: str,
+        *,
+        answers: dict[int, Schema | dict[str, Any] | str],
+        body: Schema | None = None,
+        query: Schema | None = None,
+        problems: tuple[int, ...] = (),
+        parameters: tuple[dict[str, Any], ...] = (),
+    ) -> Callable[[View], View]:
+        """Register a view.
+
+        `body` and `query` are loaded strictly and passed under these names; `answers` document
+        the 2xx and 3xx by status; `problems` name the 4xx beyond those that any route can give.
+        """
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def wrapped(**arguments: Any) -> Any:
+                if request.view_args:
+                    _check_references(request.view_args)
+                if query is not None:
+                    arguments["query"] = load_query(query)
+                elif request.args:
+                    unknown = next(iter(request.args))
+                    raise invalid([FieldError(f"?{unknown[:64]}", "unknown_field", _UNKNOWN)])
+                if body is not None:
+                    arguments["body"] = load_body(body)
+                return view(**arguments)
+
+            documentation = _documentation(
+                answers=answers, body=body, query=query, problems=problems, parameters=parameters
+            )
+            wrapped._apidoc = {"manual_doc": documentation}  # type: ignore[attr-defined]
+            self.add_url_rule(rule, view.__name__, wrapped, methods=[method])
+            return wrapped
+
+        return decorate
+
+
+_UNKNOWN = "is not a parameter of this address; see /docs"
+
+
+def _documentation(
+    *,
+    answers: dict[int, Schema | dict[str, Any] | str],
+    body: Schema | None,
+    query: Schema | None,
+    problems: tuple[int, ...],
+    parameters: tuple[dict[str, Any], ...],
+) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, answer in answers.items():
+        if isinstance(answer, str):
+            responses[str(status)] = {"description": answer}
+        elif isinstance(answer, dict):
+            responses[str(status)] = answer
+        else:
+            responses[str(status)] = {
+                "description": (answer.__doc__ or "OK").strip().splitlines()[0],
+                "content": {"application/json": {"schema": answer}},
+            }
+    statuses = {400, 401, 403, 404, 422, 429, 500, 503, *problems}
+    if body is not None:
+        statuses |= {413, 415}
+    for status in sorted(statuses):
+        responses[str(status)] = {
+            "description": "Problem details.",
+            "content": {"application/problem+json": {"schema": _PROBLEM}},
+        }
+    documentation: dict[str, Any] = {"responses": responses}
+    if body is not None:
+        documentation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": body}},
+        }
+    shown = list(parameters)
+    if query is not None:
+        shown.append({"in": "query", "schema": query})  # type: ignore[dict-item]
+    if shown:
+        documentation["parameters"] = shown
+    return documentation
+
+
+def _check_references(arguments: dict[str, Any]) -> None:
+    for name, value in arguments.items():
+        if isinstance(value, str) and (fault := reference_fault(value)):
+            raise invalid([FieldError(f"/{name}", "invalid", f"in the path {fault}")])
+
+
+def load_body(schema: Schema) -> Any:
+    """The request's body through a schema: 415, 413, 400 or 422 when it is not acceptable."""
+    return load(schema, read_body())
+
+
+def read_body(*, also: str = "application/json") -> Any:
+    """The request's JSON body, read strictly and not yet validated; `also` names a second type."""
+    if request.mimetype not in {"application/json", also}:
+        raise Problem(
+            415, "unsupported_media_type", "Send the body with Content-Type: application/json."
+        )
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if charset not in {"utf-8", "utf8"}:
+        raise Problem(415, "unsupported_media_type", "Send JSON in UTF-8.")
+    try:
+        return jsontext.read(request.get_data(cache=True))
+    except jsontext.MalformedJson as error:
+        raise Problem(400, "malformed_json", f"The body is not acceptable JSON: {error}.") from None
+
+
+def load(schema: Schema, value: Any, *, pointer: str = "") -> Any:
+    """A JSON value through a schema; 422 with every finding and its pointer."""
+    try:
+        return schema.load(value)
+    except ma.ValidationError as error:
+        raise invalid(_findings(error.messages, pointer)) from None
+
+
+def load_query(schema: Schema) -> Any:
+    """The query string through a schema; integers and booleans are read from their text."""
+    values: dict[str, Any] = {}
+    for name, items in request.args.lists():
+        if len(items) > 1:
+            raise invalid([FieldError(f"?{name[:64]}", "invalid", "may be given only once")])
+        values[name] = _from_text(schema.fields.get(name), items[0])
+    try:
+        return schema.load(values)
+    except ma.ValidationError as error:
+        findings = _findings(error.messages, "")
+        raise invalid(
+            [FieldError("?" + one.pointer[1:], one.code, one.detail) for one in findings]
+        ) from None
+
+
+def _from_text(field: Any, text: str) -> Any:
+    if isinstance(field, Integer) and len(text) < 20 and text.lstrip("-").isdecimal():
+        return int(text) if text.isascii() else text
+    if isinstance(field, Boolean):
+        return {"true": True, "false": False}.get(text, text)
+    return text
+
+
+def _findings(messages: Any, pointer: str) -> list[FieldError]:
+    found: list[FieldError] = []
+    if isinstance(messages, dict):
+        for name, inner in messages.items():
+            if name == "_schema":
+                found.extend(_findings(inner, pointer))
+                continue
+            token = str(name).replace("~", "~0").replace("/", "~1")
+            token = token.encode("utf-8", "backslashreplace").decode()[:128]
+            found.extend(_findings(inner, f"{pointer}/{token}"))
+        return found
+    for message in messages if isinstance(messages, list) else [messages]:
+        text = str(message)
+        if text.startswith("Missing data"):
+            found.append(FieldError(pointer, "required", "is required"))
+        elif text.startswith("Field may not be null"):
+            found.append(FieldError(pointer, "invalid", "must not be null; leave it out instead"))
+        elif "not a field of this object" in text:
+            found.append(FieldError(pointer, "unknown_field", text))
+        else:
+            found.append(FieldError(pointer, "invalid", text))
+    return found[:100]
+
+
+def init(app: Flask) -> None:
+    """Install request ids, the JSON provider and the handlers of every exception."""
+    app.json = _Provider(app)
+    app.url_map.converters["ref"] = ReferenceConverter
+    app.url_map.merge_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
+    app.before_request(_name_request)
+    app.after_request(_finish)
+    handle_exceptions(app)
+
+
+def handle_exceptions(app: Flask) -> None:
+    """Answer every exception as a problem; called again after an extension set its own manner."""
+    app.register_error_handler(HTTPException, _answer_exception)
+    app.register_error_handler(Exception, _answer_exception)
+
+
+def _name_request() -> None:
+    g.request_id = secrets.token_hex(8)
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-Id"] = request_id()
+    if response.status_code >= 400:
+        _log.log(
+            logging.ERROR if response.status_code >= 500 else logging.INFO,
+            "request refused",
+            extra={"status": response.status_code, "code": g.get("problem_code")},
+        )
+    return response
+
+
+def request_id() -> str:
+    """The id of the current request, made when it came in."""
+    found: str | None = g.get("request_id")
+    if found is None:
+        found = g.request_id = secrets.token_hex(8)
+    return found
+
+
+def _answer_exception(error: Exception) -> Response:
+    if isinstance(error, Problem):
+        return answer_problem(error)
+    if isinstance(error, HTTPException):
+        return _answer_http_exception(error)
+    problem = db.as_problem(error)
+    if problem is None:
+        _log.exception("unexpected error")
+        problem = Problem(
+            500, "internal_error", "This is our fault; it is logged under the request id."
+        )
+    else:
+        _log.error("storage unavailable", extra={"error": type(error).__name__})
+    return answer_problem(problem)
+
+
+def _answer_http_exception(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return Response(status=status, headers=error.get_headers())
+    code = _CODES.get(status, "malformed_request" if status < 500 else "internal_error")
+    detail = _DETAILS.get(status) or str(error.description or error.name)
+    headers = {}
+    if status == 405:
+        allowed = sorted(getattr(error, "valid_methods", None) or [])
+        headers["Allow"] = ", ".join(allowed)
+        detail = f"This address knows {', '.join(allowed)}."
+    return answer_problem(Problem(status, code, detail, headers=headers))
+
+
+def answer_problem(problem: Problem) -> Response:
+    """The response of a problem."""
+    g.problem_code = problem.code
+    body = problem.shown() | {"request_id": request_id()}
+    return Response(
+        jsontext.write(body),
+        status=problem.status,
+        headers=problem.headers,
+        mimetype="application/problem+json",
+    )

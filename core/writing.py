@@ -1,0 +1,133 @@
+"""Writing a plan: rows of several tables in as few statements as the database allows.
+
+PostgreSQL takes them as one statement of data-modifying CTEs (or COPY for a bulk of new rows),
+SQLite one statement per table. Foreign keys are checked at the end of the statement, so the
+order of tables matters to SQLite alone. Writes to one table must not meet in one row.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from core import db
+
+_COPY_FROM = 8
+
+
+@dataclass(slots=True, eq=False)
+class _Write:
+    table: sa.Table
+    kind: Literal["insert", "replace"]
+    rows: list[Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class Writes:
+    """Rows to write, by table, in the order in which the tables were first named."""
+
+    _writes: dict[tuple[str, str], _Write] = field(default_factory=dict)
+
+    def insert(self, table: sa.Table, row: Mapping[str, Any]) -> None:
+        """A row that does not exist yet; a duplicate key ends the unit as a lost race."""
+        self._add(table, "insert", row)
+
+    def replace(self, table: sa.Table, row: Mapping[str, Any]) -> None:
+        """A row whose key may exist: all its columns are set. The last one told wins."""
+        key = tuple(row[column.name] for column in table.primary_key)
+        write = self._writes.get((table.name, "replace"))
+        if write is not None:
+            write.rows = [
+                old
+                for old in write.rows
+                if tuple(old[column.name] for column in table.primary_key) != key
+            ]
+        self._add(table, "replace", row)
+
+    def _add(
+        self, table: sa.Table, kind: Literal["insert", "replace"], row: Mapping[str, Any]
+    ) -> None:
+        write = self._writes.get((table.name, kind))
+        if write is None:
+            write = self._writes[table.name, kind] = _Write(table, kind, [])
+        write.rows.append(row)
+
+    def run(self, connection: sa.Connection) -> None:
+        """Write everything within the current transaction."""
+        writes = [write for write in self._writes.values() if write.rows]
+        if connection.dialect.name == "sqlite":
+            for write in writes:
+                _write_sqlite(connection, write)
+            return
+        bulk = [w for w in writes if w.kind == "insert" and len(w.rows) >= _COPY_FROM]
+        # Replaced rows (accounts) first: the bulk of new rows refers to them.
+        _write_postgresql(connection, [write for write in writes if write not in bulk])
+        for write in bulk:
+            _copy(connection, write)
+
+
+def _write_sqlite(connection: sa.Connection, write: _Write) -> None:
+    sql = _sql(write.table, write.kind, 1, "sqlite")
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.executemany(sql, [_values(write.table, row) for row in write.rows])
+
+
+def _write_postgresql(connection: sa.Connection, writes: Sequence[_Write]) -> None:
+    if not writes:
+        return
+    sql = _combined(tuple((write.table, write.kind, len(write.rows)) for write in writes))
+    values: list[Any] = []
+    for write in writes:
+        for row in write.rows:
+            values.extend(_values(write.table, row))
+    db.execute(connection, sql, values)
+
+
+def _copy(connection: sa.Connection, write: _Write) -> None:
+    names = ", ".join(f'"{column.name}"' for column in write.table.columns)
+    driver: Any = connection.connection.driver_connection
+    with (
+        driver.cursor() as cursor,
+        cursor.copy(f'COPY "{write.table.name}" ({names}) FROM STDIN') as copy,
+    ):
+        for row in write.rows:
+            copy.write_row(_values(write.table, row))
+
+
+def _values(table: sa.Table, row: Mapping[str, Any]) -> list[Any]:
+    return [row[name] for name in _names(table)]
+
+
+@functools.cache
+def _names(table: sa.Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns)
+
+
+@functools.lru_cache(maxsize=1024)
+def _combined(parts: tuple[tuple[sa.Table, str, int], ...]) -> str:
+    *heads, last = [_sql(table, kind, count, "postgresql") for table, kind, count in parts]
+    if not heads:
+        return last
+    ctes = ", ".join(f"w{index} AS ({sql})" for index, sql in enumerate(heads))
+    return f"WITH {ctes} {last}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _sql(table: sa.Table, kind: str, count: int, dialect: str) -> str:
+    marks = "?" if dialect == "sqlite" else "%s"
+    names = _names(table)
+    row = f"({', '.join([marks] * len(names))})"
+    columns = ", ".join(f'"{name}"' for name in names)
+    sql = f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join([row] * count)}'
+    if kind == "replace":
+        key = ", ".join(f'"{column.name}"' for column in table.primary_key)
+        changed = ", ".join(
+            f'"{column.name}" = excluded."{column.name}"'
+            for column in table.columns
+            if not column.primary_key
+        )
+        sql += f" ON CONFLICT ({key}) DO UPDATE SET {changed}"
+    return sql

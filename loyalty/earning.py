@@ -1,0 +1,380 @@
+"""Earning: what an order deserves under a program's rules, exactly, with one rounding.
+
+Pure. Every figure is an integer over one common denominator, so nothing is rounded until the end
+and the end is rounded once per kind of points (policy of the program; SEMANTICS A1). Amounts and
+units add up per line, multipliers multiply them on their lines, the tier's multiplier comes last,
+fixed points are added. Of an exclusive group the best for the member counts: every combination
+of choices is tried. The rounded total is shared over lines, then over the rules of each line, by
+largest remainder.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Protocol
+
+from programs.compiled import FACTOR_ONE, Compiled, Rule
+from rules.effects import AddPoints, MultiplyPoints, PointsPerAmount, PointsPerUnit
+from rules.outcomes import Outcome, Reason
+
+#: No order earns more of one kind: a guard against a document that multiplies without bound.
+AWARD_MAX = 10**15
+ORDER_LEVEL = ""
+TIER_RULE = "tier"
+
+
+class Line(Protocol):
+    """What earning needs of a line (money in minor units)."""
+
+    @property
+    def line_ref(self) -> str: ...
+    @property
+    def earning_minor(self) -> int: ...
+    @property
+    def left_quantity(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Earner:
+    """What an order brings to the rules. `left_bp`-like ratios are exact: left of whole."""
+
+    lines: Sequence[Line]
+    line_facts: Sequence[Mapping[str, Any]]
+    shipping_minor: int
+    facts: Mapping[str, Any]
+    facts_whole: Mapping[str, Any]
+    left_minor: int
+    whole_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One row of a breakdown."""
+
+    rule: str
+    points: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """Points of one kind that an order deserves, and where they come from."""
+
+    points_key: str
+    points: int
+    breakdown: tuple[Share, ...]
+    by_line: tuple[tuple[str, int], ...]
+    exact: str
+
+
+@dataclass(slots=True)
+class Earning:
+    """The result: what is deserved by kind, what counts for tiers, the outcome of each rule."""
+
+    earned: list[Earned] = field(default_factory=list)
+    qualifying_points: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TierFactor:
+    """The tier's multiplier as an exact ratio, and how it is explained."""
+
+    numerator: int
+    denominator: int
+    detail: str
+
+
+NO_TIER_FACTOR = TierFactor(1, 1, "")
+
+
+def none_fired(rules: Iterable[Rule], reason: Reason) -> Earning:
+    """Nothing is deserved, for one reason common to all rules."""
+    return Earning(
+        outcomes=[
+            Outcome(rule.key, is_fired=False, reason=reason if rule.is_live else "not_live")
+            for rule in rules
+        ]
+    )
+
+
+@dataclass(slots=True)
+class _Fired:
+    """A rule whose condition holds, with the lines that its effect concerns."""
+
+    rule: Rule
+    lines: list[int]
+    has_shipping: bool
+
+
+@dataclass(slots=True)
+class Chosen:
+    """The rules that count after exclusive groups were decided, and every rule's outcome."""
+
+    fired: list[_Fired]
+    outcomes: list[Outcome]
+
+
+def choose(program: Compiled, rules: Sequence[Rule], order: Earner) -> Chosen:
+    """Which rules fire; of each exclusive group the one that is best for the member."""
+    outcomes: dict[str, Outcome] = {}
+    free: list[_Fired] = []
+    groups: dict[str, list[_Fired]] = {}
+    for rule in rules:
+        fired = _fire(rule, order)
+        if isinstance(fired, Outcome):
+            outcomes[rule.key] = fired
+            continue
+        outcomes[rule.key] = Outcome(rule.key, is_fired=True)
+        if rule.group is None:
+            free.append(fired)
+        else:
+            groups.setdefault(rule.group, []).append(fired)
+    kept = free
+    if groups:
+        winners = _best(program, free, list(groups.values()), order)
+        for name, members in groups.items():
+            for fired in members:
+                if fired not in winners:
+                    winner = next(one for one in winners if one.rule.group == name)
+                    outcomes[fired.rule.key] = Outcome(
+                        fired.rule.key,
+                        is_fired=False,
+                        reason="excluded",
+                        detail=f"{winner.rule.key} of the group {name} gave more",
+                    )
+        kept = sorted(free + winners, key=lambda one: (one.rule.priority, one.rule.key))
+    return Chosen(kept, [outcomes[rule.key] for rule in rules])
+
+
+def _fire(rule: Rule, order: Earner) -> _Fired | Outcome:
+    if not rule.is_live:
+        return Outcome(rule.key, is_fired=False, reason="not_live")
+    effect = rule.effect
+    is_kept = isinstance(effect, AddPoints) and rule.on_refund != "recheck"
+    if not rule.when.matches(order.facts_whole if is_kept else order.facts):
+        return Outcome(rule.key, is_fired=False, reason="condition_not_met")
+    if isinstance(effect, AddPoints):
+        return _Fired(rule, [], has_shipping=False)
+    if effect.lines is None:
+        return _Fired(rule, list(range(len(order.lines))), has_shipping=True)
+    matches = effect.lines.matches
+    lines = [index for index, facts in enumerate(order.line_facts) if matches(facts)]
+    if not lines:
+        return Outcome(
+            rule.key, is_fired=False, reason="condition_not_met", detail="no line is concerned"
+        )
+    return _Fired(rule, lines, has_shipping=False)
+
+
+def _best(
+    program: Compiled, free: list[_Fired], groups: list[list[_Fired]], order: Earner
+) -> list[_Fired]:
+    """One of each group, together worth most; ties go to smaller priority, then key."""
+    if all(len(group) == 1 for group in groups):
+        return [group[0] for group in groups]
+    worth = {kind.key: Fraction(kind.minor, kind.points) for kind in program.points}
+
+    def rank(choice: tuple[_Fired, ...]) -> tuple[Any, ...]:
+        totals = _totals([*free, *choice], order)
+        value = sum((total * worth[key] for key, total in totals.items()), Fraction(0))
+        ties = sorted((one.rule.priority, one.rule.key) for one in choice)
+        return (-value, ties)
+
+    return list(min(itertools.product(*groups), key=rank))
+
+
+def _totals(fired: Sequence[_Fired], order: Earner) -> dict[str, Fraction]:
+    """Exact points by kind without the tier's multiplier (it is common to all choices of one
+    kind only when no fixed points compete, so callers compare sums that include it as 1)."""
+    return {
+        grid.points_key: Fraction(grid.total(), grid.scale) for grid in _grids(fired, order, None)
+    }
+
+
+@dataclass(slots=True)
+class _Grid:
+    """Exact points of one kind: numerators over `scale`, by line and rule."""
+
+    points_key: str
+    scale: int
+    rows: dict[str, dict[str, int]]
+    details: dict[str, str]
+
+    def total(self) -> int:
+        return sum(sum(cells.values()) for cells in self.rows.values())
+
+
+def _grids(fired: Sequence[_Fired], order: Earner, tier: TierFactor | None) -> list[_Grid]:
+    keys = list(dict.fromkeys(one.rule.effect.points_key for one in fired))
+    return [
+        _grid(key, [one for one in fired if one.rule.effect.points_key == key], order, tier)
+        for key in keys
+    ]
+
+
+def _grid(
+    points_key: str, fired: Sequence[_Fired], order: Earner, tier: TierFactor | None
+) -> _Grid:
+    adding = [one for one in fired if isinstance(one.rule.effect, PointsPerAmount | PointsPerUnit)]
+    multiplying = [one for one in fired if isinstance(one.rule.effect, MultiplyPoints)]
+    fixed = [one for one in fired if isinstance(one.rule.effect, AddPoints)]
+    common = 1
+    for one in adding:
+        if isinstance(one.rule.effect, PointsPerAmount):
+            common = math.lcm(common, one.rule.effect.per_minor)
+    if any(one.rule.on_refund == "prorate" for one in fixed) and order.whole_minor:
+        common = math.lcm(common, order.whole_minor)
+    scale = common * FACTOR_ONE ** len(multiplying) * (tier.denominator if tier else 1)
+    grid = _Grid(points_key, scale, {}, {})
+    for one in adding:
+        _add(grid, one, order)
+    for one in multiplying:
+        _multiply(grid, one, order)
+    if tier is not None and tier.numerator != tier.denominator:
+        for cells in grid.rows.values():
+            before = sum(cells.values())
+            if before:
+                cells[TIER_RULE] = before * tier.numerator // tier.denominator - before
+        grid.details[TIER_RULE] = tier.detail
+    for one in fixed:
+        _fix(grid, one, order)
+    return grid
+
+
+def _concerned(one: _Fired, order: Earner) -> list[str]:
+    refs = [order.lines[index].line_ref for index in one.lines]
+    return [*refs, ORDER_LEVEL] if one.has_shipping and order.shipping_minor else refs
+
+
+def _add(grid: _Grid, one: _Fired, order: Earner) -> None:
+    effect = one.rule.effect
+    if isinstance(effect, PointsPerAmount):
+        step = grid.scale // effect.per_minor * effect.points
+        minor = 0
+        for index in one.lines:
+            line = order.lines[index]
+            minor += line.earning_minor
+            if line.earning_minor:
+                grid.rows.setdefault(line.line_ref, {})[one.rule.key] = line.earning_minor * step
+        if one.has_shipping and order.shipping_minor:
+            minor += order.shipping_minor
+            grid.rows.setdefault(ORDER_LEVEL, {})[one.rule.key] = order.shipping_minor * step
+        grid.details[one.rule.key] = f"{effect.points} per {effect.per_minor} of {minor}"
+    elif isinstance(effect, PointsPerUnit):
+        units = 0
+        for index in one.lines:
+            line = order.lines[index]
+            units += line.left_quantity
+            if line.left_quantity:
+                cells = grid.rows.setdefault(line.line_ref, {})
+                cells[one.rule.key] = line.left_quantity * effect.points * grid.scale
+        grid.details[one.rule.key] = f"{effect.points} for each of {units}"
+
+
+def _multiply(grid: _Grid, one: _Fired, order: Earner) -> None:
+    effect = one.rule.effect
+    assert isinstance(effect, MultiplyPoints)
+    for ref in _concerned(one, order):
+        cells = grid.rows.get(ref)
+        if cells:
+            before = sum(cells.values())
+            cells[one.rule.key] = before * effect.factor_bp // FACTOR_ONE - before
+    grid.details[one.rule.key] = f"× {show_ratio(effect.factor_bp)}"
+
+
+def _fix(grid: _Grid, one: _Fired, order: Earner) -> None:
+    effect = one.rule.effect
+    assert isinstance(effect, AddPoints)
+    points, detail = effect.points * grid.scale, f"{effect.points} fixed"
+    if one.rule.on_refund == "prorate" and order.whole_minor:
+        points = points // order.whole_minor * order.left_minor
+        if order.left_minor != order.whole_minor:
+            detail += f" × {order.left_minor} of {order.whole_minor}"
+    cells = grid.rows.setdefault(ORDER_LEVEL, {})
+    cells[one.rule.key] = points
+    grid.details[one.rule.key] = detail
+
+
+def show_ratio(basis_points: int) -> str:
+    """12,500 basis points as 1.25."""
+    whole, rest = divmod(basis_points, FACTOR_ONE)
+    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")
+
+
+def qualifying(chosen: Chosen, order: Earner, rounding: str, points_key: str) -> int:
+    """Points that count for tiers: of the default kind, before the tier's multiplier."""
+    counting = [
+        one
+        for one in chosen.fired
+        if one.rule.effect.counts_for_tier and one.rule.effect.points_key == points_key
+    ]
+    if not counting:
+        return 0
+    grid = _grid(points_key, counting, order, None)
+    return min(round_points(grid.total(), grid.scale, rounding), AWARD_MAX)
+
+
+def settle(program: Compiled, chosen: Chosen, order: Earner, tier: TierFactor) -> Earning:
+    """The points themselves, with the tier's multiplier and the one rounding."""
+    result = Earning(outcomes=chosen.outcomes)
+    for grid in _grids(chosen.fired, order, tier):
+        points = min(round_points(grid.total(), grid.scale, program.rounding), AWARD_MAX)
+        if points > 0:
+            result.earned.append(_shared(grid, points, order))
+    default = program.points[0].key
+    result.qualifying_points = qualifying(chosen, order, program.rounding, default)
+    return result
+
+
+def round_points(numerator: int, scale: int, rounding: str) -> int:
+    """Round an exact number of points by the program's policy; never below zero."""
+    if rounding == "floor":
+        points = numerator // scale
+    elif rounding == "ceil":
+        points = -(-numerator // scale)
+    else:
+        points = (2 * numerator + scale) // (2 * scale)
+    return max(0, points)
+
+
+def _shared(grid: _Grid, points: int, order: Earner) -> Earned:
+    """Share rounded points over lines, then over the rules of each line."""
+    refs = [line.line_ref for line in order.lines if line.line_ref in grid.rows]
+    if ORDER_LEVEL in grid.rows:
+        refs.append(ORDER_LEVEL)
+    totals = [sum(grid.rows[ref].values()) for ref in refs]
+    by_line = _largest_remainder(points, totals, grid.scale)
+    by_rule: dict[str, int] = {}
+    for ref, share in zip(refs, by_line, strict=True):
+        cells = grid.rows[ref]
+        parts = _largest_remainder(share, list(cells.values()), grid.scale)
+        for rule, part in zip(cells, parts, strict=True):
+            by_rule[rule] = by_rule.get(rule, 0) + part
+    exact = Fraction(grid.total(), grid.scale)
+    return Earned(
+        points_key=grid.points_key,
+        points=points,
+        breakdown=tuple(
+            Share(rule, part, grid.details.get(rule, "")) for rule, part in by_rule.items()
+        ),
+        by_line=tuple((ref, part) for ref, part in zip(refs, by_line, strict=True) if ref),
+        exact=str(exact),
+    )
+
+
+def _largest_remainder(total: int, exact: Sequence[int], scale: int) -> list[int]:
+    """Whole parts of `exact / scale` that add up to `total`: floors first, then one each to the
+    largest remainders (ties by order), around again while something is left either way."""
+    parts = [value // scale for value in exact]
+    left = total - sum(parts)
+    order = sorted(range(len(exact)), key=lambda index: (-(exact[index] % scale), index))
+    while left and order:
+        for index in order if left > 0 else reversed(order):
+            if not left:
+                break
+            parts[index] += 1 if left > 0 else -1
+            left += -1 if left > 0 else 1
+    return parts

@@ -1,0 +1,227 @@
+"""Tiers: which level a member stands on, derived from the orders that stand.
+
+Pure but for the two functions that read and write the kept level. Spending points never lowers a
+level. Refunds do: what does not stand was never there. Time lowers it only when the program says
+so (`downgrade: full`), and then only below `retain_at`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from core import clock
+from core.writing import Writes
+from loyalty.earning import NO_TIER_FACTOR, TierFactor, show_ratio
+from loyalty.models import MemberTier
+from programs.compiled import FACTOR_ONE, Compiled, Ladder, Level
+
+TIERS: sa.Table = MemberTier.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The level a member stands on, and since when."""
+
+    level: Level | None
+    since: int
+
+
+def reached(ladder: Ladder, value: int) -> Level | None:
+    """The highest level that a value of the metric enters."""
+    found = None
+    for level in ladder.levels:
+        if value >= level.enter_at:
+            found = level
+    return found
+
+
+def assess(ladder: Ladder, held: Level | None, value: int) -> Level | None:
+    """The level after looking at a value: up at once, down only as the program allows."""
+    entered = reached(ladder, value)
+    if held is None or (entered is not None and entered.rank >= held.rank):
+        return entered
+    if ladder.is_kept_by_time or value >= held.retain_at:
+        return held
+    return entered
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one standing order adds to the metrics, in order of time."""
+
+    at: int
+    spend: int
+    points: int
+
+    def value(self, metric: str) -> int:
+        """The contribution to one metric."""
+        if metric == "orders":
+            return 1
+        return self.spend if metric == "spend" else self.points
+
+
+def replay(
+    ladder: Ladder, contributions: Sequence[Contribution], zone: ZoneInfo, *, at: int
+) -> Standing:
+    """The level as of `at`, from the contributions that stand, sorted by time."""
+    held: Level | None = None
+    since, total, first = 0, 0, 0
+    for index, one in enumerate(contributions):
+        if one.at > at:
+            break
+        total, first = _slide(ladder, contributions, zone, at=one.at, total=total, first=first)
+        before = assess(ladder, held, total)
+        total += one.value(ladder.metric)
+        level = assess(ladder, before, total)
+        if _key(level) != _key(held):
+            held, since = level, one.at
+    total, _ = _slide(ladder, contributions, zone, at=at, total=total, first=first)
+    level = assess(ladder, held, total)
+    return Standing(held, since) if _key(level) == _key(held) else Standing(level, at)
+
+
+def _slide(
+    ladder: Ladder,
+    contributions: Sequence[Contribution],
+    zone: ZoneInfo,
+    *,
+    at: int,
+    total: int,
+    first: int,
+) -> tuple[int, int]:
+    """Drop what has left the window (at - duration, at]."""
+    if ladder.window is None:
+        return total, first
+    start = clock.before(at, ladder.window, zone)
+    while first < len(contributions) and contributions[first].at <= start:
+        total -= contributions[first].value(ladder.metric)
+        first += 1
+    return total, first
+
+
+def _key(level: Level | None) -> str | None:
+    return None if level is None else level.key
+
+
+def factor(
+    program: Compiled, held: Level | None, *, metric_before: int, contribution: int
+) -> TierFactor:
+    """The multiplier of an order that adds `contribution` to `metric_before`.
+
+    `order_time`: the level before the order; `new_tier`: the level after it; `split`: each part
+    of the contribution at the level that it was made on (SEMANTICS A5).
+    """
+    ladder = program.ladder
+    if not ladder.levels:
+        return NO_TIER_FACTOR
+    if program.tier_multiplier_at == "order_time" or contribution <= 0:
+        return _single(held)
+    after = assess(ladder, held, metric_before + contribution)
+    if program.tier_multiplier_at == "new_tier" or _key(after) == _key(held):
+        return _single(after)
+    weighted, done, level = 0, 0, held
+    details = []
+    rank = held.rank if held else 0
+    for upper in ladder.levels:
+        if upper.rank <= rank or after is None or upper.rank > after.rank:
+            continue
+        part = max(0, min(contribution, upper.enter_at - metric_before) - done)
+        if part:
+            weighted += part * _bp(level)
+            details.append(f"{part} at {_key(level) or 'no tier'}")
+            done += part
+        level = upper
+    if contribution > done:
+        weighted += (contribution - done) * _bp(level)
+        details.append(f"{contribution - done} at {_key(level) or 'no tier'}")
+    return TierFactor(weighted, contribution * FACTOR_ONE, f"split over {' and '.join(details)}")
+
+
+def _bp(level: Level | None) -> int:
+    return FACTOR_ONE if level is None else level.multiplier_bp
+
+
+def _single(level: Level | None) -> TierFactor:
+    if level is None or level.multiplier_bp == FACTOR_ONE:
+        return NO_TIER_FACTOR
+    ratio = show_ratio(level.multiplier_bp)
+    return TierFactor(level.multiplier_bp, FACTOR_ONE, f"× {ratio} ({level.key})")
+
+
+def keep(writes: Writes, program_id: bytes, member_id: bytes, standing: Standing) -> None:
+    """Remember the level a member stands on."""
+    writes.replace(
+        TIERS,
+        {
+            "program_id": program_id,
+            "member_id": member_id,
+            "level_key": _key(standing.level),
+            "since": standing.since,
+        },
+    )
+
+
+def show(
+    program: Compiled, standing: Standing, *, value: int, change: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A tier as the contract shows it, with the progress to the next level."""
+    level, ladder = standing.level, program.ladder
+    rank = level.rank if level else 0
+    following = next((one for one in ladder.levels if one.rank > rank), None)
+    body: dict[str, Any] = {
+        "key": _key(level),
+        "name": None if level is None else (level.name or {program.locales[0]: level.key}),
+        "since": None if level is None else clock.format_instant(standing.since),
+        "until": None,
+        "grace_until": None,
+        "at_risk": level is not None and not ladder.is_kept_by_time and value < level.enter_at,
+        "progress": [],
+    }
+    if ladder.levels:
+        body["progress"] = [
+            {
+                "metric": ladder.metric,
+                "value": value,
+                "next": None
+                if following is None
+                else {"key": following.key, "missing": max(0, following.enter_at - value)},
+                "retain": None
+                if level is None or ladder.is_kept_by_time
+                else {"missing": max(0, level.retain_at - value), "by": None},
+            }
+        ]
+    if change is not None:
+        body["change"] = dict(change)
+    return body
+
+
+def entitlements(standing: Standing) -> list[dict[str, Any]]:
+    """What the level entitles its members to."""
+    if standing.level is None:
+        return []
+    return [
+        {"perk": key, "name": name, "until": None, "source": f"tier:{standing.level.key}"}
+        for key, name in standing.level.perks
+    ]
+
+
+def change(before: Level | None, after: Level | None) -> dict[str, Any] | None:
+    """The change from one level to another, or None."""
+    if _key(before) == _key(after):
+        return None
+    up = (after.rank if after else 0) > (before.rank if before else 0)
+    return {"from": _key(before), "to": _key(after), "kind": "upgrade" if up else "downgrade"}
+
+
+def contributions(rows: Iterable[Sequence[Any]]) -> list[Contribution]:
+    """Contributions from rows of (placed_at, spend_minor, qualifying_points)."""
+    return [Contribution(at, spend, points) for at, spend, points in rows]
+
+
+def current(ladder: Ladder, standing: Standing, value: int, *, at: int) -> Standing:
+    """The standing as of `at`, when the metric has come to `value` without a further order."""
+    level = assess(ladder, standing.level, value)
+    return standing if _key(level) == _key(standing.level) else Standing(level, at)

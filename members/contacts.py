@@ -1,0 +1,80 @@
+"""Canonical contacts and their keyed digests.
+
+Two spellings that reach the same mailbox or telephone are one contact: NFKC, lower case, IDNA;
+gmail and googlemail are one, without dots; +tags only where the provider has them. Only an HMAC
+of the canonical form is kept for matching.
+"""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+
+from flask import current_app
+
+_DOTLESS = {"gmail.com"}
+_ALIASES = {"googlemail.com": "gmail.com"}
+_PLUS_TAGS = {
+    "gmail.com",
+    "outlook.com",
+    "hotmail.com",
+    "live.com",
+    "icloud.com",
+    "me.com",
+    "fastmail.com",
+    "proton.me",
+    "protonmail.com",
+}
+
+
+def canonical_email(text: str) -> str | None:
+    """The canonical address, or None when it is none."""
+    address = unicodedata.normalize("NFKC", text).strip().lower()
+    local, at, domain = address.rpartition("@")
+    if not at or not local or any(symbol.isspace() for symbol in address):
+        return None
+    try:
+        domain = domain.rstrip(".").encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    if "." not in domain:
+        return None
+    domain = _ALIASES.get(domain, domain)
+    if domain in _PLUS_TAGS:
+        local = local.partition("+")[0]
+    if domain in _DOTLESS:
+        local = local.replace(".", "")
+    return f"{local}@{domain}" if local else None
+
+
+def canonical_phone(text: str) -> str | None:
+    """Digits with a leading + when it was international; None when it is no number."""
+    number = unicodedata.normalize("NFKC", text).strip()
+    plus = "+" if number.startswith(("+", "00")) else ""
+    digits = re.sub(r"[\s().\-/]", "", number).lstrip("+")
+    if plus and digits.startswith("00"):
+        digits = digits[2:]
+    if not digits.isascii() or not digits.isdigit() or not 5 <= len(digits) <= 17:
+        return None
+    return plus + digits
+
+
+def canonical(kind: str, text: str) -> str | None:
+    """The canonical form of an `email`, `phone` or `card_ref`."""
+    if kind == "email":
+        return canonical_email(text)
+    if kind == "phone":
+        return canonical_phone(text)
+    return text
+
+
+def digest(program_id: bytes, kind: str, value: str) -> bytes:
+    """The digest under the key that signs now."""
+    return digests(program_id, kind, value)[0]
+
+
+def digests(program_id: bytes, kind: str, value: str) -> list[bytes]:
+    """The digests under every accepted key, the current first: for look-ups after a rotation."""
+    keys: tuple[str, ...] = current_app.extensions["dangol.settings"].secret_keys
+    message = b"\x00".join([b"contact.v1", program_id, kind.encode(), value.encode()])
+    return [hmac.new(key.encode(), message, hashlib.sha256).digest() for key in keys]

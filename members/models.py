@@ -1,0 +1,77 @@
+"""Tables of members, their contacts' digests, consents and signup claims."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core import db
+
+
+class Member(db.Base):
+    """A member. Its row is the one lock that every unit touching the member takes first."""
+
+    __tablename__ = "members"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+        sa.UniqueConstraint("program_id", "member_ref"),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    member_ref: Mapped[str] = mapped_column(sa.Text)
+    email: Mapped[str | None] = mapped_column(sa.Text)
+    phone: Mapped[str | None] = mapped_column(sa.Text)
+    contact_verified: Mapped[str] = mapped_column(sa.Text)
+    name: Mapped[str | None] = mapped_column(sa.Text)
+    birthday_on: Mapped[str | None] = mapped_column(sa.Text)
+    locale: Mapped[str | None] = mapped_column(sa.Text)
+    card_ref: Mapped[str | None] = mapped_column(sa.Text)
+    attributes: Mapped[str] = mapped_column(sa.Text)
+    is_enrolled: Mapped[bool] = mapped_column(sa.Boolean)
+    joined_at: Mapped[int] = mapped_column(sa.BigInteger)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class ContactDigest(db.Base):
+    """A keyed digest of a canonical contact, for matching and search."""
+
+    __tablename__ = "contact_digests"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+        sa.Index("ix_contact_digests_member", "program_id", "member_id"),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
+    member_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+
+
+class SignupClaim(db.Base):
+    """A canonical contact for which signup effects were paid: they are paid once."""
+
+    __tablename__ = "signup_claims"
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
+    claimed_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Consent(db.Base):
+    """One statement of consent or its withdrawal; appended, never overwritten."""
+
+    __tablename__ = "consents"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    member_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    purpose: Mapped[str] = mapped_column(sa.Text)
+    channel: Mapped[str | None] = mapped_column(sa.Text)
+    is_granted: Mapped[bool] = mapped_column(sa.Boolean)
+    at: Mapped[int] = mapped_column(sa.BigInteger)
+    source: Mapped[str] = mapped_column(sa.Text)
+    text_version: Mapped[str | None] = mapped_column(sa.Text)
+    recorded_at: Mapped[int] = mapped_column(sa.BigInteger)

@@ -1,0 +1,49 @@
+"""The table of orders."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core import db
+
+
+class Order(db.Base):
+    """An order as last told, and what of it stands: the sums that tier windows are made of.
+
+    `snapshot` is what the storefront said, without contact data. `spend_minor` is the money that
+    earns, `qualifying_points` what counts for tiers, both after refunds. `is_first` holds the
+    member's first-purchase claim; at most one order of a member holds it.
+    """
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        sa.UniqueConstraint("program_id", "order_ref"),
+        sa.ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+        sa.Index("ix_orders_member_time", "program_id", "member_id", "placed_at"),
+        sa.Index(
+            "uq_orders_first_purchase",
+            "program_id",
+            "member_id",
+            unique=True,
+            postgresql_where=sa.text("is_first"),
+            sqlite_where=sa.text("is_first"),
+        ),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    order_ref: Mapped[str] = mapped_column(sa.Text)
+    member_id: Mapped[bytes | None] = mapped_column(db.Id)
+    status: Mapped[str] = mapped_column(sa.Text)
+    revision: Mapped[int | None] = mapped_column(sa.BigInteger)
+    placed_at: Mapped[int] = mapped_column(sa.BigInteger)
+    snapshot: Mapped[str] = mapped_column(sa.Text)
+    net_minor: Mapped[int] = mapped_column(sa.BigInteger)
+    refunded_minor: Mapped[int] = mapped_column(sa.BigInteger)
+    spend_minor: Mapped[int] = mapped_column(sa.BigInteger)
+    qualifying_points: Mapped[int] = mapped_column(sa.BigInteger)
+    stands: Mapped[bool] = mapped_column(sa.Boolean)
+    is_first: Mapped[bool] = mapped_column(sa.Boolean)
+    is_history: Mapped[bool] = mapped_column(sa.Boolean)
+    decision_id: Mapped[bytes | None] = mapped_column(db.Id)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    updated_at: Mapped[int] = mapped_column(sa.BigInteger)

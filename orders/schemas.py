@@ -1,0 +1,133 @@
+"""Bodies of orders and carts."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from core.fields import (
+    Attributes,
+    Boolean,
+    Currency,
+    Instant,
+    Integer,
+    Minor,
+    Reference,
+    Schema,
+    Text,
+    described,
+)
+from members.evidence import ContactSchema, ReferralSchema, VisitorSchema
+
+STATUSES = ("pending", "paid", "fulfilled", "cancelled")
+LINES_MAX = 1000
+QUANTITY_MAX = 10**7
+
+
+def _texts(description: str, *, most: int, length: int = 128) -> Any:
+    return ma.fields.List(
+        Text(most=length),
+        metadata={"description": description, "maxItems": most},
+        validate=ma.validate.Length(max=most, error=f"must have at most {most} items"),
+    )
+
+
+class LineSchema(Schema):
+    """A line of an order. Discount and tax are for the whole line."""
+
+    line_ref = described(Reference, "The storefront's id of the line.", required=True)
+    sku = described(Text, "Stock keeping unit.", most=128)
+    categories = _texts("Categories of the product.", most=50)
+    name = described(Text, "Name of the product.", most=500)
+    quantity = described(Integer, "How many.", required=True, most=QUANTITY_MAX)
+    unit_price_minor = described(Minor, "Price of one, as displayed.", required=True)
+    discount_minor = described(Minor, "Discount on the whole line.", load_default=0)
+    tax_minor = described(Minor, "Tax on the whole line.", load_default=0)
+    is_gift_card = described(Boolean, "The line sells a gift card.", load_default=False)
+    fulfilled_quantity = described(Integer, "How many were handed over.", most=QUANTITY_MAX)
+    refunded_quantity = described(
+        Integer, "How many were refunded, in total.", most=QUANTITY_MAX, load_default=0
+    )
+    refunded_minor = described(
+        Minor, "How much of the line's net was refunded, in total; else by quantity."
+    )
+    attributes = described(Attributes, "Facts of your own.")
+
+
+class PaymentSchema(Schema):
+    """A payment."""
+
+    kind = described(
+        Text, "How.", required=True, one_of=("card", "points", "gift_card", "store_credit", "other")
+    )
+    amount_minor = described(Minor, "How much.", required=True)
+    redemption_id = described(Text, "Redemption behind it.", most=64)
+
+
+class CartSchema(Schema):
+    """What an order and a cart have in common."""
+
+    currency = described(Currency, "The program's currency.", required=True)
+    prices_include_tax = described(Boolean, "Overrides the program's setting.")
+    lines = ma.fields.List(
+        ma.fields.Nested(LineSchema),
+        required=True,
+        metadata={"description": "The lines.", "minItems": 1, "maxItems": LINES_MAX},
+        validate=ma.validate.Length(
+            min=1, max=LINES_MAX, error=f"must have 1 to {LINES_MAX} lines"
+        ),
+    )
+    discount_minor = described(
+        Minor, "Discount on the order that is not yet in the lines.", load_default=0
+    )
+    shipping_minor = described(Minor, "Shipping.", load_default=0)
+    tax_minor = described(Minor, "All tax of the order.", load_default=0)
+    payments = ma.fields.List(
+        ma.fields.Nested(PaymentSchema),
+        metadata={"description": "Payments.", "maxItems": 50},
+        validate=ma.validate.Length(max=50, error="must have at most 50 payments"),
+    )
+    redemptions = _texts("Redemptions to be captured with the order.", most=20)
+    codes = _texts("Codes entered.", most=50)
+    channel = described(Text, "Where it was sold.", most=64)
+    location_ref = described(Reference, "Which place.")
+    subscription_ref = described(Reference, "Which subscription.")
+    is_renewal = described(Boolean, "A renewal of a subscription.", load_default=False)
+    attributes = described(Attributes, "Facts of your own.")
+
+
+class OrderSchema(CartSchema):
+    """How the order looks now."""
+
+    member_ref = described(Reference, "Whose order; null for a guest's.", allow_none=True)
+    status = described(Text, "Where the order stands.", required=True, one_of=STATUSES)
+    placed_at = described(Instant, "When it was placed.", required=True)
+    paid_at = described(Instant, "When it was paid.", allow_none=True)
+    fulfilled_at = described(Instant, "When it was fulfilled.", allow_none=True)
+    cancelled_at = described(Instant, "When it was cancelled.", allow_none=True)
+    revision = described(
+        Integer, "Any growing integer; an older one changes nothing.", allow_none=True
+    )
+    refunded_minor = described(
+        Minor, "Refunded of the goods, in total: the lines' refunds included.", load_default=0
+    )
+    shipping_refunded_minor = described(Minor, "Refunded of the shipping.", load_default=0)
+    referral = ma.fields.Nested(
+        ReferralSchema, metadata={"description": "Evidence of a referral."}, allow_none=True
+    )
+    is_history = described(
+        Boolean,
+        "Counts, but earns nothing (scope import; fixed at first sight).",
+        load_default=False,
+    )
+    contact = ma.fields.Nested(ContactSchema, metadata={"description": "Contact given."})
+    visitor = ma.fields.Nested(VisitorSchema, metadata={"description": "Traces of the visitor."})
+
+
+class BatchOrderSchema(OrderSchema):
+    """An order of a batch."""
+
+    order_ref = described(Reference, "The storefront's id of the order.", required=True)
+
+
+#: Never stored with an order: contact data and evidence that is not the order's own.
+NOT_STORED = ("contact", "visitor", "referral", "order_ref")

@@ -1,0 +1,68 @@
+"""Tables of programs, their versions and drafts, and the decisions taken under a version."""
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core import db
+
+
+class Program(db.Base):
+    """A tenant. `clock_at` is a test program's own clock; without one, real time runs."""
+
+    __tablename__ = "programs"
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    name: Mapped[str] = mapped_column(sa.Text)
+    mode: Mapped[str] = mapped_column(sa.Text)
+    clock_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    live_version: Mapped[int] = mapped_column(sa.Integer)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class ProgramVersion(db.Base):
+    """A published document; never changed afterwards."""
+
+    __tablename__ = "program_versions"
+    __table_args__ = (sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),)
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    version: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
+    document: Mapped[str] = mapped_column(sa.Text)
+    note: Mapped[str | None] = mapped_column(sa.Text)
+    actor: Mapped[str | None] = mapped_column(sa.Text)
+    approver: Mapped[str | None] = mapped_column(sa.Text)
+    restored_from: Mapped[int | None] = mapped_column(sa.Integer)
+    published_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class ProgramDraft(db.Base):
+    """The document being worked on; without a row the draft equals what is published."""
+
+    __tablename__ = "program_drafts"
+    __table_args__ = (sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),)
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    revision: Mapped[int] = mapped_column(sa.Integer)
+    document: Mapped[str] = mapped_column(sa.Text)
+    actor: Mapped[str | None] = mapped_column(sa.Text)
+    updated_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Decision(db.Base):
+    """A program version applied to facts: pinned inputs and the outcome of every rule.
+
+    `version` has no foreign key: every order would lock the one row of the live version.
+    """
+
+    __tablename__ = "decisions"
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    source_type: Mapped[str] = mapped_column(sa.Text)
+    source_ref: Mapped[str] = mapped_column(sa.Text)
+    member_id: Mapped[bytes | None] = mapped_column(db.Id)
+    version: Mapped[int] = mapped_column(sa.Integer)
+    facts: Mapped[str] = mapped_column(sa.Text)
+    outcomes: Mapped[str] = mapped_column(sa.Text)
+    effective_at: Mapped[int] = mapped_column(sa.BigInteger)
+    recorded_at: Mapped[int] = mapped_column(sa.BigInteger)

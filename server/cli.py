@@ -1,0 +1,247 @@
+"""The command line of the operator."""
+
+import json
+import sys
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from config import Settings
+from core import auth, clock, db, ids
+from core.errors import Problem
+from programs import defaults, versions
+from server import serve
+
+program_group = AppGroup("program", help="Programs of this instance.")
+keys_group = AppGroup("keys", help="API keys of a program.")
+ledger_group = AppGroup("ledger", help="The ledger of points.")
+
+
+def init(app: Flask) -> None:
+    """Register every command."""
+    for group in (program_group, keys_group, ledger_group):
+        app.cli.add_command(group)
+    for command in (serve_command, worker_command, replay_command, demo_command):
+        app.cli.add_command(command)
+
+
+@program_group.command("create")
+@click.option("--name", required=True, help="Name of the program.")
+@click.option("--timezone", default=None, help="IANA zone; default Asia/Seoul.")
+@click.option("--currency", default=None, help="ISO 4217 code; default KRW.")
+@click.option("--mode", type=click.Choice(["test", "live"]), default="test", show_default=True)
+@click.option("--document", type=click.File("rb"), help="A program document in JSON; it wins.")
+@click.option("--json", "is_json", is_flag=True, help="Print one line of JSON.")
+@with_appcontext
+def create_program(
+    name: str, timezone: str | None, currency: str | None, mode: str, document: Any, is_json: bool
+) -> None:
+    """Create a program with keys that work at once."""
+    if document is not None:
+        try:
+            body = json.load(document)
+        except ValueError as error:
+            raise click.ClickException(f"--document is not JSON: {error}") from None
+        if isinstance(body, dict):
+            body.setdefault("name", name)
+    else:
+        body = defaults.document(name, timezone or "Asia/Seoul", currency or "KRW")
+    made = _reporting(lambda: create(body, mode=mode))
+    if is_json:
+        click.echo(json.dumps(made))
+        return
+    for label, value in made.items():
+        click.echo(f"{label:16} {value}")
+    click.echo("The keys are shown this once.")
+
+
+def create(body: Any, *, mode: str) -> dict[str, str]:
+    """A program with its first version, a secret key with every scope and a publishable key."""
+
+    def work(connection: Any) -> dict[str, str]:
+        now = clock.system_now()
+        document = versions.validate(body)
+        program_id = versions.create_program(connection, document, mode=mode, now=now)
+        _, secret_key = auth.issue_key(
+            connection,
+            program_id,
+            kind="sk",
+            mode=mode,
+            name="first key",
+            scopes=auth.SCOPES,
+            now=now,
+        )
+        _, publishable_key = auth.issue_key(
+            connection, program_id, kind="pk", mode=mode, name="first key", scopes=(), now=now
+        )
+        return {
+            "program_id": ids.show_id("prg", program_id),
+            "secret_key": secret_key,
+            "publishable_key": publishable_key,
+        }
+
+    return db.in_transaction(work)
+
+
+def _reporting(work: Any) -> Any:
+    """Run and turn a problem into a message for the terminal."""
+    try:
+        return work()
+    except Problem as problem:
+        lines = [problem.detail]
+        lines += [f"  {error.pointer}: {error.detail}" for error in problem.errors[1:]]
+        raise click.ClickException("\n".join(lines)) from None
+
+
+def _program_id(text: str) -> bytes:
+    found = ids.read_id("prg", text)
+    if found is None:
+        raise click.ClickException(f"{text!r} is no program id; it looks like prg_01…")
+    return found
+
+
+@keys_group.command("create")
+@click.option("--program", required=True, help="Program id.")
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--scopes", default=",".join(auth.SCOPES), show_default=True, help="With commas.")
+@with_appcontext
+def create_key(program: str, name: str, scopes: str) -> None:
+    """Make a secret key; it is shown this once."""
+    wanted = tuple(scope for scope in scopes.split(",") if scope)
+    unknown = set(wanted) - set(auth.SCOPES)
+    if unknown:
+        raise click.ClickException(f"no such scope: {', '.join(sorted(unknown))}")
+
+    def work(connection: Any) -> str:
+        row = connection.execute(
+            versions.sa.select(versions.Program.mode).where(
+                versions.Program.program_id == _program_id(program)
+            )
+        ).first()
+        if row is None:
+            raise click.ClickException("there is no such program")
+        _, key = auth.issue_key(
+            connection,
+            _program_id(program),
+            kind="sk",
+            mode=row.mode,
+            name=name,
+            scopes=wanted,
+            now=clock.system_now(),
+        )
+        return key
+
+    click.echo(db.in_transaction(work))
+
+
+@keys_group.command("list")
+@click.option("--program", required=True, help="Program id.")
+@with_appcontext
+def list_keys(program: str) -> None:
+    """List keys without the keys themselves."""
+    statement = versions.sa.select(auth.ApiKey).where(
+        auth.ApiKey.program_id == _program_id(program)
+    )
+    for row in db.reading(lambda connection: list(connection.execute(statement))):
+        state = "revoked" if row.revoked_at else "active"
+        shown = ids.show_id("key", bytes(row.id))
+        click.echo(f"{shown}  {row.prefix}_…{row.last_four}  {state:8} {row.name}")
+
+
+@keys_group.command("revoke")
+@click.option("--program", required=True, help="Program id.")
+@click.argument("key_id")
+@with_appcontext
+def revoke_key(program: str, key_id: str) -> None:
+    """Revoke a key; it stops within a second."""
+    known = ids.read_id("key", key_id)
+    done = known is not None and db.in_transaction(
+        lambda connection: auth.revoke_key(
+            connection, _program_id(program), known, now=clock.system_now()
+        )
+    )
+    if not done:
+        raise click.ClickException("the program has no such key")
+    click.echo("revoked")
+
+
+@ledger_group.command("verify")
+@click.option("--program", default=None, help="Only this program.")
+@click.option("--json", "is_json", is_flag=True, help="Print one line of JSON.")
+@with_appcontext
+def verify_ledger(program: str | None, is_json: bool) -> None:
+    """Recompute every balance, lot, claim and chain; exit 1 and name the rows on a mismatch."""
+    from server import verify
+
+    only = _program_id(program) if program else None
+    report = db.reading(lambda connection: verify.run(connection, only))
+    if is_json:
+        click.echo(json.dumps(report))
+    else:
+        click.echo(
+            f"{report['accounts']} accounts, {report['entries']} entries, {report['lots']} lots, "
+            f"{report['orders']} orders checked"
+        )
+        for line in report["mismatches"]:
+            click.echo(f"MISMATCH {line}", err=True)
+        click.echo("clean" if not report["mismatches"] else "NOT CLEAN")
+    sys.exit(1 if report["mismatches"] else 0)
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@with_appcontext
+def serve_command(host: str, port: int) -> None:
+    """Serve with granian: a process per core on PostgreSQL, one process on SQLite."""
+    settings: Settings = current_app.extensions["dangol.settings"]
+    serve.run(settings, host=host, port=port)
+
+
+@click.command("worker")
+@click.option("--once", is_flag=True, help="Drain what is due and exit 0.")
+@with_appcontext
+def worker_command(once: bool) -> None:
+    """Run the worker. Nothing is handled by it yet: messages wait in the outbox."""
+    from server import worker
+
+    worker.run(once=once)
+
+
+@click.command("replay")
+@click.argument("data_set", type=click.Choice(["completejourney"]))
+@click.option("--weeks", type=click.IntRange(1, 53), default=None, help="Only the first N weeks.")
+@click.option("--url", default=None, help="A served instance; default: serve one for the replay.")
+@click.option("--secret-key", default=None, help="Key of the program; default: make a program.")
+@click.option("--order", type=click.Choice(["single", "batch"]), default="batch", show_default=True)
+@click.option("--workers", type=click.IntRange(1, 32), default=4, show_default=True)
+@click.option(
+    "--refund-bp",
+    type=click.IntRange(0, 10_000),
+    default=0,
+    show_default=True,
+    help="Share of the orders to refund, in basis points.",
+)
+@click.option("--seed", type=int, default=7, show_default=True, help="Chooses the refunds.")
+@click.option("--shuffle", is_flag=True, help="Send everything a second time, shuffled.")
+@click.option("--check", is_flag=True, help="Compare with the independent computation.")
+@with_appcontext
+def replay_command(**options: Any) -> None:
+    """Replay a real shop's year of orders through HTTP."""
+    from server import replaying
+
+    sys.exit(replaying.run(**options))
+
+
+@click.command("demo")
+@click.option("--weeks", default=8, show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--no-serve", is_flag=True, help="Stop after the replay.")
+@with_appcontext
+def demo_command(weeks: int, port: int, no_serve: bool) -> None:
+    """Create a program, replay a real shop's first weeks, serve, and say what to try."""
+    from server import demo
+
+    demo.run(weeks=weeks, port=port, is_serving=not no_serve)

@@ -1,0 +1,249 @@
+"""What the use cases answer: awards, orders, tiers and decisions as the contract shows them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import clock, ids, jsontext
+from loyalty import ledger, tiers
+from loyalty.earning import Earning
+from loyalty.tiers import Contribution
+from members import members
+from programs import versions
+from programs.compiled import Compiled
+from storefront import decide
+from storefront.decide import Decided
+from storefront.plan import Plan
+from storefront.standing import Read, StoredOrder
+
+_INSTANTS = ("placed_at", "paid_at", "fulfilled_at", "cancelled_at")
+
+
+def awards(
+    earning: Earning, *, available_at: int, decision_id: bytes | None
+) -> list[dict[str, Any]]:
+    """What an order or a signup earns, kind by kind, with its breakdown."""
+    return [
+        {
+            "points_key": one.points_key,
+            "points": one.points,
+            "state": "available",
+            "available_at": clock.format_instant(available_at),
+            "expires_at": None,
+            "breakdown": [
+                {"rule": share.rule, "points": share.points, "detail": share.detail}
+                for share in one.breakdown
+            ],
+            "lines": [{"line_ref": ref, "points": points} for ref, points in one.by_line],
+            "decision_id": _decision_id(decision_id),
+        }
+        for one in earning.earned
+    ]
+
+
+def _decision_id(value: bytes | None) -> str | None:
+    return None if value is None else ids.show_id("dec", value)
+
+
+def decision_outcomes(earning: Earning) -> dict[str, Any]:
+    """Outcomes of every rule and the arithmetic, as decisions store them."""
+    return {
+        "rules": [outcome.shown() for outcome in earning.outcomes],
+        "arithmetic": [
+            {
+                "points_key": one.points_key,
+                "exact": one.exact,
+                "points": one.points,
+                "breakdown": [[share.rule, share.points, share.detail] for share in one.breakdown],
+            }
+            for one in earning.earned
+        ],
+        "qualifying_points": earning.qualifying_points,
+    }
+
+
+def balances(plan: Plan, member_id: bytes) -> list[dict[str, Any]]:
+    """A member's balances of every kind the program has, also where nothing moved yet."""
+    keys = [kind.key for kind in plan.live.points]
+    keys += [one.points_key for one in plan.book.holdings(member_id)]
+    return [ledger.show_balance(plan.book.holding(member_id, key)) for key in dict.fromkeys(keys)]
+
+
+def reversed_points(made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a request took back, kind by kind, with its entries."""
+    by_key: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in made:
+        if entry["kind"] == "claw_back":
+            by_key.setdefault(entry["points_key"], []).append(entry)
+    return [
+        {
+            "points_key": key,
+            "points": sum(entry["points"] for entry in entries),
+            "entries": [ledger.show_entry(entry) for entry in entries],
+        }
+        for key, entries in by_key.items()
+    ]
+
+
+def tier_now(
+    plan: Plan, member_id: bytes, read: Read, own: Contribution | None, change: Any
+) -> dict[str, Any]:
+    """The member's tier as of the clock, with what this order adds."""
+    ladder = plan.live.ladder
+    value = read.sums.metric_now(ladder.metric)
+    if own is not None and (ladder.window is None or own.at > _window_start(plan.live, plan.now)):
+        value += own.value(ladder.metric)
+    held = plan.levels.get(member_id)
+    if held is None:
+        held = tiers.Standing(ladder.find(read.level_key), read.level_since or 0)
+    standing = tiers.current(ladder, held, value, at=plan.now)
+    return tiers.show(plan.live, standing, value=value, change=change)
+
+
+def _window_start(live: Compiled, now: int) -> int:
+    assert live.ladder.window is not None
+    return clock.before(now, live.ladder.window, live.zone)
+
+
+def order(
+    plan: Plan,
+    telling: Any,
+    read: Read,
+    row: Mapping[str, Any],
+    decided: Decided | None,
+    made: Sequence[Mapping[str, Any]],
+    change: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """The answer to an order that was told, or is read."""
+    own = None
+    if row["stands"]:
+        own = Contribution(row["placed_at"], row["spend_minor"], row["qualifying_points"])
+    member = telling.member
+    body = jsontext.parse(row["snapshot"])
+    earned_at = min(body.get("paid_at") or body["placed_at"], plan.now)
+    return {
+        "order": _shown_order(row, body, member.member_ref if member else None),
+        "earned": awards(decided.earning, available_at=earned_at, decision_id=row["decision_id"])
+        if decided
+        else [],
+        "reversed": reversed_points(made),
+        "balances": balances(plan, member.id) if member else [],
+        "tier": tier_now(plan, member.id, read, own, change) if member else None,
+        "cards": [],
+        "referral": referral(telling.body),
+        "surprises": [],
+        "problems": problems(telling.body),
+        "decision_id": _decision_id(row["decision_id"]),
+    }
+
+
+def _shown_order(
+    row: Mapping[str, Any], body: dict[str, Any], member_ref: str | None
+) -> dict[str, Any]:
+    shown = dict(body)
+    for name in _INSTANTS:
+        if shown.get(name) is not None:
+            shown[name] = clock.format_instant(shown[name])
+    shown |= {
+        "id": ids.show_id("ord", row["id"]),
+        "order_ref": row["order_ref"],
+        "member_ref": member_ref,
+        "revision": row["revision"],
+        "is_history": row["is_history"],
+        "net_minor": row["net_minor"],
+        "refunded_minor": row["refunded_minor"],
+        "spend_minor": row["spend_minor"],
+        "qualifying_points": row["qualifying_points"],
+        "updated_at": clock.format_instant(row["updated_at"]),
+    }
+    return shown
+
+
+def referral(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What became of referral evidence: no offer exists yet, so no code can be known."""
+    if not body.get("referral"):
+        return None
+    return {"state": "rejected", "reason": "NOT_FOUND"}
+
+
+def problems(body: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What hangs on the fact and could not be honoured."""
+    found = []
+    if body.get("referral"):
+        found.append(_problem("NOT_FOUND", "/referral", "the program has no referral offer"))
+    for index, _ in enumerate(body.get("redemptions") or ()):
+        found.append(_problem("not_found", f"/redemptions/{index}", "there is no such redemption"))
+    return found
+
+
+def _problem(code: str, pointer: str, detail: str) -> dict[str, str]:
+    return {"code": code, "pointer": pointer, "detail": detail}
+
+
+def stored_order(
+    connection: sa.Connection, plan: Plan, telling: Any, read: Read, *, is_stale: bool
+) -> dict[str, Any]:
+    """The answer to an order as it is stored: told again, told stale, or read."""
+    stored = read.stored
+    assert stored is not None
+    row = row_of(plan, telling.order_ref, stored)
+    decided = decided_again(connection, plan, stored)
+    answer = order(plan, telling, read, row, decided, [], None)
+    if is_stale:
+        answer["stale"] = True
+    return answer
+
+
+def row_of(plan: Plan, order_ref: str, stored: StoredOrder) -> dict[str, Any]:
+    """A stored order in the shape of its row."""
+    body = jsontext.parse(stored.snapshot)
+    return {
+        "id": stored.id,
+        "order_ref": order_ref,
+        "status": body["status"],
+        "revision": stored.revision,
+        "placed_at": stored.placed_at,
+        "snapshot": stored.snapshot,
+        "net_minor": stored.net_minor,
+        "refunded_minor": stored.refunded_minor,
+        "spend_minor": stored.spend_minor,
+        "qualifying_points": stored.qualifying_points,
+        "stands": stored.stands,
+        "is_history": stored.is_history,
+        "decision_id": stored.decision_id,
+        "updated_at": stored.updated_at,
+    }
+
+
+def decided_again(connection: sa.Connection, plan: Plan, stored: StoredOrder) -> Decided | None:
+    """The decision that stands for a stored order, made again from what it pinned."""
+    if stored.facts is None or stored.version is None:
+        return None
+    facts = jsontext.parse(stored.facts)
+    program = versions.get_compiled(connection, plan.program_id, stored.version)
+    tier = facts["tier"]
+    pinned = decide.Pinned(program, facts["member"], tier["key"], tier["metric_before"])
+    body = jsontext.parse(stored.snapshot)
+    return decide.decide_order(
+        pinned,
+        body,
+        order=decide.figure(program, body),
+        stands=stored.stands,
+        is_first=stored.is_first,
+        is_history=stored.is_history,
+    )
+
+
+def member(
+    live: Compiled,
+    row: Mapping[str, Any],
+    consents: Sequence[Any],
+    standing: tiers.Standing,
+    value: int,
+) -> dict[str, Any]:
+    """A member with tier and entitlements."""
+    return members.show(row, consents) | {
+        "tier": tiers.show(live, standing, value=value),
+        "entitlements": tiers.entitlements(standing),
+    }

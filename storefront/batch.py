@@ -1,0 +1,175 @@
+"""Batches of orders: up to 500 at once, each converging by itself.
+
+Ordinary orders (new, or of the member they had) are told together, in one unit of work for a
+part of the batch: members locked in one statement, read in one, written in bulk. Whatever needs
+more care, and a part whose unit fails, is told one by one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import db, ids
+from core.errors import Problem
+from loyalty import ledger
+from loyalty.ledger import Book
+from members import members
+from members.members import Known
+from orders import figures
+from programs import versions
+from storefront import orders, standing
+from storefront.orders import Telling
+from storefront.plan import Plan
+
+_PART = 100
+
+
+def put(
+    program_id: bytes, bodies: Sequence[Mapping[str, Any]], *, actor: str | None
+) -> list[dict[str, Any]]:
+    """Tell many orders; a result for each, in their order."""
+    results: list[dict[str, Any]] = [{}] * len(bodies)
+    for start in range(0, len(bodies), _PART):
+        part = range(start, min(start + _PART, len(bodies)))
+        together, rest = _split(bodies, part)
+        done = _tell_together(program_id, bodies, together, actor)
+        for index, result in done.items():
+            results[index] = result
+        alone = sorted([*rest, *(index for index in together if index not in done)])
+        for index in alone:
+            results[index] = _tell_alone(program_id, bodies[index], actor)
+    return results
+
+
+def _split(bodies: Sequence[Mapping[str, Any]], part: Sequence[int]) -> tuple[list[int], list[int]]:
+    """What can be told together (an order once, with a member), and what follows one by one."""
+    seen: dict[str, int] = {}
+    for index in part:
+        ref = bodies[index]["order_ref"]
+        seen[ref] = seen.get(ref, 0) + 1
+    together, rest = [], []
+    waiting: set[str] = set()
+    for index in part:
+        body = bodies[index]
+        member_ref = body.get("member_ref")
+        # A member's orders keep their order: behind one that waits, the others wait too.
+        if member_ref is None or seen[body["order_ref"]] > 1 or member_ref in waiting:
+            rest.append(index)
+            waiting.add(member_ref or "")
+        else:
+            together.append(index)
+    return together, rest
+
+
+def _tell_alone(program_id: bytes, body: Mapping[str, Any], actor: str | None) -> dict[str, Any]:
+    try:
+        answer, status = orders.put(program_id, body["order_ref"], body, actor=actor)
+    except Problem as problem:
+        return _failed(body, problem)
+    except Exception as error:
+        problem_503 = db.as_problem(error)
+        if problem_503 is None:
+            raise
+        return _failed(body, problem_503)
+    return {"order_ref": body["order_ref"], "status": status, **answer}
+
+
+def _failed(body: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
+    return {
+        "order_ref": body["order_ref"],
+        "status": problem.status,
+        "problem": problem.shown(),
+    }
+
+
+def _tell_together(
+    program_id: bytes,
+    bodies: Sequence[Mapping[str, Any]],
+    together: Sequence[int],
+    actor: str | None,
+) -> dict[int, dict[str, Any]]:
+    """Results by index; what is missing must be told alone. Nothing when the unit failed."""
+    if not together:
+        return {}
+    try:
+        return db.in_transaction(
+            lambda connection: _unit(connection, program_id, bodies, together, actor)
+        )
+    except Problem:
+        return {}
+    except Exception as error:
+        if db.as_problem(error) is None and not db.is_refused(error):
+            raise
+        return {}
+
+
+def _unit(
+    connection: sa.Connection,
+    program_id: bytes,
+    bodies: Sequence[Mapping[str, Any]],
+    together: Sequence[int],
+    actor: str | None,
+) -> dict[int, dict[str, Any]]:
+    live = versions.expected(connection, program_id)
+    tellings = _tellings(connection, program_id, live, bodies, together)
+    if not tellings:
+        return {}
+    now = versions.get_live(connection, program_id)[1]
+    for telling in tellings.values():
+        telling.item = orders.item_of(telling, live, now)
+    items = [telling.item for telling in tellings.values() if telling.item is not None]
+    reads = standing.read(connection, program_id, items)
+    if reads[0].live_version != live.version:
+        versions.expect(connection, program_id, reads[0].live_version)
+        raise db.Restart
+    plan = Plan(program_id, live, now, actor, Book(program_id))
+    member_ids = {telling.member.id for telling in tellings.values() if telling.member}
+    plan.book.load(ledger.read_all_holdings(connection, program_id, sorted(member_ids)))
+    stored_ids = [read.stored.id for read in reads if read.stored and read.stored.decision_id]
+    if stored_ids:
+        plan.book.load((), ledger.read_all_lots(connection, program_id, stored_ids))
+    results: dict[int, dict[str, Any]] = {}
+    waiting: set[bytes] = set()
+    for (index, telling), read in zip(tellings.items(), reads, strict=True):
+        assert telling.member is not None
+        is_moved = read.stored is not None and read.stored.member_id != telling.member.id
+        if is_moved or telling.member.id in waiting:
+            waiting.add(telling.member.id)
+            continue
+        try:
+            orders.check_times(telling.body, now)
+        except Problem:
+            continue
+        answer, status = orders.decide_and_plan(connection, plan, telling, read)
+        results[index] = {"order_ref": telling.order_ref, "status": status, **answer}
+    plan.book.write(plan.writes)
+    plan.writes.run(connection)
+    return results
+
+
+def _tellings(
+    connection: sa.Connection,
+    program_id: bytes,
+    live: Any,
+    bodies: Sequence[Mapping[str, Any]],
+    together: Sequence[int],
+) -> dict[int, Telling]:
+    """Tellings whose figures are sound and whose members are known, with the members locked."""
+    refs = sorted({bodies[index]["member_ref"] for index in together})
+    known_ids = members.find_all(connection, program_id, refs)
+    if not known_ids:
+        return {}
+    locked = members.lock_ids(connection, program_id, sorted(set(known_ids.values())))
+    tellings = {}
+    for index in together:
+        body = bodies[index]
+        member: Known | None = locked.get(known_ids.get(body["member_ref"], ids.new_id()))
+        if member is None:
+            continue
+        try:
+            figures.check(body, currency=live.currency)
+        except Problem:
+            continue
+        tellings[index] = Telling(body["order_ref"], body, member=member)
+    return tellings

@@ -1,0 +1,150 @@
+"""Deciding: a program version applied to facts. Pure: no database, no clock, no chance.
+
+The one place that composes earning, tiers and the facts of orders and members. Quotes, orders,
+refunds and back-tests all call it, so a quote always equals the award.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core import clock
+from loyalty import earning, tiers
+from loyalty.earning import Earner, Earning
+from members.facts import member_facts
+from members.members import Known
+from orders import figures
+from orders.figures import OrderFigures
+from programs.compiled import Compiled
+from rules.outcomes import Reason
+from storefront.standing import Sums
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What the first decision of an order for a member holds fast: version and facts."""
+
+    program: Compiled
+    facts: Mapping[str, Any]
+    level_key: str | None
+    metric_before: int
+
+
+@dataclass(slots=True)
+class Decided:
+    """What an order deserves now."""
+
+    pinned: Pinned
+    figures: OrderFigures
+    stands: bool
+    is_first: bool
+    earning: Earning
+    order_facts: Mapping[str, Any]
+
+    @property
+    def spend_minor(self) -> int:
+        """Money that earns, while the order stands."""
+        return self.figures.spend_minor if self.stands else 0
+
+    @property
+    def qualifying_points(self) -> int:
+        """Points that count for tiers, while the order stands."""
+        return self.earning.qualifying_points if self.stands else 0
+
+
+def pin(
+    program: Compiled,
+    member: Known,
+    sums: Sums,
+    *,
+    at: int,
+    level_key: str | None,
+    balance: int,
+) -> Pinned:
+    """The member's facts as of `at`, before the order."""
+    facts = member_facts(
+        joined_at=member.joined_at,
+        is_enrolled=member.is_enrolled,
+        locale=member.locale,
+        attributes=member.attributes,
+        at=at,
+        zone=program.zone,
+    )
+    facts["member.order_count"] = sums.count
+    facts["member.spend_minor"] = sums.spend
+    facts["member.spend_12m_minor"] = sums.year_spend
+    facts["member.balance"] = balance
+    if level_key is not None:
+        facts["member.tier"] = level_key
+    if sums.last_at is not None:
+        today = clock.local_date(at, program.zone)
+        last = clock.local_date(sums.last_at, program.zone)
+        facts["member.days_since_last_order"] = (today - last).days
+    return Pinned(program, facts, level_key, sums.metric(program.ladder.metric))
+
+
+def is_standing(status: str, order: OrderFigures) -> bool:
+    """Whether an order counts: paid or fulfilled, and not wholly refunded."""
+    return status in ("paid", "fulfilled") and not order.is_wholly_refunded
+
+
+def figure(program: Compiled, body: Mapping[str, Any]) -> OrderFigures:
+    """The figures of an order or cart under a program's basis."""
+    return figures.figure(body, program.basis, prices_include_tax=program.prices_include_tax)
+
+
+def decide_order(
+    pinned: Pinned,
+    body: Mapping[str, Any],
+    *,
+    order: OrderFigures,
+    stands: bool,
+    is_first: bool,
+    is_history: bool,
+) -> Decided:
+    """What an order deserves: its figures under pinned facts and the claims it holds."""
+    program = pinned.program
+    rules = program.rules.get("order", ())
+    facts = figures.order_facts(body, order, is_whole=False)
+    facts["order.is_first"] = is_first
+    reason: Reason | None = None if stands else "not_paid"
+    if not pinned.facts["member.is_enrolled"]:
+        reason = "no_member"
+    if reason is not None:
+        result = earning.none_fired(rules, reason)
+    else:
+        whole = facts
+        if order.net_minor != order.whole_net_minor or order.refunded_minor:
+            whole = figures.order_facts(body, order, is_whole=True) | {"order.is_first": is_first}
+        result = _earn(pinned, order, {**pinned.facts, **facts}, {**pinned.facts, **whole})
+        if is_history:
+            # What is moved in was rewarded where it came from; it only counts.
+            result.earned.clear()
+            result.outcomes = earning.none_fired(rules, "already_paid").outcomes
+    return Decided(pinned, order, stands, is_first, result, facts)
+
+
+def _earn(
+    pinned: Pinned, order: OrderFigures, facts: Mapping[str, Any], whole: Mapping[str, Any]
+) -> Earning:
+    program = pinned.program
+    earner = Earner(
+        lines=order.lines,
+        line_facts=[figures.line_facts(line) for line in order.lines],
+        shipping_minor=order.shipping_earning_minor,
+        facts=facts,
+        facts_whole=whole,
+        left_minor=order.net_minor,
+        whole_minor=order.whole_net_minor,
+    )
+    chosen = earning.choose(program, program.rules.get("order", ()), earner)
+    ladder = program.ladder
+    held = ladder.find(pinned.level_key)
+    if ladder.metric == "points" and program.tier_multiplier_at != "order_time":
+        contribution = earning.qualifying(chosen, earner, program.rounding, program.points[0].key)
+    else:
+        contribution = 1 if ladder.metric == "orders" else order.spend_minor
+    factor = tiers.factor(
+        program, held, metric_before=pinned.metric_before, contribution=contribution
+    )
+    return earning.settle(program, chosen, earner, factor)

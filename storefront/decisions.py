@@ -1,0 +1,94 @@
+"""Decisions for the reader: facts, every rule with its outcome and condition, the arithmetic.
+
+Conditions are explained when asked, from the pinned version and the pinned facts: both are fixed,
+so the explanation is what was decided by.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import clock, ids, jsontext
+from core.errors import not_found
+from loyalty import ledger, reading
+from programs import versions
+from programs.compiled import Rule
+from rules.conditions import first_unmet
+from rules.outcomes import REASONS
+from storefront.orders import DECISIONS
+
+
+def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dict[str, Any]:
+    """A decision; 404 when the program has none with this id."""
+    decision_id = ids.read_id("dec", decision_ref)
+    row = (
+        connection.execute(
+            sa.select(DECISIONS).where(
+                DECISIONS.c.program_id == program_id, DECISIONS.c.id == decision_id
+            )
+        ).first()
+        if decision_id
+        else None
+    )
+    if row is None:
+        raise not_found("decision")
+    program = versions.get_compiled(connection, program_id, row.version)
+    facts, outcomes = jsontext.parse(row.facts), jsontext.parse(row.outcomes)
+    flat = {**facts["member"], **facts.get("order", {})}
+    rules = {rule.key: rule for rule in program.rules.get(row.source_type, ())}
+    return {
+        "id": decision_ref,
+        "source": {"type": row.source_type, "ref": row.source_ref},
+        "member_id": ids.show_id("mem", bytes(row.member_id)) if row.member_id else None,
+        "version": row.version,
+        "facts": flat,
+        "lines": _lines(facts),
+        "tier": facts.get("tier"),
+        "outcomes": [_outcome(one, rules.get(one["rule"]), flat) for one in outcomes["rules"]],
+        "arithmetic": [_arithmetic(one) for one in outcomes["arithmetic"]],
+        "qualifying_points": outcomes["qualifying_points"],
+        "effective_at": clock.format_instant(row.effective_at),
+        "recorded_at": clock.format_instant(row.recorded_at),
+    }
+
+
+def _lines(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"line_ref": ref, "quantity": quantity, "net_minor": net, "earning_minor": earning}
+        for ref, quantity, net, earning in facts.get("lines", ())
+    ]
+
+
+def _outcome(stored: dict[str, Any], rule: Rule | None, facts: dict[str, Any]) -> dict[str, Any]:
+    shown = dict(stored)
+    reason = shown.get("reason")
+    if reason is not None:
+        shown.setdefault("detail", REASONS[reason])
+    if rule is not None:
+        shown["conditions"] = rule.when.explain(facts)
+        if reason == "condition_not_met":
+            shown["unmet"] = first_unmet(shown["conditions"])
+    return shown
+
+
+def _arithmetic(stored: dict[str, Any]) -> dict[str, Any]:
+    return stored | {
+        "breakdown": [
+            {"rule": rule, "points": points, "detail": detail}
+            for rule, points, detail in stored["breakdown"]
+        ]
+    }
+
+
+def show_entry(connection: sa.Connection, program_id: bytes, entry_ref: str) -> dict[str, Any]:
+    """An entry with its decision and the lot it touched; 404 when there is none with this id."""
+    entry_id = ids.read_id("ent", entry_ref)
+    row = reading.find_entry(connection, program_id, entry_id) if entry_id else None
+    if row is None:
+        raise not_found("entry")
+    shown = ledger.show_entry(row)
+    shown["decision"] = (
+        show(connection, program_id, shown["decision_id"]) if shown["decision_id"] else None
+    )
+    shown["lots"] = [ledger.show_lot(ledger.get_lot(connection, program_id, bytes(row["lot_id"])))]
+    return shown

@@ -1,0 +1,106 @@
+"""The plan of one unit of work: what was decided for which orders, before anything is written.
+
+Orders of one unit that concern the same member build on each other here, in memory: sums over
+orders, the first-purchase claim, the level and the accounts are carried from one to the next.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from core import clock
+from core.writing import Writes
+from loyalty import tiers
+from loyalty.ledger import Book
+from loyalty.tiers import Contribution
+from programs.compiled import Compiled
+from storefront import standing
+from storefront.standing import Item, Sums
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything one unit will write, and what later orders of the unit must know of it."""
+
+    program_id: bytes
+    live: Compiled
+    now: clock.Instant
+    actor: str | None
+    book: Book
+    writes: Writes = field(default_factory=Writes)
+    #: By member and order: what the order added as stored, and what it adds now.
+    changes: dict[bytes, dict[str, tuple[Contribution | None, Contribution | None]]] = field(
+        default_factory=dict
+    )
+    first_refs: dict[bytes, str | None] = field(default_factory=dict)
+    levels: dict[bytes, tiers.Standing] = field(default_factory=dict)
+
+    def record(
+        self,
+        member_id: bytes,
+        order_ref: str,
+        old: Contribution | None,
+        new: Contribution | None,
+    ) -> None:
+        """Note how an order's contribution changed."""
+        of_member = self.changes.setdefault(member_id, {})
+        known = of_member.get(order_ref)
+        of_member[order_ref] = (known[0] if known else old, new)
+
+    def adjust(self, sums: Sums, item: Item) -> None:
+        """Bring sums read from the database up to what this unit has decided since."""
+        if item.member_id is None:
+            return
+        for order_ref, (old, new) in self.changes.get(item.member_id, {}).items():
+            if order_ref == item.order_ref:
+                continue
+            for one, sign in ((old, -1), (new, 1)):
+                if one is not None:
+                    _add(sums, one, sign, item)
+
+    def first_ref(self, member_id: bytes, read: str | None) -> str | None:
+        """Which order of the member holds the first-purchase claim."""
+        return self.first_refs.get(member_id, read)
+
+    def contributions(
+        self, connection: sa.Connection, member_id: bytes, *, without: str | None = None
+    ) -> list[Contribution]:
+        """Every standing order of the member as this unit leaves it, in order of time."""
+        changed = self.changes.get(member_id, {})
+        found = [
+            Contribution(at, spend, points)
+            for ref, at, spend, points in standing.read_contributions(
+                connection, self.program_id, member_id
+            )
+            if ref not in changed and ref != without
+        ]
+        found += _new(changed.items(), without)
+        return sorted(found, key=lambda one: one.at)
+
+
+def _new(
+    changed: Iterable[tuple[str, tuple[Contribution | None, Contribution | None]]],
+    without: str | None,
+) -> list[Contribution]:
+    return [new for ref, (_, new) in changed if new is not None and ref != without]
+
+
+def _add(sums: Sums, one: Contribution, sign: int, item: Item) -> None:
+    if one.at > item.now_from:
+        sums.now_count += sign
+        sums.now_spend += sign * one.spend
+        sums.now_points += sign * one.points
+    if one.at > item.at:
+        sums.later_count += sign
+        return
+    sums.count += sign
+    sums.spend += sign * one.spend
+    if one.at > item.year_from:
+        sums.year_spend += sign * one.spend
+    if one.at > item.window_from:
+        sums.window_count += sign
+        sums.window_spend += sign * one.spend
+        sums.window_points += sign * one.points
+    if sign > 0:
+        sums.last_at = max(sums.last_at or one.at, one.at)

@@ -1,0 +1,115 @@
+"""Reads that need the use cases' view: members with their tier, balances, orders."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import ids, paging
+from core.errors import not_found
+from loyalty import ledger, tiers
+from loyalty.ledger import Book
+from members import members
+from members.members import MEMBERS
+from programs import versions
+from storefront import answers, signup, standing
+from storefront.orders import Telling, item_of
+from storefront.plan import Plan
+
+_SEARCH_MAX = 100
+
+
+def _plan(connection: sa.Connection, program_id: bytes) -> Plan:
+    live, now = versions.get_live(connection, program_id)
+    return Plan(program_id, live, now, None, Book(program_id))
+
+
+def member(connection: sa.Connection, program_id: bytes, member_ref: str) -> dict[str, Any]:
+    """A member by reference; 404 when unknown."""
+    known = members.get(connection, program_id, member_ref)
+    plan = _plan(connection, program_id)
+    return signup.show(connection, plan, members.get_row(connection, program_id, known.id))
+
+
+def balances(connection: sa.Connection, program_id: bytes, member_ref: str) -> dict[str, Any]:
+    """Balances of every kind of points."""
+    known = members.get(connection, program_id, member_ref)
+    plan = _plan(connection, program_id)
+    plan.book.load(ledger.read_holdings(connection, program_id, known.id))
+    return {"data": answers.balances(plan, known.id), "next_cursor": None}
+
+
+def tier(connection: sa.Connection, program_id: bytes, member_ref: str) -> dict[str, Any]:
+    """A member's tier as of the program's clock."""
+    known = members.get(connection, program_id, member_ref)
+    live, now = versions.get_live(connection, program_id)
+    found, value = signup.standing_now(connection, live, known.id, now)
+    return tiers.show(live, found, value=value)
+
+
+def search(connection: sa.Connection, program_id: bytes, kind: str, text: str) -> dict[str, Any]:
+    """Members with a contact, in any spelling."""
+    found = members.search(connection, program_id, kind, text, limit=_SEARCH_MAX)
+    plan = _plan(connection, program_id)
+    rows = [members.get_row(connection, program_id, member_id) for member_id in found]
+    return {
+        "data": [signup.show(connection, plan, row) for row in rows],
+        "next_cursor": None,
+    }
+
+
+def list_members(
+    connection: sa.Connection, program_id: bytes, query: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Members, oldest first; of one level when asked."""
+    cursor = paging.read_cursor(query.get("cursor"), [str])
+    after = (ids.read_id(members.PREFIX, cursor[0]) or b"") if cursor else None
+    plan, limit = _plan(connection, program_id), query["limit"]
+    rows: list[dict[str, Any]] = []
+    shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    while len(shown) <= limit:
+        rows = _members_after(connection, program_id, after, limit + 1)
+        for row in rows:
+            view = signup.show(connection, plan, row)
+            if _is_of(view, query.get("tier")):
+                shown.append((row, view))
+        if len(rows) <= limit:
+            break
+        after = bytes(rows[-1]["id"])
+    return paging.page(
+        shown,
+        limit,
+        key=lambda pair: [ids.show_id(members.PREFIX, bytes(pair[0]["id"]))],
+        show=lambda pair: pair[1],
+    )
+
+
+def _is_of(view: Mapping[str, Any], tier_key: str | None) -> bool:
+    return tier_key is None or (view["tier"]["key"] or "none") == tier_key
+
+
+def _members_after(
+    connection: sa.Connection, program_id: bytes, after: bytes | None, limit: int
+) -> list[dict[str, Any]]:
+    statement = sa.select(MEMBERS).where(MEMBERS.c.program_id == program_id)
+    if after is not None:
+        statement = statement.where(MEMBERS.c.id > after)
+    rows = connection.execute(statement.order_by(MEMBERS.c.id).limit(limit)).mappings()
+    return [dict(row) for row in rows]
+
+
+def order(connection: sa.Connection, program_id: bytes, order_ref: str) -> dict[str, Any]:
+    """An order as last told, and what it earned; 404 when unknown."""
+    plan = _plan(connection, program_id)
+    telling = Telling(order_ref, {"placed_at": plan.now})
+    telling.item = item_of(telling, plan.live, plan.now)
+    [read] = standing.read(connection, program_id, [telling.item])
+    if read.stored is None:
+        raise not_found("order")
+    if read.stored.member_id is not None:
+        row = members.get_row(connection, program_id, read.stored.member_id)
+        telling.member = members.find(connection, program_id, row["member_ref"])
+        telling.item = item_of(telling, plan.live, plan.now)
+        [read] = standing.read(connection, program_id, [telling.item])
+        plan.book.load(ledger.read_holdings(connection, program_id, row["id"]))
+    return answers.stored_order(connection, plan, telling, read, is_stale=False)

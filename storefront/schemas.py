@@ -1,0 +1,184 @@
+"""Bodies of quotes and batches, and what the use cases answer (for the API reference)."""
+
+import marshmallow as ma
+
+from core.fields import Boolean, Instant, Json, Reference, Schema, Text, described
+from loyalty.schemas import BalanceAnswer, EntryAnswer, SourceAnswer, TierAnswer, whole
+from members.schemas import ConsentSchema
+from orders.schemas import BatchOrderSchema, CartSchema, OrderSchema
+
+BATCH_MAX = 500
+
+
+class QuoteBody(Schema):
+    """A cart to be quoted."""
+
+    member_ref = described(Reference, "For whom; null for a guest.", allow_none=True)
+    cart = ma.fields.Nested(
+        CartSchema, required=True, metadata={"description": "Like an order, before it is placed."}
+    )
+    at = described(Instant, "As if ordered at; the clock when absent.")
+
+
+class BatchBody(Schema):
+    """Orders, each as in PUT with its reference."""
+
+    orders = ma.fields.List(
+        ma.fields.Nested(BatchOrderSchema),
+        required=True,
+        metadata={"description": "The orders.", "minItems": 1, "maxItems": BATCH_MAX},
+        validate=ma.validate.Length(
+            min=1, max=BATCH_MAX, error=f"must have 1 to {BATCH_MAX} orders"
+        ),
+    )
+
+
+class ShareAnswer(Schema):
+    """One row of a breakdown."""
+
+    rule = described(Text, "Key of the rule, or tier.", required=True)
+    points = whole("Its part of the points.")
+    detail = described(Text, "How it came about.", required=True, least=0)
+
+
+class LineShareAnswer(Schema):
+    """A line's part of the points."""
+
+    line_ref = described(Reference, "The line.", required=True)
+    points = whole("Its part of the points.")
+
+
+class AwardAnswer(Schema):
+    """What was earned of one kind of points."""
+
+    points_key = described(Text, "Kind of points.", required=True)
+    points = whole("How many.")
+    state = described(Text, "pending or available.", required=True, one_of=("pending", "available"))
+    available_at = described(Instant, "When they can be spent.", required=True)
+    expires_at = described(Instant, "When they expire.", required=True, allow_none=True)
+    breakdown = ma.fields.List(ma.fields.Nested(ShareAnswer), required=True)
+    lines = ma.fields.List(ma.fields.Nested(LineShareAnswer), required=True)
+    decision_id = described(Text, "Why.", required=True, allow_none=True)
+
+
+class ReversedAnswer(Schema):
+    """What this request took back of one kind of points."""
+
+    points_key = described(Text, "Kind of points.", required=True)
+    points = whole("How many.")
+    entries = ma.fields.List(ma.fields.Nested(EntryAnswer), required=True)
+
+
+class ProblemItemAnswer(Schema):
+    """What hangs on the fact and could not be honoured."""
+
+    code = described(Text, "Code.", required=True)
+    pointer = described(Text, "Where.", required=True, least=0)
+    detail = described(Text, "What and why.", required=True)
+
+
+class MemberView(Schema):
+    """A member."""
+
+    id = described(Text, "Our id.", required=True)
+    member_ref = described(Reference, "The storefront's reference.", required=True)
+    email = described(Text, "E-mail address.", required=True, allow_none=True, most=320)
+    phone = described(Text, "Telephone number.", required=True, allow_none=True)
+    contact_verified = ma.fields.List(Text(), required=True)
+    name = described(Text, "Name.", required=True, allow_none=True)
+    birthday_on = described(Text, "Birthday.", required=True, allow_none=True)
+    locale = described(Text, "Locale.", required=True, allow_none=True)
+    card_ref = described(Text, "Card.", required=True, allow_none=True)
+    is_enrolled = described(Boolean, "Takes part.", required=True)
+    attributes = described(Json, "Facts of your own.", required=True)
+    joined_at = described(Instant, "When they joined.", required=True)
+    consents = ma.fields.List(ma.fields.Nested(ConsentSchema), required=True)
+    tier = ma.fields.Nested(TierAnswer, required=True)
+    entitlements = ma.fields.List(described(Json, "{perk, name, until, source}."), required=True)
+
+
+class MembersAnswer(Schema):
+    """Members, oldest first."""
+
+    data = ma.fields.List(ma.fields.Nested(MemberView), required=True)
+    next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
+
+
+class SignupAnswer(Schema):
+    """A member and what telling them brought."""
+
+    member = ma.fields.Nested(MemberView, required=True)
+    earned = ma.fields.List(ma.fields.Nested(AwardAnswer), required=True)
+    balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
+    referral = described(Json, "{id?, state, reason?}.", required=True, allow_none=True)
+    surprises = ma.fields.List(described(Json, "Surprises."), required=True)
+    problems = ma.fields.List(ma.fields.Nested(ProblemItemAnswer), required=True)
+
+
+class OrderView(OrderSchema):
+    """An order as last told, with what stands of it."""
+
+    class Meta:
+        """Contact data and evidence are not stored, so never shown."""
+
+        exclude = ("contact", "visitor", "referral")
+
+    id = described(Text, "Our id.", required=True)
+    order_ref = described(Reference, "The storefront's reference.", required=True)
+    net_minor = whole("Value of what stands.")
+    refunded_minor = whole("Refunded of the goods.")
+    spend_minor = whole("Money that earns, less refunds.")
+    qualifying_points = whole("Points that count for tiers.")
+    updated_at = described(Instant, "When it last changed.", required=True)
+
+
+class OrderAnswer(Schema):
+    """An order, what it earned and how its member stands now."""
+
+    order = ma.fields.Nested(OrderView, required=True)
+    earned = ma.fields.List(ma.fields.Nested(AwardAnswer), required=True)
+    reversed = ma.fields.List(ma.fields.Nested(ReversedAnswer), required=True)
+    balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
+    tier = ma.fields.Nested(TierAnswer, required=True, allow_none=True)
+    cards = ma.fields.List(described(Json, "Cards."), required=True)
+    referral = described(Json, "{id?, state, reason?}.", required=True, allow_none=True)
+    surprises = ma.fields.List(described(Json, "Surprises."), required=True)
+    problems = ma.fields.List(ma.fields.Nested(ProblemItemAnswer), required=True)
+    decision_id = described(Text, "Why.", required=True, allow_none=True)
+    stale = described(Boolean, "The revision was older than the stored one: nothing changed.")
+
+
+class BatchAnswer(Schema):
+    """A result for each order, in their order."""
+
+    results = ma.fields.List(
+        described(Json, "{order_ref, status, …as PUT, or problem}."), required=True
+    )
+
+
+class QuoteAnswer(Schema):
+    """What the cart would bring."""
+
+    earned = ma.fields.List(ma.fields.Nested(AwardAnswer), required=True)
+    tier = ma.fields.Nested(TierAnswer, required=True, allow_none=True)
+    pay_with_points = described(Json, "Bounds of the slider.", required=True, allow_none=True)
+    rewards = ma.fields.List(described(Json, "Rewards."), required=True)
+    codes = ma.fields.List(described(Json, "{code, is_valid, reason?}."), required=True)
+    missing = ma.fields.List(described(Json, "{detail, minor}."), required=True)
+
+
+class DecisionAnswer(Schema):
+    """A program version applied to facts: why points were given, and why not."""
+
+    id = described(Text, "Our id.", required=True)
+    source = ma.fields.Nested(SourceAnswer, required=True)
+    member_id = described(Text, "Whose.", required=True, allow_none=True)
+    version = whole("Program version that was pinned.")
+    facts = described(Json, "Facts by name.", required=True)
+    outcomes = ma.fields.List(
+        described(Json, "{rule, is_fired, reason?, detail?, conditions}."), required=True
+    )
+    arithmetic = ma.fields.List(described(Json, "How each kind came about."), required=True)
+    qualifying_points = whole("What counts for tiers.")
+    effective_at = described(Instant, "As of when it was decided.", required=True)
+    recorded_at = described(Instant, "When it was decided.", required=True)

