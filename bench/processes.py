@@ -16,7 +16,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from types import FrameType
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,7 +77,7 @@ def running_server(
             start_new_session=True,
         )
     try:
-        _wait_until_ready(process, port=port, path=ready_path, log=log)
+        _wait_until_ready(process, port=port, path=ready_path)
         yield Server(host="127.0.0.1", port=port, pid=process.pid)
     except BenchError:
         # The log goes with the temporary folder; what the server said is worth keeping.
@@ -87,7 +87,7 @@ def running_server(
         _stop(process)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], *, port: int, path: str, log: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], *, port: int, path: str) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if process.poll() is not None:

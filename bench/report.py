@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from time import time
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from bench.load import Load
 

@@ -8,7 +8,7 @@ compiled once per dialect and run on the driver's own connection.
 """
 
 import itertools
-import random
+import random  # noqa: TID251
 import sqlite3
 import threading
 import time
@@ -21,6 +21,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import event
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase
@@ -56,7 +57,7 @@ db = SQLAlchemy(model_class=Base)
 Id = sa.LargeBinary(16)
 
 
-class Restart(Exception):
+class Restart(Exception):  # noqa: N818
     """The unit found that it must lock more than it had: run it again from the start."""
 
 
@@ -86,9 +87,11 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
         f"-c timezone=utc -c statement_timeout={settings.statement_timeout_ms}"
         f" -c lock_timeout={settings.lock_timeout_ms}"
         " -c idle_in_transaction_session_timeout=60000"
+        # Every hot statement finds its rows by key: a plan made once serves all values.
+        " -c plan_cache_mode=force_generic_plan -c jit=off"
     )
     return {
-        "connect_args": {"options": options, "prepare_threshold": 2, "connect_timeout": 10},
+        "connect_args": {"options": options, "prepare_threshold": 1, "connect_timeout": 10},
         "pool_size": settings.server_threads,
         "max_overflow": 2,
         "pool_timeout": 10,
@@ -120,7 +123,6 @@ def _set_up_postgresql(connection: psycopg.Connection[Any], _record: Any) -> Non
     # One wire type for every integer: otherwise psycopg picks int2, int4 or int8 by value and
     # each combination becomes a prepared statement of its own.
     connection.adapters.register_dumper(int, Int8Dumper)
-    # 200 statements, each prepared at its second use, stay prepared per connection.
     connection.prepared_max = 200
 
 
@@ -143,7 +145,7 @@ def in_transaction(work: Callable[[sa.Connection], T]) -> T:
             if attempt >= _ATTEMPTS or not _is_lost_race(error):
                 raise
         # Not chance that decides anything: it only keeps two losers from meeting again.
-        time.sleep(random.uniform(0.0, 0.004) * attempt)
+        time.sleep(random.uniform(0.0, 0.004) * attempt)  # noqa: S311
     raise AssertionError("unreachable")
 
 
@@ -241,7 +243,7 @@ class Statement:
 
     def __init__(self, statement: sa.ClauseElement) -> None:
         self._statement = statement
-        self._compiled: dict[str, tuple[str, list[str] | None]] = {}
+        self._compiled: dict[str, tuple[str, list[str]]] = {}
 
     def rows(self, connection: sa.Connection, values: Mapping[str, Any]) -> list[Row]:
         """Run it and return every row."""
@@ -256,16 +258,34 @@ class Statement:
         name = connection.dialect.name
         found = self._compiled.get(name)
         if found is None:
-            compiled = self._statement.compile(dialect=connection.dialect)
+            compiled = self._statement.compile(dialect=_numbering(connection.dialect))
             order = getattr(compiled, "positiontup", None)
+            assert order is not None
             found = self._compiled[name] = (str(compiled), order)
         sql, order = found
-        bound = values if order is None else tuple(values[key] for key in order)
-        return execute(connection, sql, bound)
+        return execute(connection, sql, [values[key] for key in order])
 
 
-def execute(connection: sa.Connection, sql: str, values: Any) -> Any:
-    """Run SQL of our own making on the driver's connection, inside the current transaction."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    return driver.execute(sql, values)
+def _numbering(dialect: sa.Dialect) -> sa.Dialect:
+    """A dialect that numbers its parameters as the driver takes them raw: ?, or $1, $2, …"""
+    if dialect.name == "sqlite":
+        return dialect
+    numbered: sa.Dialect = postgresql.psycopg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    return numbered
+
+
+def execute(connection: sa.Connection, sql: str, values: Sequence[Any]) -> Any:
+    """Run SQL of our own making on the driver's connection, inside the current transaction.
+
+    Parameters are numbered: ?1, ?2 … on SQLite and $1, $2 … on PostgreSQL (`mark`). On
+    PostgreSQL a raw cursor is used, which sends the text as it is: no parsing in Python.
+    """
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        return driver.execute(sql, values)
+    return psycopg.RawCursor(driver).execute(sql, values)
+
+
+def mark(dialect: str) -> str:
+    """What numbered parameters start with."""
+    return "?" if dialect == "sqlite" else "$"

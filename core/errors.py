@@ -35,7 +35,7 @@ class FieldError:
         return {"pointer": self.pointer, "code": self.code, "detail": self.detail}
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818
     """A request that ends with a 4xx or 5xx; `extra` are the code's own fields of the contract."""
 
     def __init__(

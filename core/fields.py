@@ -28,14 +28,19 @@ def _storable(text: str) -> str | None:
     return None
 
 
+def _document(field: ma.fields.Field[Any], **known: Any) -> None:
+    """Tell the API reference what a field accepts."""
+    field.metadata = {**known, **field.metadata}
+
+
 class Integer(ma.fields.Field[int]):
     """A JSON integer between `least` and `most`, both included."""
 
     def __init__(self, *, least: int = 0, most: int = BIGINT_MAX, **options: Any) -> None:
         super().__init__(**options)
         self.least, self.most = least, most
-        self.metadata.setdefault("minimum", least)
-        self.metadata.setdefault("maximum", most)
+        _document(self, minimum=least)
+        _document(self, maximum=most)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if type(value) is not int:
@@ -91,12 +96,12 @@ class Text(ma.fields.Field[str]):
         self.most, self.least, self.one_of = most, least, one_of
         self.pattern = re.compile(pattern) if pattern else None
         if one_of:
-            self.metadata.setdefault("enum", list(one_of))
+            _document(self, enum=list(one_of))
         else:
-            self.metadata.setdefault("minLength", least)
-            self.metadata.setdefault("maxLength", most)
+            _document(self, minLength=least)
+            _document(self, maxLength=most)
         if pattern:
-            self.metadata.setdefault("pattern", f"^(?:{pattern})$")
+            _document(self, pattern=f"^(?:{pattern})$")
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if type(value) is not str:
@@ -119,8 +124,8 @@ class Reference(ma.fields.Field[str]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.metadata.setdefault("minLength", 1)
-        self.metadata.setdefault("maxLength", 128)
+        _document(self, minLength=1)
+        _document(self, maxLength=128)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if type(value) is not str:
@@ -154,7 +159,7 @@ class Instant(ma.fields.Field[int]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.metadata.setdefault("format", "date-time")
+        _document(self, format="date-time")
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if type(value) is not str:
@@ -170,7 +175,7 @@ class Date(ma.fields.Field[date]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.metadata.setdefault("format", "date")
+        _document(self, format="date")
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> date:
         if type(value) is not str or len(value) != 10:
@@ -186,8 +191,8 @@ class Duration(ma.fields.Field[str]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.metadata.setdefault("pattern", "^P[0-9YMWDTHS]+$")
-        self.metadata.setdefault("maxLength", 32)
+        _document(self, pattern="^P[0-9YMWDTHS]+$")
+        _document(self, maxLength=32)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if type(value) is not str:
@@ -220,7 +225,7 @@ class Attributes(ma.fields.Field[dict[str, Any]]):
     def __init__(self, *, most: int = 50, **options: Any) -> None:
         super().__init__(**options)
         self.most = most
-        self.metadata.setdefault("maxProperties", most)
+        _document(self, maxProperties=most)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, Any]:
         if type(value) is not dict:
@@ -231,7 +236,7 @@ class Attributes(ma.fields.Field[dict[str, Any]]):
             name: [fault] for name, item in value.items() if (fault := _attribute_fault(name, item))
         }
         if faults:
-            raise ma.ValidationError(faults)  # type: ignore[arg-type]
+            raise ma.ValidationError(faults)
         return value
 
 
@@ -268,7 +273,7 @@ class Localised(ma.fields.Field[dict[str, str]]):
             except ma.ValidationError as error:
                 faults[locale] = error.messages
         if faults:
-            raise ma.ValidationError(faults)  # type: ignore[arg-type]
+            raise ma.ValidationError(faults)
         return value
 
 

@@ -107,7 +107,7 @@ def _take_turn(connection: sa.Connection, name: bytes) -> None:
     if connection.dialect.name != "postgresql":
         return
     number = int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
-    row = db.execute(connection, "SELECT pg_try_advisory_xact_lock(%s)", [number]).fetchone()
+    row = db.execute(connection, "SELECT pg_try_advisory_xact_lock($1)", [number]).fetchone()
     if not row[0]:
         raise Problem(
             409,

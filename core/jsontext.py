@@ -14,7 +14,7 @@ import orjson
 _DEPTH_MAX = 64
 
 
-class MalformedJson(ValueError):
+class MalformedJson(ValueError):  # noqa: N818
     """The bytes are not JSON as this API reads it; the message says why."""
 
 
@@ -89,6 +89,11 @@ def write(value: Any) -> bytes:
 def text(value: Any) -> str:
     """Compact JSON as text, for a document column."""
     return orjson.dumps(value).decode()
+
+
+def sorted_text(value: Any) -> str:
+    """Compact JSON as text with sorted keys: the same for equal values that were validated."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def canonical(value: Any) -> bytes:

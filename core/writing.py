@@ -108,7 +108,11 @@ def _names(table: sa.Table) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=1024)
 def _combined(parts: tuple[tuple[sa.Table, str, int], ...]) -> str:
-    *heads, last = [_sql(table, kind, count, "postgresql") for table, kind, count in parts]
+    sqls, first = [], 1
+    for table, kind, count in parts:
+        sqls.append(_sql(table, kind, count, "postgresql", first))
+        first += count * len(table.columns)
+    *heads, last = sqls
     if not heads:
         return last
     ctes = ", ".join(f"w{index} AS ({sql})" for index, sql in enumerate(heads))
@@ -116,12 +120,14 @@ def _combined(parts: tuple[tuple[sa.Table, str, int], ...]) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def _sql(table: sa.Table, kind: str, count: int, dialect: str) -> str:
-    marks = "?" if dialect == "sqlite" else "%s"
-    names = _names(table)
-    row = f"({', '.join([marks] * len(names))})"
+def _sql(table: sa.Table, kind: str, count: int, dialect: str, first: int = 1) -> str:
+    names, mark = _names(table), db.mark(dialect)
+    rows = [
+        "(" + ", ".join(f"{mark}{start + place}" for place in range(len(names))) + ")"
+        for start in range(first, first + count * len(names), len(names))
+    ]
     columns = ", ".join(f'"{name}"' for name in names)
-    sql = f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join([row] * count)}'
+    sql = f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join(rows)}'
     if kind == "replace":
         key = ", ".join(f'"{column.name}"' for column in table.primary_key)
         changed = ", ".join(

@@ -10,7 +10,7 @@ largest remainder.
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol
@@ -29,16 +29,21 @@ class Line(Protocol):
     """What earning needs of a line (money in minor units)."""
 
     @property
-    def line_ref(self) -> str: ...
+    def line_ref(self) -> str:
+        """The storefront's reference of the line."""
+
     @property
-    def earning_minor(self) -> int: ...
+    def earning_minor(self) -> int:
+        """Money of the line that earns."""
+
     @property
-    def left_quantity(self) -> int: ...
+    def left_quantity(self) -> int:
+        """How many are left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Earner:
-    """What an order brings to the rules. `left_bp`-like ratios are exact: left of whole."""
+    """What an order brings to the rules; prorated points follow `left_minor` of `whole_minor`."""
 
     lines: Sequence[Line]
     line_facts: Sequence[Mapping[str, Any]]
@@ -109,6 +114,9 @@ class _Fired:
     has_shipping: bool
 
 
+Factor = Callable[[Sequence[_Fired]], TierFactor]
+
+
 @dataclass(slots=True)
 class Chosen:
     """The rules that count after exclusive groups were decided, and every rule's outcome."""
@@ -117,8 +125,12 @@ class Chosen:
     outcomes: list[Outcome]
 
 
-def choose(program: Compiled, rules: Sequence[Rule], order: Earner) -> Chosen:
-    """Which rules fire; of each exclusive group the one that is best for the member."""
+def choose(program: Compiled, rules: Sequence[Rule], order: Earner, factor: Factor) -> Chosen:
+    """Which rules fire; of each exclusive group the one that is best for the member.
+
+    `factor` gives the tier's multiplier if these rules count: a level that is reached with the
+    order's own points depends on them.
+    """
     outcomes: dict[str, Outcome] = {}
     free: list[_Fired] = []
     groups: dict[str, list[_Fired]] = {}
@@ -134,7 +146,7 @@ def choose(program: Compiled, rules: Sequence[Rule], order: Earner) -> Chosen:
             groups.setdefault(rule.group, []).append(fired)
     kept = free
     if groups:
-        winners = _best(program, free, list(groups.values()), order)
+        winners = _best(program, free, list(groups.values()), order, factor)
         for name, members in groups.items():
             for fired in members:
                 if fired not in winners:
@@ -170,28 +182,61 @@ def _fire(rule: Rule, order: Earner) -> _Fired | Outcome:
 
 
 def _best(
-    program: Compiled, free: list[_Fired], groups: list[list[_Fired]], order: Earner
+    program: Compiled,
+    free: list[_Fired],
+    groups: list[list[_Fired]],
+    order: Earner,
+    factor: Factor,
 ) -> list[_Fired]:
-    """One of each group, together worth most; ties go to smaller priority, then key."""
+    """One of each group, together worth most; ties go to smaller priority, then key.
+
+    Worth is judged with the tier's multiplier: it decides between factors and fixed points.
+    """
     if all(len(group) == 1 for group in groups):
         return [group[0] for group in groups]
     worth = {kind.key: Fraction(kind.minor, kind.points) for kind in program.points}
 
-    def rank(choice: tuple[_Fired, ...]) -> tuple[Any, ...]:
-        totals = _totals([*free, *choice], order)
-        value = sum((total * worth[key] for key, total in totals.items()), Fraction(0))
-        ties = sorted((one.rule.priority, one.rule.key) for one in choice)
-        return (-value, ties)
+    def rank(choice: Sequence[_Fired]) -> tuple[Fraction, list[tuple[int, str]]]:
+        counting = [*free, *choice]
+        keys = {one.rule.effect.points_key for one in counting}
+        tier = factor(counting)
+        value = sum((_exact(key, counting, order, tier) * worth[key] for key in keys), Fraction(0))
+        return (-value, sorted((one.rule.priority, one.rule.key) for one in choice))
 
-    return list(min(itertools.product(*groups), key=rank))
+    choices = [list(choice) for choice in itertools.product(*groups)]
+    return min(choices, key=rank)
 
 
-def _totals(fired: Sequence[_Fired], order: Earner) -> dict[str, Fraction]:
-    """Exact points by kind without the tier's multiplier (it is common to all choices of one
-    kind only when no fixed points compete, so callers compare sums that include it as 1)."""
-    return {
-        grid.points_key: Fraction(grid.total(), grid.scale) for grid in _grids(fired, order, None)
-    }
+def _exact(points_key: str, fired: Sequence[_Fired], order: Earner, tier: TierFactor) -> Fraction:
+    """Exact points of one kind, without the rows that a breakdown needs."""
+    effects = [(one.rule.effect, one) for one in fired if one.rule.effect.points_key == points_key]
+    common = math.lcm(*(e.per_minor for e, _ in effects if isinstance(e, PointsPerAmount)))
+    size = len(order.lines)
+    cells = [0] * (size + 1)
+    for effect, one in effects:
+        if isinstance(effect, PointsPerAmount):
+            step = common // effect.per_minor * effect.points
+            for index in one.lines:
+                cells[index] += order.lines[index].earning_minor * step
+            if one.has_shipping:
+                cells[size] += order.shipping_minor * step
+        elif isinstance(effect, PointsPerUnit):
+            for index in one.lines:
+                cells[index] += order.lines[index].left_quantity * effect.points * common
+    scale, fixed = common * tier.denominator, Fraction(0)
+    for effect, one in effects:
+        if isinstance(effect, MultiplyPoints):
+            concerned = {*one.lines, size} if one.has_shipping else set(one.lines)
+            scale *= FACTOR_ONE
+            cells = [
+                cell * (effect.factor_bp if index in concerned else FACTOR_ONE)
+                for index, cell in enumerate(cells)
+            ]
+        elif isinstance(effect, AddPoints):
+            is_part = one.rule.on_refund == "prorate" and order.whole_minor
+            left = Fraction(order.left_minor, order.whole_minor) if is_part else 1
+            fixed += effect.points * left
+    return Fraction(sum(cells) * tier.numerator, scale) + fixed
 
 
 @dataclass(slots=True)
@@ -207,7 +252,7 @@ class _Grid:
         return sum(sum(cells.values()) for cells in self.rows.values())
 
 
-def _grids(fired: Sequence[_Fired], order: Earner, tier: TierFactor | None) -> list[_Grid]:
+def _grids(fired: Sequence[_Fired], order: Earner, tier: TierFactor) -> list[_Grid]:
     keys = list(dict.fromkeys(one.rule.effect.points_key for one in fired))
     return [
         _grid(key, [one for one in fired if one.rule.effect.points_key == key], order, tier)
@@ -215,9 +260,7 @@ def _grids(fired: Sequence[_Fired], order: Earner, tier: TierFactor | None) -> l
     ]
 
 
-def _grid(
-    points_key: str, fired: Sequence[_Fired], order: Earner, tier: TierFactor | None
-) -> _Grid:
+def _grid(points_key: str, fired: Sequence[_Fired], order: Earner, tier: TierFactor) -> _Grid:
     adding = [one for one in fired if isinstance(one.rule.effect, PointsPerAmount | PointsPerUnit)]
     multiplying = [one for one in fired if isinstance(one.rule.effect, MultiplyPoints)]
     fixed = [one for one in fired if isinstance(one.rule.effect, AddPoints)]
@@ -227,13 +270,13 @@ def _grid(
             common = math.lcm(common, one.rule.effect.per_minor)
     if any(one.rule.on_refund == "prorate" for one in fixed) and order.whole_minor:
         common = math.lcm(common, order.whole_minor)
-    scale = common * FACTOR_ONE ** len(multiplying) * (tier.denominator if tier else 1)
+    scale = common * FACTOR_ONE ** len(multiplying) * tier.denominator
     grid = _Grid(points_key, scale, {}, {})
     for one in adding:
         _add(grid, one, order)
     for one in multiplying:
         _multiply(grid, one, order)
-    if tier is not None and tier.numerator != tier.denominator:
+    if tier.numerator != tier.denominator:
         for cells in grid.rows.values():
             before = sum(cells.values())
             if before:
@@ -304,17 +347,18 @@ def show_ratio(basis_points: int) -> str:
     return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")
 
 
-def qualifying(chosen: Chosen, order: Earner, rounding: str, points_key: str) -> int:
+def qualifying(program: Compiled, fired: Sequence[_Fired], order: Earner) -> int:
     """Points that count for tiers: of the default kind, before the tier's multiplier."""
+    points_key = program.points[0].key
     counting = [
         one
-        for one in chosen.fired
+        for one in fired
         if one.rule.effect.counts_for_tier and one.rule.effect.points_key == points_key
     ]
     if not counting:
         return 0
-    grid = _grid(points_key, counting, order, None)
-    return min(round_points(grid.total(), grid.scale, rounding), AWARD_MAX)
+    exact = _exact(points_key, counting, order, NO_TIER_FACTOR)
+    return min(round_points(exact.numerator, exact.denominator, program.rounding), AWARD_MAX)
 
 
 def settle(program: Compiled, chosen: Chosen, order: Earner, tier: TierFactor) -> Earning:
@@ -324,8 +368,7 @@ def settle(program: Compiled, chosen: Chosen, order: Earner, tier: TierFactor) -
         points = min(round_points(grid.total(), grid.scale, program.rounding), AWARD_MAX)
         if points > 0:
             result.earned.append(_shared(grid, points, order))
-    default = program.points[0].key
-    result.qualifying_points = qualifying(chosen, order, program.rounding, default)
+    result.qualifying_points = qualifying(program, chosen.fired, order)
     return result
 
 

@@ -131,7 +131,7 @@ class Book:
     def load(self, holdings: Iterable[Holding], lots: Iterable[HeldLot] = ()) -> None:
         """Take up accounts and lots as read under the member's lock."""
         for holding in holdings:
-            self._holdings[holding.member_id, holding.points_key] = holding
+            self._holdings.setdefault((holding.member_id, holding.points_key), holding)
         for lot in lots:
             self._lots.setdefault(lot.id, lot)
 
@@ -320,28 +320,21 @@ def read_holdings(connection: sa.Connection, program_id: bytes, member_id: bytes
     return [_holding(row) for row in rows]
 
 
-def read_all_holdings(
-    connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
-) -> list[Holding]:
-    """The accounts of many members."""
-    rows = connection.execute(
-        sa.select(*ACCOUNTS.columns).where(
-            ACCOUNTS.c.program_id == program_id, ACCOUNTS.c.member_id.in_(member_ids)
-        )
-    )
-    return [_holding(row) for row in rows]
-
-
 def _holding(row: Sequence[Any]) -> Holding:
-    program_id, member_id, points_key, available, pending, held, lifetime, version, head = row
+    return holding_of(bytes(row[0]), row[1:])
+
+
+def holding_of(program_id: bytes, row: Sequence[Any]) -> Holding:
+    """An account from the columns after its program."""
+    member_id, points_key, available, pending, held, lifetime_earned, version, head = row
     return Holding(
-        program_id=bytes(program_id),
+        program_id=program_id,
         member_id=bytes(member_id),
         points_key=points_key,
         available=available,
         pending=pending,
         held=held,
-        lifetime_earned=lifetime,
+        lifetime_earned=lifetime_earned,
         version=version,
         head=bytes(head),
     )

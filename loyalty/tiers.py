@@ -69,7 +69,7 @@ def replay(
     """The level as of `at`, from the contributions that stand, sorted by time."""
     held: Level | None = None
     since, total, first = 0, 0, 0
-    for index, one in enumerate(contributions):
+    for one in contributions:
         if one.at > at:
             break
         total, first = _slide(ladder, contributions, zone, at=one.at, total=total, first=first)

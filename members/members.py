@@ -85,7 +85,7 @@ def find(
     if row is None:
         member_id = ids.read_id(PREFIX, member_ref)
         if member_id is not None:
-            values = {"program_id": program_id, "id": member_id}  # type: ignore[dict-item]
+            values = {"program_id": program_id, "id": member_id}
             row = _by_id[is_locking].first(connection, values)
     return None if row is None else _known(row)
 

@@ -92,9 +92,11 @@ def _line_errors(lines: Sequence[Mapping[str, Any]]) -> list[FieldError]:
             errors.append(
                 FieldError(f"{at}/discount_minor", "invalid", f"is more than the line ({gross})")
             )
-        for name in ("refunded_quantity", "fulfilled_quantity"):
-            if line.get(name, 0) > line["quantity"]:
-                errors.append(FieldError(f"{at}/{name}", "invalid", "is more than the quantity"))
+        errors += [
+            FieldError(f"{at}/{name}", "invalid", "is more than the quantity")
+            for name in ("refunded_quantity", "fulfilled_quantity")
+            if line.get(name, 0) > line["quantity"]
+        ]
         if line.get("refunded_minor", 0) > gross:
             errors.append(
                 FieldError(f"{at}/refunded_minor", "invalid", f"is more than the line ({gross})")

@@ -205,7 +205,9 @@ def _ladder(tiers: dict[str, Any]) -> Ladder:
     window = None
     if basis.get("window", "lifetime") == "rolling":
         window = clock.parse_duration(basis.get("duration", "P12M"))
-    items = sorted(tiers.get("levels") or [], key=lambda item: threshold(item["enter_at"], metric))
+    items = sorted(
+        tiers.get("levels") or [], key=lambda item: threshold(item["enter_at"], metric) or 0
+    )
     levels = []
     for rank, item in enumerate(items, start=1):
         enter_at = threshold(item["enter_at"], metric)

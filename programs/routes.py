@@ -7,7 +7,7 @@ from flask import Response, request
 
 from core import auth, clock, db, http, idempotency, ids, jsontext, paging
 from core.errors import invalid_at, not_found
-from core.fields import Schema, described
+from core.fields import Key, Schema, described
 from programs import checking, drafts, schemas, versions
 from programs.models import Program
 
@@ -26,7 +26,7 @@ class ItemAnswer(Schema):
 
         unknown = "include"
 
-    key = described(schemas.Key, "Key of the item.", required=True)
+    key = described(Key, "Key of the item.", required=True)
 
 
 _ITEM = ItemAnswer()
@@ -95,7 +95,7 @@ def _write_draft(change: Any) -> tuple[dict[str, Any], str]:
     problems=(409,),
     parameters=(_IF_MATCH,),
 )
-def put_draft(body: Any) -> Response:
+def put_draft(**_: Any) -> Response:
     """Replace the draft."""
     document = http.read_body()
     return _with_etag(*_write_draft(lambda _: document))

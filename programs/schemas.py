@@ -32,7 +32,7 @@ class Unavailable(ma.fields.Field[Any]):
     """A part of the document whose feature this version does not have: absent or empty."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
-        if value is None or value == [] or value == {}:
+        if not value and type(value) in (type(None), list, dict):
             return value
         raise ma.ValidationError(
             "is not available in this version of Dangol; leave it out or empty"

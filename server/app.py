@@ -1,5 +1,8 @@
 """create_app: settings, database, routes and the command line put together."""
 
+from collections.abc import Callable
+from typing import Any
+
 import flask_migrate
 import flask_smorest
 from flask import Flask
@@ -20,10 +23,18 @@ from storefront.routes import routes as storefront_routes
 TABLES = (programs.models, members.models, orders.models, loyalty.models)
 
 
+class Application(Flask):
+    """Flask without coroutines: it asks each hook and view of each request otherwise."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Every function of ours is synchronous."""
+        return func
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The application, ready to serve; SettingsError when it would start unsafely."""
     settings = settings or Settings.from_env()
-    app = Flask("dangol", template_folder=None, static_folder=None)
+    app = Application("dangol", template_folder=None, static_folder=None)
     app.extensions["dangol.settings"] = settings
     logs.init(settings.log_level)
     facts.install()

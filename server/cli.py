@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import click
+import sqlalchemy as sa
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
@@ -12,6 +13,7 @@ from config import Settings
 from core import auth, clock, db, ids
 from core.errors import Problem
 from programs import defaults, versions
+from programs.models import Program
 from server import serve
 
 program_group = AppGroup("program", help="Programs of this instance.")
@@ -36,7 +38,13 @@ def init(app: Flask) -> None:
 @click.option("--json", "is_json", is_flag=True, help="Print one line of JSON.")
 @with_appcontext
 def create_program(
-    name: str, timezone: str | None, currency: str | None, mode: str, document: Any, is_json: bool
+    *,
+    name: str,
+    timezone: str | None,
+    currency: str | None,
+    mode: auth.Mode,
+    document: Any,
+    is_json: bool,
 ) -> None:
     """Create a program with keys that work at once."""
     if document is not None:
@@ -57,7 +65,7 @@ def create_program(
     click.echo("The keys are shown this once.")
 
 
-def create(body: Any, *, mode: str) -> dict[str, str]:
+def create(body: Any, *, mode: auth.Mode) -> dict[str, str]:
     """A program with its first version, a secret key with every scope and a publishable key."""
 
     def work(connection: Any) -> dict[str, str]:
@@ -116,9 +124,7 @@ def create_key(program: str, name: str, scopes: str) -> None:
 
     def work(connection: Any) -> str:
         row = connection.execute(
-            versions.sa.select(versions.Program.mode).where(
-                versions.Program.program_id == _program_id(program)
-            )
+            sa.select(Program.mode).where(Program.program_id == _program_id(program))
         ).first()
         if row is None:
             raise click.ClickException("there is no such program")
@@ -141,9 +147,7 @@ def create_key(program: str, name: str, scopes: str) -> None:
 @with_appcontext
 def list_keys(program: str) -> None:
     """List keys without the keys themselves."""
-    statement = versions.sa.select(auth.ApiKey).where(
-        auth.ApiKey.program_id == _program_id(program)
-    )
+    statement = sa.select(auth.ApiKey).where(auth.ApiKey.program_id == _program_id(program))
     for row in db.reading(lambda connection: list(connection.execute(statement))):
         state = "revoked" if row.revoked_at else "active"
         shown = ids.show_id("key", bytes(row.id))
@@ -227,11 +231,16 @@ def worker_command(once: bool) -> None:
 @click.option("--seed", type=int, default=7, show_default=True, help="Chooses the refunds.")
 @click.option("--shuffle", is_flag=True, help="Send everything a second time, shuffled.")
 @click.option("--check", is_flag=True, help="Compare with the independent computation.")
+@click.option("--print-document", is_flag=True, help="Only print the program document.")
 @with_appcontext
-def replay_command(**options: Any) -> None:
+def replay_command(*, print_document: bool, **options: Any) -> None:
     """Replay a real shop's year of orders through HTTP."""
     from server import replaying
+    from server.replay import program
 
+    if print_document:
+        click.echo(json.dumps(program.DOCUMENT, indent=2))
+        return
     sys.exit(replaying.run(**options))
 
 

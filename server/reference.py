@@ -19,7 +19,6 @@ SETTINGS: dict[str, Any] = {
     "API_SPEC_OPTIONS": {
         "info": {
             "description": "Loyalty and referrals: points that are explained to the unit.",
-            "license": {"name": "AGPL-3.0-or-later"},
         },
         "security": [{"key": []}],
         "components": {

@@ -110,6 +110,7 @@ def order(
     plan: Plan,
     telling: Any,
     read: Read,
+    *,
     row: Mapping[str, Any],
     decided: Decided | None,
     made: Sequence[Mapping[str, Any]],
@@ -187,15 +188,15 @@ def stored_order(
     """The answer to an order as it is stored: told again, told stale, or read."""
     stored = read.stored
     assert stored is not None
-    row = row_of(plan, telling.order_ref, stored)
+    row = row_of(telling.order_ref, stored)
     decided = decided_again(connection, plan, stored)
-    answer = order(plan, telling, read, row, decided, [], None)
+    answer = order(plan, telling, read, row=row, decided=decided, made=[], change=None)
     if is_stale:
         answer["stale"] = True
     return answer
 
 
-def row_of(plan: Plan, order_ref: str, stored: StoredOrder) -> dict[str, Any]:
+def row_of(order_ref: str, stored: StoredOrder) -> dict[str, Any]:
     """A stored order in the shape of its row."""
     body = jsontext.parse(stored.snapshot)
     return {

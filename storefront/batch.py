@@ -124,8 +124,8 @@ def _unit(
         versions.expect(connection, program_id, reads[0].live_version)
         raise db.Restart
     plan = Plan(program_id, live, now, actor, Book(program_id))
-    member_ids = {telling.member.id for telling in tellings.values() if telling.member}
-    plan.book.load(ledger.read_all_holdings(connection, program_id, sorted(member_ids)))
+    for read in reads:
+        plan.book.load(read.holdings)
     stored_ids = [read.stored.id for read in reads if read.stored and read.stored.decision_id]
     if stored_ids:
         plan.book.load((), ledger.read_all_lots(connection, program_id, stored_ids))

@@ -4,13 +4,13 @@ The one place that composes earning, tiers and the facts of orders and members. 
 refunds and back-tests all call it, so a quote always equals the award.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core import clock
 from loyalty import earning, tiers
-from loyalty.earning import Earner, Earning
+from loyalty.earning import Earner, Earning, TierFactor
 from members.facts import member_facts
 from members.members import Known
 from orders import figures
@@ -137,14 +137,17 @@ def _earn(
         left_minor=order.net_minor,
         whole_minor=order.whole_net_minor,
     )
-    chosen = earning.choose(program, program.rules.get("order", ()), earner)
     ladder = program.ladder
     held = ladder.find(pinned.level_key)
-    if ladder.metric == "points" and program.tier_multiplier_at != "order_time":
-        contribution = earning.qualifying(chosen, earner, program.rounding, program.points[0].key)
-    else:
-        contribution = 1 if ladder.metric == "orders" else order.spend_minor
-    factor = tiers.factor(
-        program, held, metric_before=pinned.metric_before, contribution=contribution
-    )
-    return earning.settle(program, chosen, earner, factor)
+
+    def factor(fired: Sequence[Any]) -> TierFactor:
+        if ladder.metric == "points":
+            contribution = earning.qualifying(program, fired, earner)
+        else:
+            contribution = 1 if ladder.metric == "orders" else order.spend_minor
+        return tiers.factor(
+            program, held, metric_before=pinned.metric_before, contribution=contribution
+        )
+
+    chosen = earning.choose(program, program.rules.get("order", ()), earner, factor)
+    return earning.settle(program, chosen, earner, factor(chosen.fired))

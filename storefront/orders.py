@@ -81,8 +81,7 @@ def _unit(
     check_times(telling.body, now)
     _check_owner(telling, read)
     plan = Plan(program_id, live, now, actor, Book(program_id))
-    if telling.member is not None:
-        plan.book.load(ledger.read_holdings(connection, program_id, telling.member.id))
+    plan.book.load(read.holdings)
     if read.stored is not None:
         load_lots(connection, plan, read.stored)
         if old_owner is not None:
@@ -231,8 +230,10 @@ def decide_and_plan(
     order_id = ids.new_id() if stored is None else stored.id
     decision_id = ids.new_id()
     placed_at = _placed_at(stored, telling)
-    made = _move_points(plan, telling, stored, decided, order_id, decision_id)
-    row = _order_row(plan, telling, stored, decided, order_id, snapshot, placed_at)
+    made = _move_points(plan, telling, stored, decided, order_id=order_id, decision_id=decision_id)
+    row = _order_row(
+        plan, telling, stored, decided, order_id=order_id, snapshot=snapshot, placed_at=placed_at
+    )
     change = _move_tiers(connection, plan, telling, read, row)
     if decided is None:
         row["decision_id"] = None
@@ -241,7 +242,7 @@ def decide_and_plan(
         row["decision_id"] = decision_id
     (plan.writes.insert if stored is None else plan.writes.replace)(ORDERS, row)
     _tell_world(plan, telling, made, change)
-    answer = answers.order(plan, telling, read, row, decided, made, change)
+    answer = answers.order(plan, telling, read, row=row, decided=decided, made=made, change=change)
     return answer, 201 if stored is None else 200
 
 
@@ -261,7 +262,7 @@ def _same_member(stored: StoredOrder, telling: Telling) -> bool:
 
 def _snapshot(body: Mapping[str, Any]) -> str:
     kept = {name: value for name, value in body.items() if name not in NOT_STORED}
-    return jsontext.canonical(kept).decode()
+    return jsontext.sorted_text(kept)
 
 
 def _placed_at(stored: StoredOrder | None, telling: Telling) -> int:
@@ -354,6 +355,7 @@ def _move_points(
     telling: Telling,
     stored: StoredOrder | None,
     decided: Decided | None,
+    *,
     order_id: bytes,
     decision_id: bytes,
 ) -> list[dict[str, Any]]:
@@ -396,6 +398,7 @@ def _order_row(
     telling: Telling,
     stored: StoredOrder | None,
     decided: Decided | None,
+    *,
     order_id: bytes,
     snapshot: str,
     placed_at: int,

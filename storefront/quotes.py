@@ -7,7 +7,6 @@ import sqlalchemy as sa
 
 from core import clock, db
 from core.errors import FieldError, invalid
-from loyalty import ledger
 from loyalty.earning import Earning
 from loyalty.ledger import Book
 from loyalty.tiers import Contribution
@@ -48,8 +47,7 @@ def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]
     telling.item = orders.item_of(telling, live, now)
     [read] = standing.read(connection, program_id, [telling.item])
     plan = Plan(program_id, live, now, None, Book(program_id))
-    if member is not None:
-        plan.book.load(ledger.read_holdings(connection, program_id, member.id))
+    plan.book.load(read.holdings)
     pinned = orders.pinned_of(connection, plan, telling, read)
     order = decide.figure(live, cart)
     decided = decide.decide_order(

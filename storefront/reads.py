@@ -111,5 +111,5 @@ def order(connection: sa.Connection, program_id: bytes, order_ref: str) -> dict[
         telling.member = members.find(connection, program_id, row["member_ref"])
         telling.item = item_of(telling, plan.live, plan.now)
         [read] = standing.read(connection, program_id, [telling.item])
-        plan.book.load(ledger.read_holdings(connection, program_id, row["id"]))
+        plan.book.load(read.holdings)
     return answers.stored_order(connection, plan, telling, read, is_stale=False)

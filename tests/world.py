@@ -59,7 +59,7 @@ def order(*lines: dict[str, Any] | int, **more: Any) -> dict[str, Any]:
 class World:
     """A program with its key, spoken to over HTTP."""
 
-    def __init__(self, app: Flask, *, mode: str = "test", **changes: Any) -> None:
+    def __init__(self, app: Flask, *, mode: Any = "test", **changes: Any) -> None:
         from server.cli import create
 
         self.app = app
@@ -116,7 +116,8 @@ class World:
     def balance(self, ref: str = "mina", points_key: str = "points") -> int:
         """The member's available points."""
         data = self.get(f"/members/{ref}/balances")["data"]
-        return next(one["available"] for one in data if one["points_key"] == points_key)
+        found: int = next(one["available"] for one in data if one["points_key"] == points_key)
+        return found
 
     def publish(self, **changes: Any) -> Any:
         """Publish the standard document with changes."""
@@ -131,6 +132,45 @@ class World:
         with self.app.app_context():
             program_id = ids.read_id("prg", self.program_id)
             return db.reading(lambda connection: verify.run(connection, program_id))
+
+    def set_clock(self, instant: str) -> None:
+        """Stand the program's own clock still at an instant."""
+        import sqlalchemy as sa
+
+        from core import clock, db, ids
+        from programs.models import Program
+
+        statement = (
+            sa.update(Program)
+            .where(Program.program_id == ids.read_id("prg", self.program_id))
+            .values(clock_at=clock.parse_instant(instant))
+        )
+        with self.app.app_context():
+            db.in_transaction(lambda connection: connection.execute(statement))
+
+    def quote(
+        self, *lines: dict[str, Any] | int, at: str = "2026-03-01T10:00:00Z", **more: Any
+    ) -> Any:
+        """Quote for Mina what `order` would tell with the same arguments."""
+        cart = order(*lines, **more)
+        member_ref = cart.pop("member_ref")
+        for name in ("status", "placed_at"):
+            cart.pop(name)
+        return self.post("/quotes", {"member_ref": member_ref, "cart": cart, "at": at})
+
+    def tier(self, ref: str = "mina") -> Any:
+        """The member's tier as of the program's clock."""
+        return self.get(f"/members/{ref}/tier")
+
+    def entries(self, ref: str = "mina") -> list[Any]:
+        """The member's entries, oldest first."""
+        found: list[Any] = self.get(f"/members/{ref}/entries?limit=100")["data"]
+        return found[::-1]
+
+    def outcomes(self, answer: Any) -> dict[str, Any]:
+        """The outcomes of the rules in an answer's decision, by rule."""
+        decision = self.get(f"/decisions/{answer['decision_id']}")
+        return {one["rule"]: one for one in decision["outcomes"]}
 
 
 def points(answer: Any, points_key: str = "points") -> int:

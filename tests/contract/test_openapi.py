@@ -1,0 +1,253 @@
+"""The OpenAPI document says what the application does, and the application does what it says."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, Phase, given, settings
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+
+from tests.world import World
+
+EXAMPLES = 8
+#: Addresses that are no part of the API: the document itself and its page.
+PAGES = {"reference.openapi", "reference.docs", "reference.docs_file", "reference.problems"}
+#: What the isolation tests check, and what a schema cannot say (an e-mail address is one of ours
+#: to judge, a cursor must be one we gave).
+NOT_ASKED = [ignored_auth, positive_data_acceptance]
+
+
+@pytest.fixture
+def document(app: Flask) -> Any:
+    response = app.test_client().get("/v1/openapi.json")
+    assert response.status_code == 200
+    assert response.mimetype == "application/json"
+    return response.json
+
+
+def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if method != "parameters":
+                yield path, method, operation
+
+
+def test_the_document_is_valid_openapi_31(document: Any) -> None:
+    assert document["openapi"].startswith("3.1.")
+    faults = [
+        f"{list(error.absolute_path)}: {error.message[:200]}"
+        for error in OpenAPIV31SpecValidator(document).iter_errors()
+    ]
+    assert faults == []
+
+
+def test_the_document_names_every_route_and_no_other(app: Flask, document: Any) -> None:
+    served = {
+        (re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint not in PAGES
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    told = {(path, method) for path, method, _ in operations(document)}
+    assert told == served
+
+
+def test_every_operation_documents_its_statuses(document: Any) -> None:
+    faults = []
+    for path, method, operation in operations(document):
+        statuses = set(operation["responses"])
+        needed = {"400", "500", "503"}
+        if path.startswith("/v1/"):
+            needed |= {"401", "403"}
+        if "requestBody" in operation:
+            needed |= {"413", "415", "422"}
+        if "{" in path:
+            needed |= {"404"}
+        faults += [f"{method} {path}: {one} is missing" for one in sorted(needed - statuses)]
+        if not any(status.startswith("2") for status in statuses):
+            faults.append(f"{method} {path}: no success is documented")
+        # A `default` would make every status a documented one.
+        if "default" in statuses:
+            faults.append(f"{method} {path}: default documents anything")
+    assert faults == []
+
+
+def test_every_problem_is_documented_as_problem_details(document: Any) -> None:
+    for path, method, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if status.startswith(("4", "5")):
+                assert set(response["content"]) == {"application/problem+json"}, (path, method)
+
+
+def test_every_field_of_a_body_has_a_description(document: Any) -> None:
+    bodies: set[str] = set()
+
+    def collect(schema: Any) -> None:
+        for name in re.findall(r"#/components/schemas/([^\"]+)", json.dumps(schema)):
+            if name not in bodies:
+                bodies.add(name)
+                collect(document["components"]["schemas"][name])
+
+    for _, _, operation in operations(document):
+        collect(operation.get("requestBody", {}))
+    silent = [
+        f"{name}.{field}"
+        for name in sorted(bodies)
+        for field, schema in document["components"]["schemas"][name].get("properties", {}).items()
+        if not schema.get("description")
+    ]
+    assert len(bodies) > 20
+    assert silent == []
+
+
+def test_health_needs_no_key_and_everything_else_does(document: Any) -> None:
+    assert document["security"] == [{"key": []}]
+    opened = {
+        path for path, _, operation in operations(document) if operation.get("security") == []
+    }
+    assert opened == {"/healthz", "/readyz"}
+
+
+def test_the_page_loads_nothing_from_another_host(app: Flask) -> None:
+    client = app.test_client()
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert page.mimetype == "text/html"
+    html = page.get_data(as_text=True)
+    assert not re.search(r"(https?:)?//[a-z0-9]", html)
+    # The bundle asks validator.swagger.io about every document unless it is told not to.
+    assert re.search(r"validatorUrl:\s*null", html)
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert len(loaded) == 2
+    for address in loaded:
+        assert address.startswith("/docs/")
+        with client.get(address) as file:
+            assert file.status_code == 200
+            text = file.get_data(as_text=True)
+        assert len(text) > 10_000
+        if address.endswith(".css"):
+            assert not re.search(r"@import", text)
+            assert set(re.findall(r"url\([\"']?(\w+:)?", text)) <= {"data:"}
+        else:
+            # No script of it pulls in another script, style sheet, font or image.
+            assert not re.search(r"(importScripts|import)\(\s*[\"']https?:", text)
+            assert not re.search(r"\.src\s*=\s*[\"']https?:", text)
+
+
+def test_the_problem_types_lead_somewhere(app: Flask) -> None:
+    client = app.test_client()
+    address = client.get("/v1/nothing").json["type"]
+    assert client.get(address.partition("#")[0]).status_code == 200
+
+
+class Known:
+    """A world with something behind every address, to put into generated requests."""
+
+    def __init__(self, world: World) -> None:
+        told = world.order("A-1", 5000)
+        entries = world.get("/members/mina/entries")["data"]
+        self.world = world
+        self.arguments = {
+            "member_ref": "mina",
+            "order_ref": "A-1",
+            "decision_id": told["decision_id"],
+            "entry_id": entries[0]["id"],
+            "section": "rules",
+            "key": "base",
+            "version": 1,
+            "key_id": "key_0123456789abcdefghjkmnpqr",
+        }
+
+
+def lead(case: Any, known: Known, *, is_likely: bool) -> None:
+    """Make a generated request one that comes further: with the key, and what exists."""
+    case.headers["Authorization"] = f"Bearer {known.world.key}"
+    # What makes a change depend on the draft's state is tested by itself.
+    case.headers.pop("If-Match", None)
+    if not is_likely:
+        return
+    for name in case.path_parameters or {}:
+        case.path_parameters[name] = known.arguments[name]
+    case.query.pop("cursor", None)
+    _plausible(case.body)
+
+
+def _plausible(value: Any) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _plausible(item)
+    if not isinstance(value, dict):
+        return
+    known = {"currency": "EUR", "member_ref": "mina", "timezone": "Asia/Seoul"}
+    for name, item in known.items():
+        if name in value:
+            value[name] = item
+    for name in ("discount_minor", "refunded_minor", "refunded_quantity", "fulfilled_quantity"):
+        value.pop(name, None)
+    for item in value.values():
+        _plausible(item)
+
+
+def broken_promises(operation: Any, known: Known, mode: str, statuses: set[int]) -> list[str]:
+    """Answers to generated requests that the document does not allow."""
+    numbers = itertools.count()
+    found: list[str] = []
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
+    def run(case: Any) -> None:
+        number = next(numbers)
+        lead(case, known, is_likely=mode == "positive" and number % 4 != 0)
+        response = case.call()
+        statuses.add(response.status_code)
+        assert response.status_code < 500, response.text
+        try:
+            case.validate_response(response, excluded_checks=NOT_ASKED)
+        except FailureGroup as group:
+            for fault in group.exceptions:
+                found.append(f"{operation.label} ({mode}): {fault} {response.text[:500]}")
+
+    run()
+    return found
+
+
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_every_answer_is_one_that_the_document_allows(world: World, mode: str) -> None:
+    known = Known(world)
+    schema = schemathesis.openapi.from_wsgi("/v1/openapi.json", world.app)
+    found: list[str] = []
+    fruitless = []
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if mode == "negative" and not operation.path.startswith("/v1/"):
+            continue  # Health takes nothing that could be wrong.
+        statuses: set[int] = set()
+        found += broken_promises(operation, known, mode, statuses)
+        if mode == "positive" and min(statuses) >= 300:
+            fruitless.append(f"{operation.label}: {sorted(statuses)}")
+    assert sorted(set(found))[:5] == []
+    # Each operation is also seen succeeding, except where a schema cannot lead there.
+    assert [one for one in fruitless if not one.startswith(HARD)] == []
+
+
+#: Needs exactly one contact · needs a draft that differs · needs a key's own id.
+HARD = (
+    "POST /v1/program/draft/publish",
+    "DELETE /v1/keys/",
+    "DELETE /v1/program/draft/",
+    "PUT /v1/program/draft/{section}",
+)

@@ -1,0 +1,156 @@
+"""The bodies of members, batches, quotes and searches are as strict as an order's."""
+
+from typing import Any
+
+import pytest
+
+from tests.contract.checking import pointers, problem, rows
+from tests.world import World, line, order
+
+MEMBERS: list[tuple[str, Any]] = [
+    ("/email", "no address"),
+    ("/email", 5),
+    ("/phone", "call me"),
+    ("/name", ""),
+    ("/name", "x" * 201),
+    ("/name", "Mi\x00na"),
+    ("/birthday_on", "2001-02-29"),
+    ("/birthday_on", "20010228"),
+    ("/birthday_on", "2001-W09-3"),
+    ("/birthday_on", "2001-02-28T00:00:00Z"),
+    ("/locale", "Korean"),
+    ("/joined_at", "2999-01-01T00:00:00Z"),
+    ("/joined_at", None),
+    ("/card_ref", "a\nb"),
+    ("/is_enrolled", "yes"),
+    ("/contact_verified", ["fax"]),
+    ("/attributes", {"colour": 0.5}),
+    ("/consents", [{"purpose": "marketing"}]),
+    ("/consents", [{}] * 51),
+    ("/visitor", {"ip": "x" * 65}),
+    ("/surname", "Kim"),
+    ("/member_ref", "mina"),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), MEMBERS, ids=lambda item: ascii(item)[:40])
+def test_a_wrong_value_of_a_member_is_refused(world: World, path: str, value: Any) -> None:
+    before = rows(world)
+    for ref in ("mina", "new"):
+        response = world.call("PUT", f"/members/{ref}", {path[1:]: value})
+        found = problem(response, 422, "validation_failed")
+        assert pointers(found) and all(one.startswith(path) for one in pointers(found))
+    assert rows(world) == before
+
+
+def test_a_reference_that_looks_like_one_of_our_ids_cannot_be_taken(world: World) -> None:
+    before = rows(world)
+    ref = "mem_01h455vb4pex5vsknk084sn02q"
+    problem(world.call("PUT", f"/members/{ref}", {}), 422, "validation_failed")
+    assert rows(world) == before
+
+
+def test_a_batch_with_a_wrong_value_is_refused_whole_with_the_place(world: World) -> None:
+    before = rows(world)
+    good = {"order_ref": "A-1"} | order(1000)
+    bad = {"order_ref": "A-2"} | order(line("1", 1000, quantity="1"))
+    response = world.call("POST", "/orders/batch", {"orders": [good, bad]})
+    found = problem(response, 422, "validation_failed")
+    assert pointers(found) == ["/orders/1/lines/0/quantity"]
+    assert rows(world) == before
+
+
+def test_a_batch_has_1_to_500_orders_each_with_a_reference(world: World) -> None:
+    before = rows(world)
+    for orders in ([], [{"order_ref": f"A-{n}"} | order(100) for n in range(501)]):
+        response = world.call("POST", "/orders/batch", {"orders": orders})
+        assert pointers(problem(response, 422, "validation_failed")) == ["/orders"]
+    response = world.call("POST", "/orders/batch", {"orders": [order(100)]})
+    assert pointers(problem(response, 422, "validation_failed")) == ["/orders/0/order_ref"]
+    assert rows(world) == before
+
+
+def test_of_a_batch_what_can_be_told_is_told(world: World) -> None:
+    orders = [
+        {"order_ref": "A-1"} | order(1000),
+        {"order_ref": "A-2"} | order(1000, currency="USD"),
+        {"order_ref": "A-3"} | order(1000, member_ref="nobody"),
+        {"order_ref": "A-4"} | order(2000),
+    ]
+    results = world.post("/orders/batch", {"orders": orders})["results"]
+    assert [one["order_ref"] for one in results] == ["A-1", "A-2", "A-3", "A-4"]
+    assert [one["status"] for one in results] == [201, 422, 422, 201]
+    assert results[1]["problem"]["code"] == "currency_mismatch"
+    assert pointers(results[2]["problem"]) == ["/member_ref"]
+    assert world.balance() == 30
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"cart": None}, "/cart"),
+        ({"cart": ...}, "/cart"),
+        ({"member_ref": "nobody"}, "/member_ref"),
+        ({"member_ref": 5}, "/member_ref"),
+        ({"at": "tomorrow"}, "/at"),
+        ({"status": "paid"}, "/status"),
+    ],
+)
+def test_a_wrong_quote_is_refused(world: World, change: dict[str, Any], pointer: str) -> None:
+    before = rows(world)
+    body: dict[str, Any] = {
+        "member_ref": "mina",
+        "cart": {"currency": "EUR", "lines": [line("1", 1000)]},
+    }
+    body = {name: value for name, value in (body | change).items() if value is not ...}
+    found = problem(world.call("POST", "/quotes", body), 422, "validation_failed")
+    assert pointers(found) == [pointer]
+    assert rows(world) == before
+
+
+@pytest.mark.parametrize(
+    "cart",
+    [
+        {"lines": [line("1", 1000, discount_minor=1001)]},
+        {"lines": [line("1", 1000), line("1", 1000)]},
+        {"lines": [line("1", 1000)], "discount_minor": 1001},
+    ],
+)
+def test_a_contradiction_in_a_cart_points_into_the_cart(
+    world: World, cart: dict[str, Any]
+) -> None:
+    body = {"member_ref": "mina", "cart": {"currency": "EUR"} | cart}
+    found = problem(world.call("POST", "/quotes", body), 422, "validation_failed")
+    assert all(one.startswith("/cart/") for one in pointers(found)), found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"email": "m@example.org", "phone": "+82 10 1234 5678"}, {"email": ""}, {"name": "Mina"}],
+)
+def test_a_search_takes_exactly_one_contact(world: World, body: dict[str, Any]) -> None:
+    problem(world.call("POST", "/members/search", body), 422, "validation_failed")
+
+
+@pytest.mark.parametrize(
+    ("path", "thing"),
+    [
+        ("/members/nobody", "member"),
+        ("/members/nobody/balances", "member"),
+        ("/members/nobody/entries", "member"),
+        ("/members/nobody/tier", "member"),
+        ("/members/mem_01h455vb4pex5vsknk084sn02q", "member"),
+        ("/orders/unknown", "order"),
+        ("/decisions/dec_01h455vb4pex5vsknk084sn02q", "decision"),
+        ("/decisions/A-1", "decision"),
+        ("/entries/ent_01h455vb4pex5vsknk084sn02q", "entry"),
+        ("/entries/mem_01h455vb4pex5vsknk084sn02q", "entry"),
+        ("/program/versions/2", "version"),
+        ("/program/versions/99999999999999999999", "version"),
+        ("/program/draft/rules/unknown", "item"),
+        ("/program/draft/unknown/base", "section"),
+    ],
+)
+def test_what_does_not_exist_is_not_found_and_named(world: World, path: str, thing: str) -> None:
+    found = problem(world.call("GET", path), 404, "not_found")
+    assert thing in found["detail"]
