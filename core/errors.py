@@ -22,6 +22,32 @@ TITLES = {
 }
 
 
+#: Every code of a problem: its status and what it means. The page /docs/problems shows them.
+CODES: dict[str, tuple[int, str]] = {
+    "malformed_json": (400, "The body is not JSON in UTF-8, or breaks its rules."),
+    "malformed_request": (400, "A header or the request line cannot be read."),
+    "idempotency_key_missing": (400, "A write without a reference needs Idempotency-Key."),
+    "invalid_cursor": (400, "The cursor is none of ours: start without one."),
+    "authentication_required": (401, "No Authorization header was sent."),
+    "invalid_credentials": (401, "The key is unknown or was revoked."),
+    "forbidden": (403, "The key lacks the scope, or is of the wrong kind."),
+    "not_found": (404, "Unknown here, or another program's: both look alike."),
+    "method_not_allowed": (405, "The address does not know this method; see Allow."),
+    "state_conflict": (409, "The state of the thing does not allow it."),
+    "version_mismatch": (409, "If-Match names another version: read again, repeat the change."),
+    "idempotency_in_progress": (409, "The same request is still running: ask again."),
+    "payload_too_large": (413, "The body is larger than 1 MiB."),
+    "unsupported_media_type": (415, "Send application/json in UTF-8."),
+    "validation_failed": (422, "The JSON was read, its content cannot be accepted: see errors."),
+    "currency_mismatch": (422, "Amounts must be in the program's currency."),
+    "idempotency_key_reused": (422, "The key was used for another request: take a new one."),
+    "rate_limited": (429, "Too many requests: wait as Retry-After says."),
+    "internal_error": (500, "Our fault; it is logged under the request id."),
+    "overloaded": (503, "All connections are in use: send the same request again."),
+    "storage_unavailable": (503, "The database is locked, full or away: send it again."),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One finding in a body: where (RFC 6901 pointer), which rule, and what to do about it."""
@@ -49,6 +75,7 @@ class Problem(Exception):  # noqa: N818
         **extra: Any,
     ) -> None:
         super().__init__(detail)
+        assert CODES[code][0] == status, f"{code} is declared with another status"
         self.status = status
         self.code = code
         self.detail = detail

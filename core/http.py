@@ -319,7 +319,9 @@ def _answer_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
         return Response(status=status, headers=error.get_headers())
-    code = _CODES.get(status, "malformed_request" if status < 500 else "internal_error")
+    if status not in _CODES:
+        status = 400 if status < 500 else 500
+    code = _CODES.get(status, "internal_error")
     detail = _DETAILS.get(status) or str(error.description or error.name)
     headers = {}
     if status == 405:

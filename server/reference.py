@@ -9,7 +9,7 @@ import marshmallow as ma
 from flask import Blueprint, Flask, Response, current_app, send_from_directory
 
 from core import fields, jsontext
-from core.errors import TITLES
+from core.errors import CODES
 from core.http import ReferenceConverter
 
 SETTINGS: dict[str, Any] = {
@@ -135,6 +135,12 @@ def docs_file(name: str) -> Response:
 @blueprint.get("/docs/problems")
 def problems() -> Response:
     """What the problem types point to."""
-    rows = "".join(f"<li><b>{status}</b> {title}</li>" for status, title in TITLES.items())
-    page = f"<!doctype html><html lang='en'><title>Problems</title><ul>{rows}</ul></html>"
+    rows = "".join(
+        f'<tr id="{code}"><td>{status}</td><td><code>{code}</code></td><td>{meaning}</td></tr>'
+        for code, (status, meaning) in CODES.items()
+    )
+    page = (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Problems</title>"
+        f"<h1>Problems</h1><table>{rows}</table></html>"
+    )
     return Response(page, mimetype="text/html")

@@ -179,9 +179,8 @@ def _check_lots(report: Report, place: Place, rows: Sequence[Any], sums: _Sums) 
             continue
         # Nothing can be spent yet: what was not reversed is still there, none is written off.
         left = found.earned - found.reversed
-        kept = (row.points, row.reversed, row.remaining, row.written_off)
-        kept += (row.earned_at, row.expires_at)
-        computed = (found.earned, found.reversed, left, 0, found.earned_at, None)
+        kept = tuple(getattr(row, name) for name in _LOT_NAMES)
+        computed: tuple[Any, ...] = (found.earned, found.reversed, left, 0, found.earned_at, None)
         if kept != computed:
             for name, stored, value in zip(_LOT_NAMES, kept, computed, strict=True):
                 report.compare("lots", lot, name, stored, value)

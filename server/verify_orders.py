@@ -279,9 +279,10 @@ def check_members(connection: sa.Connection, program_id: bytes | None, report: R
 
 
 def _check_claim(report: Report, rows: Sequence[Any]) -> None:
-    holders = [ids.show_id("ord", row.id) for row in rows if row.is_first]
-    for shown in holders[1:]:
-        report.note("orders", place, "is_first", True, f"held by {holders[0]}")
+    holders = [row.id for row in rows if row.is_first]
+    for order_id in holders[1:]:
+        first = ids.show_id("ord", holders[0])
+        report.note("orders", ("ord", order_id, ""), "is_first", True, f"held by {first}")
 
 
 def _check_level(
