@@ -170,7 +170,7 @@ def _authenticate(header: str) -> Credential:
     remembered = _remembered.get(digest)
     if remembered is not None and remembered[0] > now:
         return remembered[1]
-    found = db.reading(lambda connection: _by_digest.first(connection, {"digest": digest}))
+    found = db.reading_once(lambda connection: _by_digest.first(connection, {"digest": digest}))
     if found is None:
         _remembered.pop(digest, None)
         raise _unauthorised("invalid_credentials", "This key is unknown or was revoked.")

@@ -175,15 +175,37 @@ class _sqlite_queue:  # noqa: N801
 
 def reading(work: Callable[[sa.Connection], T]) -> T:
     """Run `work` on one consistent read transaction; nothing it does is kept."""
-    with db.engine.connect() as connection, connection.begin() as transaction:
+    with db.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        is_postgresql = connection.dialect.name == "postgresql"
+        if is_postgresql:
+            # Told with BEGIN itself, so that consistency costs no statement.
+            driver.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            driver.read_only = True
         try:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(
-                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
-                )
+            with connection.begin() as transaction:
+                try:
+                    return work(connection)
+                finally:
+                    transaction.rollback()
+        finally:
+            if is_postgresql and not driver.closed:
+                driver.isolation_level = None
+                driver.read_only = None
+
+
+def reading_once(work: Callable[[sa.Connection], T]) -> T:
+    """Run `work`, which is a single statement, without a transaction around it."""
+    with db.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            return work(connection)
+        driver: Any = connection.connection.driver_connection
+        driver.autocommit = True
+        try:
             return work(connection)
         finally:
-            transaction.rollback()
+            if not driver.closed:
+                driver.autocommit = False
 
 
 def _driver_error(error: BaseException) -> BaseException:

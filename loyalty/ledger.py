@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from core import clock, db, ids, jsontext
 from core.writing import Writes
 from loyalty.models import Account, Entry, Lot
+from members.models import Member
+from programs.models import Program
 
 ACCOUNTS: sa.Table = Account.__table__  # type: ignore[assignment]
 ENTRIES: sa.Table = Entry.__table__  # type: ignore[assignment]
@@ -338,6 +340,34 @@ def holding_of(program_id: bytes, row: Sequence[Any]) -> Holding:
         version=version,
         head=bytes(head),
     )
+
+
+_balances_of = db.Statement(
+    sa.select(Program.live_version, Member.id, *list(ACCOUNTS.columns)[1:])
+    .select_from(Member)
+    .join(Program, Program.program_id == Member.program_id)
+    .outerjoin(
+        ACCOUNTS,
+        sa.and_(ACCOUNTS.c.program_id == Member.program_id, ACCOUNTS.c.member_id == Member.id),
+    )
+    .where(
+        Member.program_id == sa.bindparam("program_id"),
+        Member.member_ref == sa.bindparam("member_ref"),
+    )
+    .order_by(ACCOUNTS.c.points_key)
+)
+
+
+def find_balances(
+    connection: sa.Connection, program_id: bytes, member_ref: str
+) -> tuple[int, bytes, list[Holding]] | None:
+    """The live version, a member's id and accounts in one statement; None when unknown."""
+    values = {"program_id": program_id, "member_ref": member_ref}
+    rows = _balances_of.rows(connection, values)
+    if not rows:
+        return None
+    holdings = [holding_of(program_id, row[2:]) for row in rows if row[2] is not None]
+    return rows[0][0], bytes(rows[0][1]), holdings
 
 
 def read_lots(connection: sa.Connection, program_id: bytes, source_id: bytes) -> list[HeldLot]:

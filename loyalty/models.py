@@ -77,7 +77,6 @@ class Lot(db.Base):
     __tablename__ = "lots"
     __table_args__ = (
         sa.Index("ix_lots_source", "program_id", "source_id"),
-        sa.Index("ix_lots_account", "program_id", "member_id", "points_key"),
         sa.ForeignKeyConstraint(
             ["program_id", "member_id", "points_key"],
             ["accounts.program_id", "accounts.member_id", "accounts.points_key"],

@@ -45,6 +45,11 @@ def validate(document: Any, *, pointer: str = "") -> dict[str, Any]:
     return checked
 
 
+def find_remembered(program_id: bytes, version: int) -> Compiled | None:
+    """A version that this process has compiled before."""
+    return _compiled.get((program_id, version))
+
+
 def get_compiled(connection: sa.Connection, program_id: bytes, version: int) -> Compiled:
     """A version ready to decide; no query once this process has seen it."""
     key = (program_id, version)

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import ids, paging
+from core import clock, db, ids, paging
 from core.errors import not_found
 from loyalty import ledger, tiers
 from loyalty.ledger import Book
@@ -31,8 +31,25 @@ def member(connection: sa.Connection, program_id: bytes, member_ref: str) -> dic
     return signup.show(connection, plan, members.get_row(connection, program_id, known.id))
 
 
-def balances(connection: sa.Connection, program_id: bytes, member_ref: str) -> dict[str, Any]:
-    """Balances of every kind of points."""
+def balances(program_id: bytes, member_ref: str) -> dict[str, Any]:
+    """Balances of every kind of points, also of those where nothing moved yet."""
+    found = db.reading_once(
+        lambda connection: ledger.find_balances(connection, program_id, member_ref)
+    )
+    if found is None:
+        return db.reading(lambda connection: _balances_by_id(connection, program_id, member_ref))
+    version, member_id, holdings = found
+    live = versions.find_remembered(program_id, version) or db.reading(
+        lambda connection: versions.get_compiled(connection, program_id, version)
+    )
+    plan = Plan(program_id, live, clock.system_now(), None, Book(program_id))
+    plan.book.load(holdings)
+    return {"data": answers.balances(plan, member_id), "next_cursor": None}
+
+
+def _balances_by_id(
+    connection: sa.Connection, program_id: bytes, member_ref: str
+) -> dict[str, Any]:
     known = members.get(connection, program_id, member_ref)
     plan = _plan(connection, program_id)
     plan.book.load(ledger.read_holdings(connection, program_id, known.id))

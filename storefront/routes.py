@@ -74,7 +74,7 @@ def search_members(body: dict[str, Any]) -> dict[str, Any]:
 @routes.operation("GET", "/members/<ref:member_ref>/balances", answers={200: BalancesAnswer()})
 def get_balances(member_ref: str) -> dict[str, Any]:
     """Balances of every kind of points."""
-    return db.reading(lambda connection: reads.balances(connection, _program_id(), member_ref))
+    return reads.balances(_program_id(), member_ref)
 
 
 @routes.operation(

@@ -237,7 +237,6 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('program_id', 'id', name=op.f('pk_lots'))
     )
     with op.batch_alter_table('lots', schema=None) as batch_op:
-        batch_op.create_index('ix_lots_account', ['program_id', 'member_id', 'points_key'], unique=False)
         batch_op.create_index('ix_lots_source', ['program_id', 'source_id'], unique=False)
 
     # ### end Alembic commands ###

@@ -175,7 +175,10 @@ CONTRADICTIONS = {
         order(line("1", 1000, quantity=2, refunded_minor=2001)),
         ["/lines/0/refunded_minor"],
     ),
-    "more money refunded than the order": (order(1000, 500, refunded_minor=1501), ["/refunded_minor"]),
+    "more money refunded than the order": (
+        order(1000, 500, refunded_minor=1501),
+        ["/refunded_minor"],
+    ),
     "more shipping refunded than charged": (
         order(1000, shipping_minor=300, shipping_refunded_minor=301),
         ["/shipping_refunded_minor"],
@@ -216,7 +219,9 @@ def test_another_currency_is_a_mismatch(world: World) -> None:
 
 
 @pytest.mark.parametrize("resource", ["members", "orders"])
-@pytest.mark.parametrize("ref", ["\x00", "a\nb", "a\x7f", "x" * 129, "\u200b", "a\u2028b", "é" * 129])
+@pytest.mark.parametrize(
+    "ref", ["\x00", "a\nb", "a\x7f", "x" * 129, "\u200b", "a\u2028b", "é" * 129]
+)
 def test_a_wrong_reference_in_the_path_is_refused(world: World, resource: str, ref: str) -> None:
     before = rows(world)
     body = {} if resource == "members" else order(1000)
@@ -238,7 +243,8 @@ def test_a_path_that_is_no_utf_8_is_refused(world: World, ref: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ref", ["a/b", "a b", "100%", "단골-1", "a?b#c", "x" * 128, "é" * 128, "..", "a:b@c", "+", "a\\b"]
+    "ref",
+    ["a/b", "a b", "100%", "단골-1", "a?b#c", "x" * 128, "é" * 128, "..", "a:b@c", "+", "a\\b"],
 )
 def test_any_printable_reference_comes_back_as_it_was_told(world: World, ref: str) -> None:
     path = quote(ref, safe="")

@@ -116,9 +116,7 @@ def test_a_wrong_quote_is_refused(world: World, change: dict[str, Any], pointer:
         {"lines": [line("1", 1000)], "discount_minor": 1001},
     ],
 )
-def test_a_contradiction_in_a_cart_points_into_the_cart(
-    world: World, cart: dict[str, Any]
-) -> None:
+def test_a_contradiction_in_a_cart_points_into_the_cart(world: World, cart: dict[str, Any]) -> None:
     body = {"member_ref": "mina", "cart": {"currency": "EUR"} | cart}
     found = problem(world.call("POST", "/quotes", body), 422, "validation_failed")
     assert all(one.startswith("/cart/") for one in pointers(found)), found

@@ -1,13 +1,15 @@
 """Two weeks of a real grocer, told through a served instance, against SQL over its own files.
 
-The first 300 households only: enough for every tier that two weeks can reach, and quick.
+The first households only, so that it is quick. The whole year: `flask replay --check`.
 """
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from werkzeug.serving import make_server
 
 from server.replay import dataset, driver
@@ -20,6 +22,8 @@ from tests.world import World
 
 WEEKS = 2
 HOUSEHOLDS = 300
+#: Orders told one by one take longer than a batch.
+HOUSEHOLDS_TOLD_SINGLY = 100
 #: Enough of them that every kind of refund occurs: whole orders, and parts of orders.
 REFUND = RefundChoice(seed=7, share_bp=2500)
 
@@ -43,41 +47,45 @@ def expected(journey: Journey) -> dict[int, dict[str, int]]:
     }
 
 
-@pytest.fixture
-def address(app: Flask) -> Iterator[str]:
-    """The application listening on a free loopback port."""
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """A WSGI application on a free loopback port."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
-def _kinds_of_refund(journey: Journey) -> set[str]:
-    kinds = set()
-    for index in range(journey.order_count):
-        products = [journey.product_ids[line] for line in journey.lines_of(index)]
-        refunded = REFUND.refunded_products(journey.basket_ids[index], products)
-        if refunded:
-            kinds.add("whole" if len(refunded) == len(products) else "part")
-    return kinds
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    with listening(app) as url:
+        yield url
 
 
-@pytest.mark.parametrize("order", ["batch"])
+@pytest.mark.parametrize(
+    "told", [("batch", HOUSEHOLDS), ("single", HOUSEHOLDS_TOLD_SINGLY)], ids=lambda told: told[0]
+)
 def test_every_household_holds_what_sql_over_the_files_says_it_must(
     make_world: Callable[..., World],
     address: str,
     journey: Journey,
     expected: dict[int, dict[str, int]],
-    order: driver.Mode,
+    told: tuple[driver.Mode, int],
 ) -> None:
+    order, households = told
     world = make_world(**DOCUMENT)
+    journey = journey.first_households(households)
+    refs = {dataset.member_ref(household) for household in journey.households()}
     passes: list[str] = []
 
     def check(report: PassReport) -> None:
-        compare(report, expected[report.refund_bp])
+        points = expected[report.refund_bp]
+        compare(report, {ref: points[ref] for ref in refs})
         passes.append(report.name)
 
     report = driver.replay(
@@ -93,7 +101,7 @@ def test_every_household_holds_what_sql_over_the_files_says_it_must(
     )
 
     assert passes == ["orders", "refunds", "everything again, shuffled"]
-    assert report.members == HOUSEHOLDS
+    assert report.members == households
     assert report.problems == ()
     assert report.passes[0].orders == report.passes[2].orders == journey.order_count
     assert report.passes[2].balances == report.passes[1].balances
@@ -103,8 +111,21 @@ def test_every_household_holds_what_sql_over_the_files_says_it_must(
     assert verified["orders"] == journey.order_count
 
 
-def test_the_households_chosen_have_whole_and_partial_refunds(journey: Journey) -> None:
-    assert _kinds_of_refund(journey) == {"whole", "part"}
+def test_the_households_chosen_know_every_case(journey: Journey) -> None:
+    refunds = set()
+    for index in range(journey.order_count):
+        products = [journey.product_ids[line] for line in journey.lines_of(index)]
+        refunded = REFUND.refunded_products(journey.basket_ids[index], products)
+        if refunded:
+            refunds.add("whole" if len(refunded) == len(products) else "part")
+    # Somebody shops on after 400.00, so that the factor of silver is used.
+    is_silver_used = False
+    for orders in journey.orders_by_household():
+        before_last = journey.lines_of(orders[0]).start, journey.lines_of(orders[-1]).start
+        is_silver_used |= sum(journey.cents[slice(*before_last)]) >= 400_00
+    assert refunds == {"whole", "part"}
+    assert is_silver_used
+    assert journey.first_households(HOUSEHOLDS_TOLD_SINGLY).order_count < journey.order_count
 
 
 def test_a_single_point_too_many_is_named(
@@ -116,3 +137,47 @@ def test_a_single_point_too_many_is_named(
     wrong = PassReport("orders", 0, journey.order_count, journey.line_count, 1.0, served)
     with pytest.raises(DiffersError, match=f"{first}: served {served[first]}, expected"):
         compare(wrong, expected[0])
+
+
+def test_orders_of_a_batch_that_were_refused_for_now_are_sent_again_in_their_order(
+    journey: Journey,
+) -> None:
+    batches: list[list[str]] = []
+    busy = Flask("busy")
+
+    @busy.put("/v1/members/<ref>")
+    def put_member(ref: str) -> dict[str, Any]:
+        return {"member": {"member_ref": ref}}
+
+    @busy.get("/v1/members/<ref>/balances")
+    def get_balances(ref: str) -> dict[str, Any]:
+        return {"data": [], "next_cursor": None}
+
+    @busy.post("/v1/orders/batch")
+    def put_orders() -> dict[str, Any]:
+        refs = [order["order_ref"] for order in request.get_json()["orders"]]
+        batches.append(refs)
+        refused = {1, 3} if len(batches) == 1 else set()
+        return {
+            "results": [
+                {"order_ref": ref, "status": 503 if position in refused else 201}
+                for position, ref in enumerate(refs)
+            ]
+        }
+
+    few = journey.first_households(5)
+    with listening(busy) as url:
+        report = driver.replay(
+            few,
+            url=url,
+            secret_key="none",
+            order="batch",
+            shuffle_seed=None,
+            workers=1,
+            progress=lambda _: None,
+        )
+
+    assert batches == [batches[0], [batches[0][1], batches[0][3]]]
+    assert len(batches[0]) == few.order_count
+    assert (report.retries, report.problem_count) == (1, 0)
+    assert report.passes[0].orders == few.order_count

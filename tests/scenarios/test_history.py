@@ -61,9 +61,7 @@ def test_a_history_order_takes_the_first_purchase(make_world: Make) -> None:
 def test_a_history_order_refunded_counts_less_and_reverses_nothing(make_world: Make) -> None:
     world = _world(make_world)
     world.order("H-1", 10000, is_history=True, placed_at=OLD)
-    back = world.order(
-        "H-1", line("1", 10000, refunded_minor=1), is_history=True, placed_at=OLD
-    )
+    back = world.order("H-1", line("1", 10000, refunded_minor=1), is_history=True, placed_at=OLD)
     assert (back["reversed"], back["tier"]["key"]) == ([], None)
     assert world.entries() == []
 

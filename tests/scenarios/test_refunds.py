@@ -23,8 +23,7 @@ def test_lines_refunded_one_by_one_reverse_34_33_33(world: World) -> None:
     assert world.earned("A-1", *_thirds(())) == 100
     # 66.67 → 66 stay, 33.34 → 33 stay, nothing stays.
     taken = [
-        reversed_points(world.order("A-1", *_thirds(tuple(range(count)))))
-        for count in (1, 2, 3)
+        reversed_points(world.order("A-1", *_thirds(tuple(range(count))))) for count in (1, 2, 3)
     ]
     assert taken == [34, 33, 33]
     assert world.balance() == 0
@@ -34,9 +33,7 @@ def test_lines_refunded_in_any_order_reverse_what_was_awarded(world: World) -> N
     for number, turn in enumerate(itertools.permutations(range(3))):
         ref = f"A-{number}"
         world.order(ref, *_thirds(()))
-        taken = [
-            reversed_points(world.order(ref, *_thirds(turn[:count]))) for count in (1, 2, 3)
-        ]
+        taken = [reversed_points(world.order(ref, *_thirds(turn[:count]))) for count in (1, 2, 3)]
         assert sum(taken) == 100
     assert world.balance() == 0
 
@@ -129,9 +126,7 @@ def test_the_orders_total_includes_what_its_lines_say(world: World) -> None:
 
 def test_a_quantity_refunded_is_worth_its_share_of_the_discounted_line(world: World) -> None:
     # 3 × 10.00 - 5.00 = 25.00; one of three is 8.33 (25.00 / 3 = 8.333…).
-    told = world.order(
-        "A-1", line("1", 1000, quantity=3, discount_minor=500, refunded_quantity=1)
-    )
+    told = world.order("A-1", line("1", 1000, quantity=3, discount_minor=500, refunded_quantity=1))
     assert (points(told), told["order"]["net_minor"]) == (16, 1667)
 
 

@@ -188,9 +188,7 @@ def test_amounts_add_up(make_world: Make) -> None:
 
 
 def test_a_paused_rule_earns_nothing_and_says_so(make_world: Make) -> None:
-    world = _world(
-        make_world, rule("base", per_euro()), rule("bonus", _add(100), state="paused")
-    )
+    world = _world(make_world, rule("base", per_euro()), rule("bonus", _add(100), state="paused"))
     told = world.order("A-1", 1000)
     assert points(told) == 10
     outcome = world.outcomes(told)["bonus"]

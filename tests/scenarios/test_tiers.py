@@ -55,12 +55,8 @@ def test_an_order_over_two_thresholds_is_split_in_three(make_world: Make) -> Non
     assert told["tier"]["key"] == "gold"
 
 
-@pytest.mark.parametrize(
-    ("metric", "enter_at"), [("spend", 30000), ("points", 300), ("orders", 2)]
-)
-def test_each_metric_lifts_at_its_threshold(
-    make_world: Make, metric: str, enter_at: int
-) -> None:
+@pytest.mark.parametrize(("metric", "enter_at"), [("spend", 30000), ("points", 300), ("orders", 2)])
+def test_each_metric_lifts_at_its_threshold(make_world: Make, metric: str, enter_at: int) -> None:
     tiers = {"basis": {"metric": metric}, "levels": [{"key": "gold", "enter_at": enter_at}]}
     world = _world(make_world, tiers=tiers)
     first = world.order("A-1", 29999)
@@ -111,9 +107,7 @@ def test_a_refund_lowers_a_tier_and_buying_lifts_it_again(make_world: Make) -> N
     world.order("A-1", 60000, placed_at="2026-01-10T10:00:00Z")
     up = world.order("A-2", 40000, placed_at="2026-02-10T10:00:00Z")
     assert (up["tier"]["key"], up["tier"]["since"]) == ("gold", "2026-02-10T10:00:00Z")
-    down = world.order(
-        "A-1", line("1", 60000, refunded_minor=1), placed_at="2026-01-10T10:00:00Z"
-    )
+    down = world.order("A-1", line("1", 60000, refunded_minor=1), placed_at="2026-01-10T10:00:00Z")
     assert down["tier"]["change"] == {"from": "gold", "to": None, "kind": "downgrade"}
     assert world.tier()["key"] is None
     back = world.order("A-3", 1, placed_at="2026-03-10T10:00:00Z")

@@ -1,0 +1,247 @@
+"""Programs never meet, and no route opens to a credential that may not use it."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from core.auth import SCOPES
+from server import access
+from tests.contract.checking import problem, rows
+from tests.world import World, line, order
+
+MakeWorld = Callable[..., World]
+
+
+def routes(app: Flask) -> Iterator[tuple[str, str, str]]:
+    """Endpoint, method and a fitting address of every route that asks for a key."""
+    values = {"version": "1", "section": "rules", "name": "swagger-ui.css"}
+    for rule in app.url_map.iter_rules():
+        if access.TABLE.get(rule.endpoint, access.OPEN).is_open:
+            continue
+        path = re.sub(
+            r"<(?:[^:>]+:)?([^>]+)>", lambda match: values.get(match[1], "unknown"), rule.rule
+        )
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            yield rule.endpoint, method, path
+
+
+def ask(app: Flask, method: str, path: str, *, authorization: str | None) -> Any:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    body = {} if method in {"PUT", "POST", "PATCH"} else None
+    return app.test_client().open(path, method=method, json=body, headers=headers)
+
+
+def key_with(world: World, *scopes: str, name: str = "partial") -> str:
+    made = world.post("/keys", {"name": name, "scopes": list(scopes)}, status=201)
+    return str(made["key"])
+
+
+def test_the_access_table_names_every_route_and_no_other(app: Flask) -> None:
+    assert {rule.endpoint for rule in app.url_map.iter_rules()} == set(access.TABLE)
+    assert all(one.is_open or one.scopes for one in access.TABLE.values())
+    assert {scope for one in access.TABLE.values() for scope in one.scopes} <= set(SCOPES)
+
+
+def test_no_route_answers_without_a_key(world: World) -> None:
+    before = rows(world)
+    asked = list(routes(world.app))
+    assert len(asked) == 28
+    for _, method, path in asked:
+        response = ask(world.app, method, path, authorization=None)
+        problem(response, 401, "authentication_required")
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+    assert rows(world) == before
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer sk_test_unknown", "Bearer", "Bearer ", "Basic c2s6", "sk_test_unknown", "Bearer \xff"],
+)
+def test_no_route_answers_to_an_unknown_key(app: Flask, authorization: str) -> None:
+    for _, method, path in routes(app):
+        response = ask(app, method, path, authorization=authorization)
+        problem(response, 401, "invalid_credentials")
+
+
+def test_the_key_itself_is_compared_and_not_its_beginning(world: World) -> None:
+    for key in (world.key[:-1], world.key + "x", world.key.swapcase(), "sk_live" + world.key[7:]):
+        response = ask(world.app, "GET", "/v1/program", authorization=f"Bearer {key}")
+        problem(response, 401, "invalid_credentials")
+
+
+def test_no_route_answers_to_a_publishable_key(world: World) -> None:
+    before = rows(world)
+    for _, method, path in routes(world.app):
+        response = ask(
+            world.app, method, path, authorization=f"Bearer {world.publishable_key}"
+        )
+        problem(response, 403, "forbidden")
+    assert rows(world) == before
+
+
+def test_every_route_asks_for_one_of_its_scopes(world: World) -> None:
+    by_scope = {scope: key_with(world, scope) for scope in SCOPES}
+    for endpoint, method, path in routes(world.app):
+        wanted = access.TABLE[endpoint].scopes
+        lacking = key_with(world, *sorted(set(SCOPES) - wanted), name=endpoint)
+        response = ask(world.app, method, path, authorization=f"Bearer {lacking}")
+        problem(response, 403, "forbidden")
+        for scope in wanted:
+            response = ask(world.app, method, path, authorization=f"Bearer {by_scope[scope]}")
+            assert response.status_code not in {401, 403}, (endpoint, scope)
+
+
+def test_a_key_grants_no_more_than_it_has(world: World) -> None:
+    modest = key_with(world, "keys", "read")
+    client = world.app.test_client()
+    for number, body in enumerate(({"name": "more"}, {"name": "more", "scopes": ["adjust"]})):
+        headers = {"Authorization": f"Bearer {modest}", "Idempotency-Key": f"more-{number}"}
+        problem(client.post("/v1/keys", json=body, headers=headers), 403, "forbidden")
+    headers = {"Authorization": f"Bearer {modest}", "Idempotency-Key": "same"}
+    body = {"name": "same", "scopes": ["read"]}
+    assert client.post("/v1/keys", json=body, headers=headers).json["scopes"] == ["read"]
+
+
+def test_an_empty_list_of_scopes_does_not_mean_every_scope(world: World) -> None:
+    response = world.call(
+        "POST", "/keys", {"name": "none", "scopes": []}, headers={"Idempotency-Key": "none"}
+    )
+    assert response.status_code == 422 or response.json["scopes"] == []
+
+
+def test_telling_history_needs_the_scope_import(world: World) -> None:
+    modest = key_with(world, *sorted(set(SCOPES) - {"import"}))
+    told = order(1000, is_history=True)
+    headers = {"Authorization": f"Bearer {modest}"}
+    before = rows(world)
+    client = world.app.test_client()
+    problem(client.put("/v1/orders/H-1", json=told, headers=headers), 403, "forbidden")
+    batch = {"orders": [{"order_ref": "H-1"} | told]}
+    problem(client.post("/v1/orders/batch", json=batch, headers=headers), 403, "forbidden")
+    assert rows(world) == before
+
+
+def test_a_revoked_key_stops_within_a_second(world: World) -> None:
+    made = world.post("/keys", {"name": "short-lived", "scopes": ["read"]}, status=201)
+    asked = {"method": "GET", "path": "/v1/program", "authorization": f"Bearer {made['key']}"}
+    assert ask(world.app, **asked).status_code == 200
+    assert world.call("DELETE", f"/keys/{made['id']}").status_code == 204
+    revoked = time.monotonic()
+    while ask(world.app, **asked).status_code == 200:
+        assert time.monotonic() - revoked < 1.0
+        time.sleep(0.05)
+    problem(ask(world.app, **asked), 401, "invalid_credentials")
+    # Again changes nothing, and the others go on working.
+    assert world.call("DELETE", f"/keys/{made['id']}").status_code == 204
+    world.get("/program")
+
+
+def test_a_key_is_stored_and_listed_without_itself(world: World) -> None:
+    made = world.post("/keys", {"name": "mine", "scopes": ["read"]}, status=201)
+    listed = world.get("/keys")["data"]
+    assert [one["name"] for one in listed] == ["mine", "first key", "first key"]
+    assert all("key" not in one for one in listed)
+    assert made["key"].startswith("sk_test_") and made["key"].endswith(listed[0]["last_four"])
+    for key in (made["key"], world.key, world.publishable_key):
+        secret_part = key.split("_", 2)[2]
+        stored = {name: found for name, found in rows(world).items() if name != "idempotency_keys"}
+        assert secret_part not in repr(stored)
+
+
+@pytest.fixture
+def pair(make_world: MakeWorld) -> tuple[World, World]:
+    """Two programs in which Mina ordered A-1: for 10.00 here, for 77.00 there."""
+    here, there = make_world(), make_world(name="Elsewhere")
+    for world, minor in ((here, 1000), (there, 7700)):
+        world.member("mina", email="mina@example.org", name=f"Mina {minor}")
+        world.order("A-1", minor)
+    return here, there
+
+
+def test_the_same_references_in_two_programs_never_meet(pair: tuple[World, World]) -> None:
+    here, there = pair
+    assert (here.balance(), there.balance()) == (10, 77)
+    before = rows(there)
+    here.order("A-1", 1000, status="cancelled")
+    here.put("/members/mina", {"email": "new@example.org"})
+    here.publish(name="Changed", earning={"rules": []})
+    assert rows(there) == before
+    assert (here.balance(), there.balance()) == (0, 77)
+    assert there.get("/members/mina")["email"] == "mina@example.org"
+    assert there.get("/program")["document"]["name"] == "Elsewhere"
+
+
+def test_lists_and_searches_show_one_program_alone(pair: tuple[World, World]) -> None:
+    here, there = pair
+    for world, name in ((here, "Mina 1000"), (there, "Mina 7700")):
+        found = world.post("/members/search", {"email": "MINA@example.org"})["data"]
+        assert [one["name"] for one in found] == [name]
+        assert [one["name"] for one in world.get("/members")["data"]] == [name]
+        assert len(world.get("/members/mina/entries")["data"]) == 1
+        assert len(world.get("/keys")["data"]) == 2
+        assert len(world.get("/program/versions")["data"]) == 1
+
+
+def test_the_other_programs_ids_are_unknown_on_every_route(pair: tuple[World, World]) -> None:
+    here, there = pair
+    there.member("stranger")
+    told = there.order("B-2", 500, member_ref="stranger")
+    member_id = there.get("/members/stranger")["id"]
+    entry_id = there.get("/members/stranger/entries")["data"][0]["id"]
+    key_id = there.get("/keys")["data"][0]["id"]
+    there.publish(name="Second version")
+    before = (rows(here), rows(there))
+    for method, path in [
+        *[("GET", f"/members/{ref}{sub}") for ref in (member_id, "stranger")
+          for sub in ("", "/balances", "/entries", "/tier")],
+        ("GET", "/orders/B-2"),
+        ("GET", f"/orders/{told['order']['id']}"),
+        ("GET", f"/decisions/{told['decision_id']}"),
+        ("GET", f"/entries/{entry_id}"),
+        ("GET", "/program/versions/2"),
+        ("DELETE", f"/keys/{key_id}"),
+    ]:
+        problem(here.call(method, path), 404, "not_found")
+    for member_ref in (member_id, "stranger"):
+        problem(here.call("PUT", f"/members/{member_id}", {}), 422, "validation_failed")
+        response = here.call("PUT", "/orders/B-2", order(100, member_ref=member_ref))
+        problem(response, 422, "validation_failed")
+        cart = {"currency": "EUR", "lines": [line("1", 100)]}
+        response = here.call("POST", "/quotes", {"member_ref": member_ref, "cart": cart})
+        problem(response, 422, "validation_failed")
+        batch = {"orders": [{"order_ref": "B-2"} | order(100, member_ref=member_ref)]}
+        [result] = here.post("/orders/batch", batch)["results"]
+        assert result["status"] == 422
+    restored = here.call("POST", "/program/versions/2/restore", headers={"Idempotency-Key": "r"})
+    problem(restored, 404, "not_found")
+    assert (rows(here), rows(there)) == before
+
+
+def test_a_cursor_of_the_other_program_leads_to_nothing_of_it(pair: tuple[World, World]) -> None:
+    here, there = pair
+    for number in range(3):
+        there.order(f"B-{number}", 100)
+    cursor = there.get("/members/mina/entries?limit=1")["next_cursor"]
+    shown = here.get(f"/members/mina/entries?cursor={cursor}")["data"]
+    own = {one["id"] for one in here.get("/members/mina/entries")["data"]}
+    assert {one["id"] for one in shown} <= own
+
+
+def test_our_own_ids_are_accepted_wherever_a_reference_is(pair: tuple[World, World]) -> None:
+    here, _ = pair
+    member_id = here.get("/members/mina")["id"]
+    assert here.get(f"/members/{member_id}/balances")["data"][0]["available"] == 10
+    assert here.order("A-2", 500, member_ref=member_id)["order"]["member_ref"] in ("mina", member_id)
+    assert here.balance() == 15
+    cart = {"currency": "EUR", "lines": [line("1", 100)]}
+    assert here.post("/quotes", {"member_ref": member_id, "cart": cart})["earned"][0]["points"] == 1
+
+
+def test_our_own_order_id_is_accepted_where_an_order_ref_is(pair: tuple[World, World]) -> None:
+    here, _ = pair
+    order_id = here.get("/orders/A-1")["order"]["id"]
+    assert here.get(f"/orders/{order_id}")["order"]["order_ref"] == "A-1"
