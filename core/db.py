@@ -107,7 +107,7 @@ def _set_up_sqlite(settings: Settings) -> Callable[[sqlite3.Connection, Any], No
             "synchronous=FULL",
             "foreign_keys=ON",
             "temp_store=MEMORY",
-            "cache_size=-65536",
+            "cache_size=-16384",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -296,16 +296,19 @@ def _numbering(dialect: sa.Dialect) -> sa.Dialect:
     return numbered
 
 
-def execute(connection: sa.Connection, sql: str, values: Sequence[Any]) -> Any:
+def execute(
+    connection: sa.Connection, sql: str, values: Sequence[Any], *, is_rare: bool = False
+) -> Any:
     """Run SQL of our own making on the driver's connection, inside the current transaction.
 
     Parameters are numbered: ?1, ?2 … on SQLite and $1, $2 … on PostgreSQL (`mark`). On
-    PostgreSQL a raw cursor is used, which sends the text as it is: no parsing in Python.
+    PostgreSQL a raw cursor is used, which sends the text as it is: no parsing in Python. A
+    statement whose shape will hardly come again (`is_rare`) is not kept prepared.
     """
     driver: Any = connection.connection.driver_connection
     if connection.dialect.name == "sqlite":
         return driver.execute(sql, values)
-    return psycopg.RawCursor(driver).execute(sql, values)
+    return psycopg.RawCursor(driver).execute(sql, values, prepare=False if is_rare else None)
 
 
 def mark(dialect: str) -> str:

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from core import db
 
 _COPY_FROM = 8
+#: Statements with more rows of one table are neither remembered nor kept prepared.
+_PREPARED_ROWS = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -78,12 +80,14 @@ def _write_sqlite(connection: sa.Connection, write: _Write) -> None:
 def _write_postgresql(connection: sa.Connection, writes: Sequence[_Write]) -> None:
     if not writes:
         return
-    sql = _combined(tuple((write.table, write.kind, len(write.rows)) for write in writes))
+    parts = tuple((write.table, write.kind, len(write.rows)) for write in writes)
+    is_rare = any(count > _PREPARED_ROWS for _, _, count in parts)
+    sql = (_combined.__wrapped__ if is_rare else _combined)(parts)
     values: list[Any] = []
     for write in writes:
         for row in write.rows:
             values.extend(_values(write.table, row))
-    db.execute(connection, sql, values)
+    db.execute(connection, sql, values, is_rare=is_rare)
 
 
 def _copy(connection: sa.Connection, write: _Write) -> None:
@@ -110,7 +114,8 @@ def _names(table: sa.Table) -> tuple[str, ...]:
 def _combined(parts: tuple[tuple[sa.Table, str, int], ...]) -> str:
     sqls, first = [], 1
     for table, kind, count in parts:
-        sqls.append(_sql(table, kind, count, "postgresql", first))
+        make = _sql if count <= _PREPARED_ROWS else _sql.__wrapped__
+        sqls.append(make(table, kind, count, "postgresql", first))
         first += count * len(table.columns)
     *heads, last = sqls
     if not heads:

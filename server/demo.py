@@ -6,7 +6,6 @@ Owns the tour that is printed: every line of it works as it stands. Refuses to m
 import json
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -82,10 +81,8 @@ def _tour(url: str, secret_key: str, journey: Journey, balances: dict[str, int])
         if dataset.member_ref(journey.household_ids[index]) == member_ref
     )
     order_ref = dataset.order_ref(journey.basket_ids[index])
-    now = datetime.fromtimestamp(clock.system_now() // clock.SECOND, UTC)
     cart = {
         "currency": dataset.CURRENCY,
-        "placed_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lines": [
             {"line_ref": "1", "sku": "COFFEE", "quantity": 2, "unit_price_minor": 899},
             {
@@ -126,7 +123,8 @@ def _asked(connection: Connection, request: Request) -> Any:
 def text(tour: Tour, *, is_serving: bool) -> str:
     """Return the tour: a heading, and a curl line for each step."""
     quote = {"member_ref": tour.member_ref, "cart": tour.cart}
-    order = {"member_ref": tour.member_ref, "status": "paid", **tour.cart}
+    placed_at = clock.format_instant(clock.system_now() // clock.SECOND * clock.SECOND)
+    order = {"member_ref": tour.member_ref, "status": "paid", "placed_at": placed_at, **tour.cart}
     after = tour.member_points + tour.cart_points
     member = f"/v1/members/{tour.member_ref}"
     steps = [

@@ -69,7 +69,7 @@ def run(
     if comparing is not None:
         click.echo(
             f"checked: the balances of all {report.members} members equal the independent "
-            f"computation after each of {len(report.passes)} passes"
+            f"computation, passes checked: {len(report.passes)}"
         )
     return 1 if report.problem_count else 0
 

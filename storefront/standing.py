@@ -125,7 +125,11 @@ _ACCOUNT = (
 )
 
 
-@functools.lru_cache(maxsize=128)
+_SIZES = (1, 4, 16, 50, 100)
+_PADDING = -1
+
+
+@functools.cache
 def _sql(count: int, dialect: str) -> str:
     mark, blob = db.mark(dialect), "BLOB" if dialect == "sqlite" else "BYTEA"
     program = f"CAST({mark}1 AS {blob})"
@@ -179,9 +183,15 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
             item.window_from,
             item.now_from,
         )
-    sql = _sql(len(items), connection.dialect.name)
+    # Few shapes of the statement, so that each is prepared once and kept: padded with nothing.
+    size = next((size for size in _SIZES if size >= len(items)), len(items))
+    for _ in range(size - len(items)):
+        values += (_PADDING, None, "", 0, 0, 0, 0)
+    sql = _sql(size, connection.dialect.name)
     found: dict[int, Read] = {}
     for row in _rows(connection, sql, values):
+        if row[0] == _PADDING:
+            continue
         one = found.get(row[0])
         if one is None:
             one = found[row[0]] = _read(row[9:])

@@ -115,7 +115,7 @@ def replay(
             balances=run.balances(refs, workers=workers),
         )
         reports.append(report)
-        progress(report.text())
+        progress(f"{report.name}: {report.points} points served")
         on_pass(report)
     return Report(
         members=len(refs),

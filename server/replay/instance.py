@@ -52,7 +52,7 @@ def served(environment: Mapping[str, str], *, port: int) -> Iterator[subprocess.
     process = subprocess.Popen(  # noqa: S603 - our own command line
         command, cwd=ROOT, env=variables, start_new_session=True, stdout=subprocess.DEVNULL
     )
-    with _leaving_on_sigterm():
+    with _leaving_when_told():
         try:
             _wait_until_ready(process, port)
             yield process
@@ -107,14 +107,16 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def _leaving_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM leave the block like any exception, so that nothing stays behind."""
+def _leaving_when_told() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal leave the block like any exception: nothing stays."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, leave) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -152,3 +152,15 @@ def test_a_search_takes_exactly_one_contact(world: World, body: dict[str, Any]) 
 def test_what_does_not_exist_is_not_found_and_named(world: World, path: str, thing: str) -> None:
     found = problem(world.call("GET", path), 404, "not_found")
     assert thing in found["detail"]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Seoul"])
+def test_the_earliest_instant_there_is_breaks_nothing(make_world: Any, zone: str) -> None:
+    world = make_world(timezone=zone)
+    first = "0001-01-01T00:00:00Z"
+    for path, body in (
+        ("/members/mina", {"joined_at": first}),
+        ("/orders/A-1", order(1000, placed_at=first)),
+    ):
+        response = world.call("PUT", path, body)
+        assert response.status_code in (200, 201, 422), response.get_data(as_text=True)

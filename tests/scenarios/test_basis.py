@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.world import World, line, per_euro, points, rule
+from tests.world import World, line, order, per_euro, points, rule
 
 KRW = {"currency": "KRW"}
 Make = Callable[..., World]
@@ -196,9 +196,7 @@ def test_a_discount_is_spread_before_any_refund(make_world: Make) -> None:
 
 def test_a_discount_beyond_the_goods_is_refused(make_world: Make) -> None:
     world = _world(make_world)
-    body = {"member_ref": "mina", "status": "paid", "currency": "EUR"}
-    body |= {"placed_at": "2026-03-01T10:00:00Z", "discount_minor": 1001}
-    answer = world.call("PUT", "/orders/A-1", body | {"lines": [line("1", 1000)]})
+    answer = world.call("PUT", "/orders/A-1", order(1000, discount_minor=1001))
     assert answer.status_code == 422
     assert answer.json["errors"][0]["pointer"] == "/discount_minor"
 

@@ -143,3 +143,55 @@ def test_many_orders_of_one_member_converge_to_the_sum_of_what_stands(make_world
     # In the last step 1 and 4 are cancelled: 10.00, 13.00, 14.50 → 14, 17.50 → 17.
     assert world.balance() == 10 + 13 + 14 + 17
     assert not world.verify()["mismatches"]
+
+
+def test_a_stale_snapshot_enrols_nobody(make_world: Make) -> None:
+    world = make_world(members={"auto_enrol": True})
+    world.order("A-1", 1000, revision=2)
+    late = world.order("A-1", 1000, member_ref="ghost", revision=1)
+    assert late["stale"] is True
+    assert world.call("GET", "/members/ghost").status_code == 404
+
+
+def test_told_together_or_one_by_one_orders_earn_the_same(make_world: Make) -> None:
+    first = {"fact": "order.is_first", "op": "=", "value": True}
+    third = {"fact": "member.order_count", "op": ">=", "value": 2}
+    rules = [
+        rule("base", per_euro()),
+        rule("first", {"do": "add_points", "points": 7}, when=first),
+        rule("third", {"do": "add_points", "points": 3}, when=third),
+    ]
+    levels = [
+        {"key": "silver", "enter_at": 5000, "multiplier_bp": 15000},
+        {"key": "gold", "enter_at": 9000, "multiplier_bp": 20000},
+    ]
+    # (day, amount, points): the third of February comes before the first and the second.
+    life = [
+        (3, 2999, 36),  # 29.99 + 7
+        (1, 3333, 33),
+        (2, 4001, 51),  # 33.33 before: 16.67 + 23.34 × 1.5 = 51.68
+        (5, 100, 5),  # 103.33 before, gold: 1 × 2 + 3
+        (4, 777, 18),  # 7.77 × 2 + 3 = 18.54
+        (6, 9999, 202),  # 99.99 × 2 + 3 = 202.98
+    ]
+    bodies = [
+        order(minor, placed_at=f"2026-02-0{day}T10:00:00Z") | {"order_ref": f"A-{day}"}
+        for day, minor, _ in life
+    ]
+    for is_batch in (False, True):
+        world = make_world(
+            earning={"tier_multiplier_at": "split", "rules": rules}, tiers={"levels": levels}
+        )
+        world.member()
+        if is_batch:
+            told = world.post("/orders/batch", {"orders": bodies})["results"]
+        else:
+            told = [world.post("/orders/batch", {"orders": [one]})["results"][0] for one in bodies]
+        assert [points(one) for one in told] == [earned for _, _, earned in life]
+        assert world.tier()["since"] == "2026-02-03T10:00:00Z"
+        gone = bodies[0] | {"status": "cancelled"}
+        world.post("/orders/batch", {"orders": [gone]})
+        # Without the 29.99: 73.34, 81.11, 82.11 and gold with the last; nothing else changes.
+        assert world.tier()["since"] == "2026-02-06T10:00:00Z"
+        assert world.balance() == 309
+        assert not world.verify()["mismatches"]

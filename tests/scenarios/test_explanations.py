@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.world import World, line, per_euro, points, rule
+from tests.world import World, line, order, per_euro, points, rule
 
 Make = Callable[..., World]
 BIG = {"fact": "order.net_minor", "op": ">=", "value": 10000}
@@ -164,8 +164,6 @@ def test_summaries_speak_korean_and_english(make_world: Make) -> None:
 
 def test_who_acted_is_kept_with_the_entry(make_world: Make) -> None:
     world = _world(make_world)
-    from tests.world import order
-
     answer = world.call("PUT", "/orders/A-1", order(1000), headers={"Dangol-Actor": "desk-3"})
     assert answer.status_code == 201
     assert world.entries()[0]["actor"] == "desk-3"

@@ -1,7 +1,6 @@
 """Orders moved in from elsewhere count, but earn nothing."""
 
 from collections.abc import Callable
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -26,8 +25,8 @@ def _world(make_world: Make) -> World:
     return world
 
 
-def _announced(world: World, **more: Any) -> list[str]:
-    """Types of what was put aside to be told to the world since a history order came."""
+def _announced(world: World) -> list[str]:
+    """Types of the messages set aside for the outside, but for the members' own."""
     from core import db, ids
     from core.outbox import OutboxMessage
 

@@ -95,6 +95,33 @@ def test_the_tier_is_part_of_what_is_best_for_the_member(make_world: Make) -> No
     assert world.outcomes(told)["bonus"]["reason"] == "excluded"
 
 
+def test_points_that_are_worth_no_money_are_compared_by_their_number(make_world: Make) -> None:
+    world = make_world(
+        points=[{"key": "points", "value": {"points": 1, "minor": 0}}],
+        earning={
+            "rules": [
+                rule("base", per_euro()),
+                _in_group("alpha", _times(20000)),
+                _in_group("beta", _times(30000)),
+            ]
+        },
+    )
+    world.member()
+    assert world.earned("A-1", 1000) == 30
+
+
+def test_kinds_of_points_are_compared_by_what_they_are_worth(make_world: Make) -> None:
+    # 10 stars at 0.50 are worth 5.00; 100 points at 0.01 are worth 1.00.
+    stars = _add(10) | {"points_key": "stars"}
+    world = make_world(
+        points=[{"key": "points"}, {"key": "stars", "value": {"points": 1, "minor": 50}}],
+        earning={"rules": [_in_group("many", _add(100)), _in_group("worth", stars)]},
+    )
+    world.member()
+    told = world.order("A-1", 1000)
+    assert (points(told), points(told, "stars")) == (0, 10)
+
+
 def test_ties_go_to_the_smaller_priority_then_the_key(make_world: Make) -> None:
     by_priority = _world(
         make_world,

@@ -115,6 +115,21 @@ def test_a_refund_lowers_a_tier_and_buying_lifts_it_again(make_world: Make) -> N
     assert not world.verify()["mismatches"]
 
 
+def test_paying_with_points_never_lowers_a_tier(make_world: Make) -> None:
+    world = _world(
+        make_world,
+        tiers={
+            "basis": {"metric": "points"},
+            "levels": [{"key": "gold", "enter_at": 1000, "multiplier_bp": 20000}],
+        },
+    )
+    world.order("A-1", 100000)
+    payments = [{"kind": "points", "amount_minor": 90000}]
+    told = world.order("A-2", 90000, payments=payments, placed_at="2026-04-01T10:00:00Z")
+    assert told["tier"]["key"] == "gold"
+    assert told["tier"]["progress"][0]["value"] == 1000
+
+
 def test_a_late_order_moves_the_day_a_tier_was_reached_but_no_other_award(
     make_world: Make,
 ) -> None:
