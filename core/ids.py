@@ -4,6 +4,7 @@ The application makes every id, so a retry can repeat it and no sequence carries
 """
 
 import os
+import threading
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -13,12 +14,30 @@ _VALUES |= {"i": 1, "I": 1, "l": 1, "L": 1, "o": 0, "O": 0}
 _LENGTH = 26
 
 
+_TAIL_BITS = 74
+_lock = threading.Lock()
+_last = (0, 0)
+
+
 def new_id() -> bytes:
-    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
-    value &= ~(0xF << 76) & ~(0x3 << 62)
-    value |= (0x7 << 76) | (0x2 << 62)
+    """A UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 bits.
+
+    They are random for the first id of a millisecond and grow by a random step for each further
+    one, so the ids of one process sort in the order in which they were made.
+    """
+    global _last
+    with _lock:
+        milliseconds, tail = time.time_ns() // 1_000_000, 0
+        if milliseconds > _last[0]:
+            tail = int.from_bytes(os.urandom(10), "big") >> 7
+        else:
+            milliseconds = _last[0]
+            tail = _last[1] + 1 + int.from_bytes(os.urandom(4), "big")
+            if tail >> _TAIL_BITS:
+                milliseconds, tail = milliseconds + 1, tail & 0xFFFF_FFFF
+        _last = (milliseconds, tail)
+    high, low = tail >> 62, tail & ((1 << 62) - 1)
+    value = milliseconds << 80 | 0x7 << 76 | high << 64 | 0x2 << 62 | low
     return value.to_bytes(16, "big")
 
 

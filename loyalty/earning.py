@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Protocol
 
+from core.money import spread
 from programs.compiled import FACTOR_ONE, Compiled, Rule
 from rules.effects import AddPoints, MultiplyPoints, PointsPerAmount, PointsPerUnit
 from rules.outcomes import Outcome, Reason
@@ -37,8 +38,8 @@ class Line(Protocol):
         """Money of the line that earns."""
 
     @property
-    def left_quantity(self) -> int:
-        """How many are left."""
+    def earning_quantity(self) -> int:
+        """How many are left and earn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,7 @@ def _fire(rule: Rule, order: Earner) -> _Fired | Outcome:
     if not rule.is_live:
         return Outcome(rule.key, is_fired=False, reason="not_live")
     effect = rule.effect
-    is_kept = isinstance(effect, AddPoints) and rule.on_refund != "recheck"
-    if not rule.when.matches(order.facts_whole if is_kept else order.facts):
+    if not rule.when.matches(order.facts_whole if rule.is_kept_on_refund else order.facts):
         return Outcome(rule.key, is_fired=False, reason="condition_not_met")
     if isinstance(effect, AddPoints):
         return _Fired(rule, [], has_shipping=False)
@@ -196,12 +196,15 @@ def _best(
         return [group[0] for group in groups]
     worth = {kind.key: Fraction(kind.minor, kind.points) for kind in program.points}
 
-    def rank(choice: Sequence[_Fired]) -> tuple[Fraction, list[tuple[int, str]]]:
+    def rank(choice: Sequence[_Fired]) -> tuple[Fraction, Fraction, list[tuple[int, str]]]:
         counting = [*free, *choice]
-        keys = {one.rule.effect.points_key for one in counting}
-        tier = factor(counting)
-        value = sum((_exact(key, counting, order, tier) * worth[key] for key in keys), Fraction(0))
-        return (-value, sorted((one.rule.priority, one.rule.key) for one in choice))
+        tier, value, points = factor(counting), Fraction(0), Fraction(0)
+        for key in {one.rule.effect.points_key for one in counting}:
+            exact = _exact(key, counting, order, tier)
+            points += exact
+            value += exact * worth[key]
+        # Points that are worth no money are still better for the member when they are more.
+        return (-value, -points, sorted((one.rule.priority, one.rule.key) for one in choice))
 
     choices = [list(choice) for choice in itertools.product(*groups)]
     return min(choices, key=rank)
@@ -222,7 +225,7 @@ def _exact(points_key: str, fired: Sequence[_Fired], order: Earner, tier: TierFa
                 cells[size] += order.shipping_minor * step
         elif isinstance(effect, PointsPerUnit):
             for index in one.lines:
-                cells[index] += order.lines[index].left_quantity * effect.points * common
+                cells[index] += order.lines[index].earning_quantity * effect.points * common
     scale, fixed = common * tier.denominator, Fraction(0)
     for effect, one in effects:
         if isinstance(effect, MultiplyPoints):
@@ -310,10 +313,10 @@ def _add(grid: _Grid, one: _Fired, order: Earner) -> None:
         units = 0
         for index in one.lines:
             line = order.lines[index]
-            units += line.left_quantity
-            if line.left_quantity:
+            units += line.earning_quantity
+            if line.earning_quantity:
                 cells = grid.rows.setdefault(line.line_ref, {})
-                cells[one.rule.key] = line.left_quantity * effect.points * grid.scale
+                cells[one.rule.key] = line.earning_quantity * effect.points * grid.scale
         grid.details[one.rule.key] = f"{effect.points} for each of {units}"
 
 
@@ -410,14 +413,13 @@ def _shared(grid: _Grid, points: int, order: Earner) -> Earned:
 
 def _largest_remainder(total: int, exact: Sequence[int], scale: int) -> list[int]:
     """Whole parts of `exact / scale` that add up to `total`: floors first, then one each to the
-    largest remainders (ties by order), around again while something is left either way."""
+    largest remainders (ties by order)."""
     parts = [value // scale for value in exact]
     left = total - sum(parts)
+    if left < 0 or left > len(exact):
+        # The total was capped: every part gives way in proportion.
+        return spread(total, [max(0, value) for value in exact])
     order = sorted(range(len(exact)), key=lambda index: (-(exact[index] % scale), index))
-    while left and order:
-        for index in order if left > 0 else reversed(order):
-            if not left:
-                break
-            parts[index] += 1 if left > 0 else -1
-            left += -1 if left > 0 else 1
+    for index in order[:left]:
+        parts[index] += 1
     return parts

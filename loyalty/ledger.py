@@ -72,6 +72,10 @@ class HeldLot:
         return self.points - self.reversed - self.written_off
 
 
+#: What made points for whom: the id of the cause, the member's, and the kind of points.
+Award = tuple[bytes, bytes, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why points move: told with every entry."""
@@ -170,29 +174,22 @@ class Book:
         return sorted(keys)
 
     def bring_to(
-        self,
-        deserved: int,
-        *,
-        source_id: bytes,
-        member_id: bytes,
-        points_key: str,
-        cause: Cause,
-        reversal_at: int,
+        self, deserved: int, award: Award, *, cause: Cause, reversal_at: int
     ) -> list[dict[str, Any]]:
-        """Bring what stands of a cause to what is deserved; returns the entries made.
+        """Bring what stands of an award to what is deserved; returns the entries made.
 
         More than stands: write-offs are cancelled first, then reversed lots restored, then a new
         lot is made. Less: taken from the lots of the cause; what was spent of them is written
-        off (policy `within_balance`).
+        off (policy `within_balance`). `reversal_at` is when the cause changed.
         """
-        lots = self.lots(source_id, member_id, points_key)
+        lots = self.lots(*award)
         delta = deserved - sum(lot.standing for lot in lots)
         before = len(self.entries)
         change = replace(cause, effective_at=reversal_at)
         if delta > 0:
             rest = self._give_back(delta, lots, change)
             if rest:
-                self._award(rest, source_id, member_id, points_key, cause)
+                self._award(rest, award, cause)
         elif delta < 0:
             self._take(-delta, lots, change)
         return self.entries[before:]
@@ -214,9 +211,8 @@ class Book:
                 self._post("restore", restored, lot, cause)
         return points
 
-    def _award(
-        self, points: int, source_id: bytes, member_id: bytes, points_key: str, cause: Cause
-    ) -> None:
+    def _award(self, points: int, award: Award, cause: Cause) -> None:
+        source_id, member_id, points_key = award
         lot = HeldLot(
             program_id=self.program_id,
             id=ids.new_id(),
@@ -308,12 +304,6 @@ _accounts_of = db.Statement(
         ACCOUNTS.c.member_id == sa.bindparam("member_id"),
     )
 )
-_lots_of = db.Statement(
-    sa.select(*LOTS.columns).where(
-        LOTS.c.program_id == sa.bindparam("program_id"),
-        LOTS.c.source_id == sa.bindparam("source_id"),
-    )
-)
 
 
 def read_holdings(connection: sa.Connection, program_id: bytes, member_id: bytes) -> list[Holding]:
@@ -370,16 +360,10 @@ def find_balances(
     return rows[0][0], bytes(rows[0][1]), holdings
 
 
-def read_lots(connection: sa.Connection, program_id: bytes, source_id: bytes) -> list[HeldLot]:
-    """The lots that one cause made, with whichever members."""
-    rows = _lots_of.rows(connection, {"program_id": program_id, "source_id": source_id})
-    return [_held_lot(row) for row in rows]
-
-
-def read_all_lots(
+def read_lots(
     connection: sa.Connection, program_id: bytes, source_ids: Sequence[bytes]
 ) -> list[HeldLot]:
-    """The lots that many causes made."""
+    """The lots that some causes made, with whichever members."""
     rows = connection.execute(
         sa.select(*LOTS.columns).where(
             LOTS.c.program_id == program_id, LOTS.c.source_id.in_(source_ids)

@@ -74,8 +74,10 @@ def replay(
             break
         total, first = _slide(ladder, contributions, zone, at=one.at, total=total, first=first)
         before = assess(ladder, held, total)
+        if _key(before) != _key(held):
+            held, since = before, one.at
         total += one.value(ladder.metric)
-        level = assess(ladder, before, total)
+        level = assess(ladder, held, total)
         if _key(level) != _key(held):
             held, since = level, one.at
     total, _ = _slide(ladder, contributions, zone, at=at, total=total, first=first)
@@ -177,7 +179,7 @@ def show(
         "since": None if level is None else clock.format_instant(standing.since),
         "until": None,
         "grace_until": None,
-        "at_risk": level is not None and not ladder.is_kept_by_time and value < level.enter_at,
+        "at_risk": level is not None and not ladder.is_kept_by_time and value < level.retain_at,
         "progress": [],
     }
     if ladder.levels:

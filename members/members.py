@@ -242,6 +242,7 @@ def claim_signup(
     connection: sa.Connection, program_id: bytes, row: Mapping[str, Any], *, now: clock.Instant
 ) -> bool:
     """Claim the signup effects for the member's contacts; False when one of them had them.
+    All of the person's contacts count as used from now on.
 
     Card numbers are no person's contact and claim nothing. Without any contact there is nothing
     to recognise a person by, so the member's own row is the claim.
@@ -252,6 +253,7 @@ def claim_signup(
         value = contacts.canonical(kind, text) if text else None
         if value is not None:
             wanted.append((kind, contacts.digests(program_id, kind, value)))
+    is_free = True
     for kind, accepted in wanted:
         taken = connection.execute(
             sa.select(CLAIMS.c.claimed_at).where(
@@ -261,14 +263,14 @@ def claim_signup(
             )
         ).first()
         if taken is not None:
-            return False
-    for kind, accepted in wanted:
+            is_free = False
+            continue
         connection.execute(
             sa.insert(CLAIMS).values(
                 program_id=program_id, kind=kind, digest=accepted[0], claimed_at=now
             )
         )
-    return True
+    return is_free
 
 
 def append_consents(

@@ -27,6 +27,7 @@ class LineFigures:
     left_minor: int
     left_quantity: int
     earning_minor: int
+    earning_quantity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,9 @@ def figure(body: Mapping[str, Any], basis: Basis, *, prices_include_tax: bool) -
             left_minor=left[i],
             left_quantity=quantities[i],
             earning_minor=earning[i],
+            earning_quantity=0
+            if line["is_gift_card"] and not basis.gift_card_lines
+            else quantities[i],
         )
         for i, line in enumerate(lines)
     )

@@ -32,6 +32,11 @@ class Rule:
     on_refund: Literal["recheck", "keep", "prorate"]
     effect: Effect
 
+    @property
+    def is_kept_on_refund(self) -> bool:
+        """Whether a partial refund leaves the rule judged by the order as it was."""
+        return isinstance(self.effect, AddPoints) and self.on_refund != "recheck"
+
 
 @dataclass(frozen=True, slots=True)
 class Basis:

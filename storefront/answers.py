@@ -10,7 +10,6 @@ from loyalty import ledger, tiers
 from loyalty.earning import Earning
 from loyalty.tiers import Contribution
 from members import members
-from programs import versions
 from programs.compiled import Compiled
 from storefront import decide
 from storefront.decide import Decided
@@ -61,6 +60,23 @@ def decision_outcomes(earning: Earning) -> dict[str, Any]:
         ],
         "qualifying_points": earning.qualifying_points,
     }
+
+
+def decision_facts(decided: Decided) -> dict[str, Any]:
+    """What a decision pinned and saw, as decisions store it."""
+    facts = {
+        "member": decided.pinned.facts,
+        "tier": {"key": decided.pinned.level_key, "metric_before": decided.pinned.metric_before},
+        "order": decided.order_facts,
+        "lines": [
+            [line.line_ref, line.left_quantity, line.left_minor, line.earning_minor]
+            for line in decided.figures.lines
+        ],
+        "shipping_earning_minor": decided.figures.shipping_earning_minor,
+    }
+    if decided.whole_facts is not None:
+        facts["order_whole"] = decided.whole_facts
+    return facts
 
 
 def balances(plan: Plan, member_id: bytes) -> list[dict[str, Any]]:
@@ -147,6 +163,7 @@ def _shown_order(
         if shown.get(name) is not None:
             shown[name] = clock.format_instant(shown[name])
     shown |= {
+        "placed_at": clock.format_instant(row["placed_at"]),
         "id": ids.show_id("ord", row["id"]),
         "order_ref": row["order_ref"],
         "member_ref": member_ref,
@@ -219,17 +236,16 @@ def row_of(order_ref: str, stored: StoredOrder) -> dict[str, Any]:
 
 def decided_again(connection: sa.Connection, plan: Plan, stored: StoredOrder) -> Decided | None:
     """The decision that stands for a stored order, made again from what it pinned."""
+    from storefront import orders  # noqa: PLC0415
+
     if stored.facts is None or stored.version is None:
         return None
-    facts = jsontext.parse(stored.facts)
-    program = versions.get_compiled(connection, plan.program_id, stored.version)
-    tier = facts["tier"]
-    pinned = decide.Pinned(program, facts["member"], tier["key"], tier["metric_before"])
+    pinned = orders.pinned_before(connection, plan, stored)
     body = jsontext.parse(stored.snapshot)
     return decide.decide_order(
         pinned,
         body,
-        order=decide.figure(program, body),
+        order=decide.figure(pinned.program, body),
         stands=stored.stands,
         is_first=stored.is_first,
         is_history=stored.is_history,

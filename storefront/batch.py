@@ -19,8 +19,8 @@ from members.members import Known
 from orders import figures
 from programs import versions
 from storefront import orders, standing
-from storefront.orders import Telling
 from storefront.plan import Plan
+from storefront.telling import Telling, check_times, item_of
 
 _PART = 100
 
@@ -117,7 +117,7 @@ def _unit(
         return {}
     now = versions.get_live(connection, program_id)[1]
     for telling in tellings.values():
-        telling.item = orders.item_of(telling, live, now)
+        telling.item = item_of(telling, live, now)
     items = [telling.item for telling in tellings.values() if telling.item is not None]
     reads = standing.read(connection, program_id, items)
     if reads[0].live_version != live.version:
@@ -128,7 +128,7 @@ def _unit(
         plan.book.load(read.holdings)
     stored_ids = [read.stored.id for read in reads if read.stored and read.stored.decision_id]
     if stored_ids:
-        plan.book.load((), ledger.read_all_lots(connection, program_id, stored_ids))
+        plan.book.load((), ledger.read_lots(connection, program_id, stored_ids))
     results: dict[int, dict[str, Any]] = {}
     waiting: set[bytes] = set()
     for (index, telling), read in zip(tellings.items(), reads, strict=True):
@@ -138,7 +138,7 @@ def _unit(
             waiting.add(telling.member.id)
             continue
         try:
-            orders.check_times(telling.body, now)
+            check_times(telling.body, now)
         except Problem:
             continue
         answer, status = orders.decide_and_plan(connection, plan, telling, read)

@@ -40,6 +40,8 @@ class Decided:
     is_first: bool
     earning: Earning
     order_facts: Mapping[str, Any]
+    #: As if nothing had been refunded, where that differs: what kept bonuses are judged by.
+    whole_facts: Mapping[str, Any] | None
 
     @property
     def spend_minor(self) -> int:
@@ -107,21 +109,22 @@ def decide_order(
     rules = program.rules.get("order", ())
     facts = figures.order_facts(body, order, is_whole=False)
     facts["order.is_first"] = is_first
+    whole = None
     reason: Reason | None = None if stands else "not_paid"
     if not pinned.facts["member.is_enrolled"]:
         reason = "no_member"
     if reason is not None:
         result = earning.none_fired(rules, reason)
     else:
-        whole = facts
         if order.net_minor != order.whole_net_minor or order.refunded_minor:
             whole = figures.order_facts(body, order, is_whole=True) | {"order.is_first": is_first}
-        result = _earn(pinned, order, {**pinned.facts, **facts}, {**pinned.facts, **whole})
+        judged = {**pinned.facts, **facts}
+        result = _earn(pinned, order, judged, {**pinned.facts, **whole} if whole else judged)
         if is_history:
             # What is moved in was rewarded where it came from; it only counts.
             result.earned.clear()
             result.outcomes = earning.none_fired(rules, "already_paid").outcomes
-    return Decided(pinned, order, stands, is_first, result, facts)
+    return Decided(pinned, order, stands, is_first, result, facts, whole)
 
 
 def _earn(

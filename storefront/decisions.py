@@ -35,6 +35,7 @@ def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dic
     program = versions.get_compiled(connection, program_id, row.version)
     facts, outcomes = jsontext.parse(row.facts), jsontext.parse(row.outcomes)
     flat = {**facts["member"], **facts.get("order", {})}
+    whole = {**flat, **facts.get("order_whole", {})}
     rules = {rule.key: rule for rule in program.rules.get(row.source_type, ())}
     return {
         "id": decision_ref,
@@ -44,7 +45,10 @@ def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dic
         "facts": flat,
         "lines": _lines(facts),
         "tier": facts.get("tier"),
-        "outcomes": [_outcome(one, rules.get(one["rule"]), flat) for one in outcomes["rules"]],
+        "outcomes": [
+            _outcome(one, rules.get(one["rule"]), facts=flat, whole=whole)
+            for one in outcomes["rules"]
+        ],
         "arithmetic": [_arithmetic(one) for one in outcomes["arithmetic"]],
         "qualifying_points": outcomes["qualifying_points"],
         "effective_at": clock.format_instant(row.effective_at),
@@ -59,13 +63,15 @@ def _lines(facts: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _outcome(stored: dict[str, Any], rule: Rule | None, facts: dict[str, Any]) -> dict[str, Any]:
+def _outcome(
+    stored: dict[str, Any], rule: Rule | None, *, facts: dict[str, Any], whole: dict[str, Any]
+) -> dict[str, Any]:
     shown = dict(stored)
     reason = shown.get("reason")
     if reason is not None:
         shown.setdefault("detail", REASONS[reason])
     if rule is not None:
-        shown["conditions"] = rule.when.explain(facts)
+        shown["conditions"] = rule.when.explain(whole if rule.is_kept_on_refund else facts)
         if reason == "condition_not_met":
             shown["unmet"] = first_unmet(shown["conditions"])
     return shown

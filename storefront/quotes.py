@@ -14,9 +14,9 @@ from members import members
 from members.members import Known
 from orders import figures
 from programs import versions
-from storefront import answers, decide, orders, standing
-from storefront.orders import Telling
+from storefront import answers, decide, levels, orders, standing
 from storefront.plan import Plan
+from storefront.telling import Telling, item_of
 
 #: No stored order can have this reference: it is not printable.
 _NO_ORDER = "\x01"
@@ -44,7 +44,7 @@ def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]
         if member is None:
             member = Known(bytes(16), ref, True, at, None, {})
     telling = Telling(_NO_ORDER, cart, member=member or _NOBODY)
-    telling.item = orders.item_of(telling, live, now)
+    telling.item = item_of(telling, live, now)
     [read] = standing.read(connection, program_id, [telling.item])
     plan = Plan(program_id, live, now, None, Book(program_id))
     plan.book.load(read.holdings)
@@ -82,5 +82,5 @@ def _earned(earning: Earning, at: int) -> list[dict[str, Any]]:
 def _tier_after(plan: Plan, telling: Telling, read: Any, own: Contribution) -> dict[str, Any]:
     """The tier as it would be after the order, with the change it would bring."""
     assert telling.member is not None
-    change = orders.moved_level(plan, telling.member.id, read, own)
+    change = levels.advance(plan, telling.member.id, read, own)
     return answers.tier_now(plan, telling.member.id, read, own, change)

@@ -13,8 +13,8 @@ from members import members
 from members.members import MEMBERS
 from programs import versions
 from storefront import answers, signup, standing
-from storefront.orders import Telling, item_of
 from storefront.plan import Plan
+from storefront.telling import Telling, item_of
 
 _SEARCH_MAX = 100
 

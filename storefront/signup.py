@@ -19,8 +19,7 @@ from programs.compiled import Compiled
 from storefront import answers, standing
 from storefront.orders import DECISIONS
 from storefront.plan import Plan
-
-_FUTURE = 5 * 60 * clock.SECOND
+from storefront.telling import FUTURE
 
 
 def put(
@@ -65,10 +64,10 @@ def _unit(
 
 def _check(body: Mapping[str, Any], now: clock.Instant) -> None:
     errors = []
-    if body.get("joined_at", 0) > now + _FUTURE:
+    if body.get("joined_at", 0) > now + FUTURE:
         errors.append(FieldError("/joined_at", "invalid", "is more than 5 minutes in the future"))
     for index, consent in enumerate(body.get("consents") or ()):
-        if consent["at"] > now + _FUTURE:
+        if consent["at"] > now + FUTURE:
             errors.append(
                 FieldError(
                     f"/consents/{index}/at", "invalid", "is more than 5 minutes in the future"
@@ -106,17 +105,15 @@ def _create(
         member_id=row["id"],
     )
     result = Earning()
-    rules = plan.live.rules.get("signup", ())
-    if rules:
-        result, row["decision_id"] = _pay_signup(connection, plan, row)
+    is_new = bool(row["is_enrolled"]) and members.claim_signup(connection, program_id, row, now=now)
+    if plan.live.rules.get("signup"):
+        result, row["decision_id"] = _pay_signup(plan, row, is_new=is_new)
     plan.book.write(plan.writes)
     plan.writes.run(connection)
     return row, result
 
 
-def _pay_signup(
-    connection: sa.Connection, plan: Plan, row: Mapping[str, Any]
-) -> tuple[Earning, bytes]:
+def _pay_signup(plan: Plan, row: Mapping[str, Any], *, is_new: bool) -> tuple[Earning, bytes]:
     live, now = plan.live, plan.now
     rules = live.rules["signup"]
     facts = member_facts(
@@ -129,7 +126,7 @@ def _pay_signup(
     )
     if not row["is_enrolled"]:
         result = earning.none_fired(rules, "no_member")
-    elif not members.claim_signup(connection, plan.program_id, row, now=now):
+    elif not is_new:
         result = earning.none_fired(rules, "already_paid")
     else:
         earner = Earner([], [], 0, facts, facts, 0, 0)
@@ -153,14 +150,8 @@ def _pay_signup(
     )
     cause = Cause("signup", row["member_ref"], decision_id, plan.actor, now, now)
     for one in result.earned:
-        plan.book.bring_to(
-            one.points,
-            source_id=row["id"],
-            member_id=row["id"],
-            points_key=one.points_key,
-            cause=cause,
-            reversal_at=now,
-        )
+        award = (row["id"], row["id"], one.points_key)
+        plan.book.bring_to(one.points, award, cause=cause, reversal_at=now)
         outbox.add(
             plan.writes,
             plan.program_id,
@@ -191,6 +182,9 @@ def _update(
         )
         if changed.keys() & {"email", "phone", "card_ref"}:
             members.replace_digests(connection, plan.program_id, known.id, row)
+            if row["is_enrolled"]:
+                # Whoever signed up without this contact has had the signup effects with it.
+                members.claim_signup(connection, plan.program_id, row, now=plan.now)
     return row
 
 

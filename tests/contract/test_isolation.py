@@ -76,9 +76,7 @@ def test_the_key_itself_is_compared_and_not_its_beginning(world: World) -> None:
 def test_no_route_answers_to_a_publishable_key(world: World) -> None:
     before = rows(world)
     for _, method, path in routes(world.app):
-        response = ask(
-            world.app, method, path, authorization=f"Bearer {world.publishable_key}"
-        )
+        response = ask(world.app, method, path, authorization=f"Bearer {world.publishable_key}")
         problem(response, 403, "forbidden")
     assert rows(world) == before
 
@@ -196,8 +194,11 @@ def test_the_other_programs_ids_are_unknown_on_every_route(pair: tuple[World, Wo
     there.publish(name="Second version")
     before = (rows(here), rows(there))
     for method, path in [
-        *[("GET", f"/members/{ref}{sub}") for ref in (member_id, "stranger")
-          for sub in ("", "/balances", "/entries", "/tier")],
+        *[
+            ("GET", f"/members/{ref}{sub}")
+            for ref in (member_id, "stranger")
+            for sub in ("", "/balances", "/entries", "/tier")
+        ],
         ("GET", "/orders/B-2"),
         ("GET", f"/orders/{told['order']['id']}"),
         ("GET", f"/decisions/{told['decision_id']}"),
@@ -235,7 +236,10 @@ def test_our_own_ids_are_accepted_wherever_a_reference_is(pair: tuple[World, Wor
     here, _ = pair
     member_id = here.get("/members/mina")["id"]
     assert here.get(f"/members/{member_id}/balances")["data"][0]["available"] == 10
-    assert here.order("A-2", 500, member_ref=member_id)["order"]["member_ref"] in ("mina", member_id)
+    assert here.order("A-2", 500, member_ref=member_id)["order"]["member_ref"] in (
+        "mina",
+        member_id,
+    )
     assert here.balance() == 15
     cart = {"currency": "EUR", "lines": [line("1", 100)]}
     assert here.post("/quotes", {"member_ref": member_id, "cart": cart})["earned"][0]["points"] == 1

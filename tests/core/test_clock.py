@@ -132,8 +132,25 @@ def test_a_duration_is_read(text: str, duration: Duration) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "P", "PT", "P1", "1D", "P1H", "PT1D", "P-1D", "-P1D", "P1.5D", "P1DT", "p1d", "P1D ",
-     "P1D1M", "P1M1Y", "P٣D", "P1000000000D"],
+    [
+        "",
+        "P",
+        "PT",
+        "P1",
+        "1D",
+        "P1H",
+        "PT1D",
+        "P-1D",
+        "-P1D",
+        "P1.5D",
+        "P1DT",
+        "p1d",
+        "P1D ",
+        "P1D1M",
+        "P1M1Y",
+        "P٣D",
+        "P1000000000D",
+    ],
 )
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="duration"):

@@ -23,8 +23,13 @@ KEYS: sa.Table = auth.ApiKey.__table__  # type: ignore[assignment]
 
 def key_row(world: World, key_id: bytes, name: str = "row") -> dict[str, Any]:
     return {
-        "program_id": ids.read_id("prg", world.program_id), "id": key_id, "name": name,
-        "prefix": "sk_test", "last_four": "abcd", "scopes": "[]", "created_at": 0,
+        "program_id": ids.read_id("prg", world.program_id),
+        "id": key_id,
+        "name": name,
+        "prefix": "sk_test",
+        "last_four": "abcd",
+        "scopes": "[]",
+        "created_at": 0,
     }
 
 

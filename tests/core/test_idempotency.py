@@ -132,8 +132,15 @@ def test_reading_posts_need_no_key(world: World) -> None:
     client = world.app.test_client()
     headers = {"Authorization": f"Bearer {world.key}"}
     for path, body in [
-        ("/quotes", {"cart": {"currency": "EUR", "lines": [
-            {"line_ref": "1", "quantity": 1, "unit_price_minor": 100}]}}),
+        (
+            "/quotes",
+            {
+                "cart": {
+                    "currency": "EUR",
+                    "lines": [{"line_ref": "1", "quantity": 1, "unit_price_minor": 100}],
+                }
+            },
+        ),
         ("/members/search", {"email": "mina@example.org"}),
         ("/program/draft/check", None),
     ]:

@@ -11,7 +11,9 @@ from core import jsontext
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 
@@ -65,7 +67,7 @@ def test_what_is_no_json_is_refused_with_the_reason(raw: bytes, reason: str) -> 
         (b"1e3", 1000.0),
         (b"[" * 64 + b"]" * 64, None),
         (b' {"a" : [1, null, true]}\n', {"a": [1, None, True]}),
-        ("\"단골\"".encode(), "단골"),
+        ('"단골"'.encode(), "단골"),
         (b'{"":0}', {"": 0}),
     ],
     ids=lambda item: ascii(item)[:24],

@@ -30,7 +30,9 @@ def log(world: World) -> Iterator[io.StringIO]:
 
 def test_the_log_holds_no_personal_data_no_key_and_no_path(world: World, log: io.StringIO) -> None:
     person = {
-        "email": "ara.kim@example.org", "name": "Ara Kim", "phone": "+82 10 5555 1234",
+        "email": "ara.kim@example.org",
+        "name": "Ara Kim",
+        "phone": "+82 10 5555 1234",
         "visitor": {"address": "Seoul-ro 1"},
     }
     world.put("/members/ara-ref", person)

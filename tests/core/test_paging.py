@@ -30,10 +30,12 @@ def stocked(make_world: Any) -> World:
     """Six members, six entries of Mina's in two kinds of points, four versions and five keys."""
     world: World = make_world(
         points=[{"key": "points"}, {"key": "stars"}],
-        earning={"rules": [
-            rule("base", {"do": "points_per_amount", "points": 1, "per_minor": 100}),
-            rule("star", {"do": "add_points", "points": 1, "points_key": "stars"}),
-        ]},
+        earning={
+            "rules": [
+                rule("base", {"do": "points_per_amount", "points": 1, "per_minor": 100}),
+                rule("star", {"do": "add_points", "points": 1, "points_key": "stars"}),
+            ]
+        },
     )
     for ref in ("mina", "jun", "ara", "bo", "chul", "dae"):
         world.member(ref)
@@ -97,8 +99,11 @@ def test_without_a_limit_a_page_has_50_rows(make_world: Any) -> None:
     world: World = make_world(members={"auto_enrol": True})
     orders = [
         {
-            "order_ref": f"A-{number}", "member_ref": f"m-{number}", "status": "pending",
-            "currency": "EUR", "placed_at": "2026-03-01T10:00:00Z",
+            "order_ref": f"A-{number}",
+            "member_ref": f"m-{number}",
+            "status": "pending",
+            "currency": "EUR",
+            "placed_at": "2026-03-01T10:00:00Z",
             "lines": [{"line_ref": "1", "quantity": 1, "unit_price_minor": 1}],
         }
         for number in range(51)

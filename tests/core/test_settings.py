@@ -13,8 +13,16 @@ DATABASE = {"DATABASE_URL": "sqlite:////srv/dangol.db"}
 @pytest.mark.parametrize(
     "key",
     [
-        None, "", "dev", "secret", "changeme", "password", "x" * 64, "abcabcabc" * 8,
-        "0123456789abcdef0123456789abcde", "changeme" * 8,
+        None,
+        "",
+        "dev",
+        "secret",
+        "changeme",
+        "password",
+        "x" * 64,
+        "abcabcabc" * 8,
+        "0123456789abcdef0123456789abcde",
+        "changeme" * 8,
     ],
 )
 def test_production_refuses_a_missing_short_or_well_known_key(key: str | None) -> None:
@@ -71,8 +79,12 @@ def test_another_database_is_refused_without_its_password(url: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("SERVER_THREADS", "0"), ("SERVER_THREADS", "65"), ("SERVER_THREADS", "many"),
-        ("SERVER_WORKERS", "-1"), ("LOCK_TIMEOUT_MS", "9"), ("STATEMENT_TIMEOUT_MS", "1.5"),
+        ("SERVER_THREADS", "0"),
+        ("SERVER_THREADS", "65"),
+        ("SERVER_THREADS", "many"),
+        ("SERVER_WORKERS", "-1"),
+        ("LOCK_TIMEOUT_MS", "9"),
+        ("STATEMENT_TIMEOUT_MS", "1.5"),
     ],
 )
 def test_a_number_out_of_bounds_is_refused_by_name(name: str, value: str) -> None:

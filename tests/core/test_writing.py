@@ -10,8 +10,18 @@ from core import db
 from core.writing import Writes
 
 AWKWARD = [
-    "plain", "", "tab\there", "line\nfeed", "back\\slash", "\\N", "\\.", "'quoted' \"twice\"",
-    "단골 🍵", "%s ? :name", "\r\n", "NULL",
+    "plain",
+    "",
+    "tab\there",
+    "line\nfeed",
+    "back\\slash",
+    "\\N",
+    "\\.",
+    "'quoted' \"twice\"",
+    "단골 🍵",
+    "%s ? :name",
+    "\r\n",
+    "NULL",
 ]
 
 

@@ -21,7 +21,7 @@ class Line:
 
     line_ref: str
     earning_minor: int
-    left_quantity: int = 1
+    earning_quantity: int = 1
 
 
 def _program(*rules: dict[str, Any], rounding: str = "floor", **more: Any) -> Compiled:

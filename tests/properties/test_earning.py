@@ -17,6 +17,7 @@ from storefront.decide import Decided, Pinned
 from tests.properties import worlds
 from tests.properties.naive_earning import NaiveProgram, read_order
 from tests.world import World, points
+from tests.world import document as standard
 
 SCHEMA = OrderSchema()
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -60,12 +61,15 @@ def by_kind(result: Decided) -> dict[str, int]:
 def standings(draw: st.DrawFn, document: dict[str, Any]) -> tuple[str | None, int]:
     """A level that a member can hold, and the metric before the order."""
     before = draw(st.sampled_from([0, 1, 49, 950, 4_999, 7_000]))
-    levels = (document["tiers"] or {}).get("levels", [])
-    reached = [level["key"] for level in levels if before >= level["enter_at"]]
-    if document["tiers"] and document["tiers"]["downgrade"] == "none":
-        higher = [level["key"] for level in levels if before < level["enter_at"]]
-        return draw(st.sampled_from([reached[-1] if reached else None, *higher])), before
-    return (reached[-1] if reached else None), before
+    ladder = document["tiers"] or {"levels": [], "downgrade": "none"}
+    reached = [level["key"] for level in ladder["levels"] if before >= level["enter_at"]]
+    higher = [
+        level["key"]
+        for level in ladder["levels"]
+        if before < level["enter_at"]
+        and (ladder["downgrade"] == "none" or before >= level["retain_at"])
+    ]
+    return draw(st.sampled_from([reached[-1] if reached else None, *higher])), before
 
 
 @MANY
@@ -146,7 +150,7 @@ def test_a_larger_refund_never_leaves_more_points(
         {"key": f"r{index}", "trigger": "order", "effect": effect, "on_refund": how, "when": when}
         for index, effect in enumerate(effects)
     ]
-    program = compiled(worlds.document(earning={"rules": rules}))
+    program = compiled(standard(earning={"rules": rules}))
     most = worlds.goods(whole)
     less = data.draw(st.integers(0, most))
     more = data.draw(st.integers(less, most))

@@ -2,7 +2,7 @@
 
 import calendar
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
@@ -18,7 +18,8 @@ START = datetime(2026, 1, 31, 15, tzinfo=UTC)
 HOURS = 3600 * clock.SECOND
 FIRST = int(START.timestamp()) * clock.SECOND
 
-metrics = st.sampled_from(["spend", "points", "orders"])
+METRICS: tuple[Literal["spend", "points", "orders"], ...] = ("spend", "points", "orders")
+metrics = st.sampled_from(METRICS)
 windows = st.sampled_from([None, "P30D", "P1M", "P12M", "PT36H"])
 contributions = st.lists(
     # Hours from a month's end on: windows of a month meet short months, and instants coincide.

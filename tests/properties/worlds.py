@@ -78,13 +78,20 @@ def tiers(draw: st.DrawFn) -> dict[str, Any] | None:
     thresholds = sorted(draw(st.sets(st.sampled_from([1, 2, 50, 1000, 5000]), max_size=3)))
     if not thresholds:
         return None
-    return {
-        "basis": {"metric": draw(st.sampled_from(["spend", "points", "orders"]))},
-        "downgrade": draw(st.sampled_from(["none", "full"])),
-        "levels": [
-            {"key": f"l{at}", "enter_at": at, "multiplier_bp": draw(FACTORS)} for at in thresholds
-        ],
-    }
+    basis: dict[str, Any] = {"metric": draw(st.sampled_from(["spend", "points", "orders"]))}
+    if draw(st.booleans()):
+        basis |= {"window": "rolling", "duration": draw(st.sampled_from(["P1M", "P29D"]))}
+    levels = [
+        {
+            "key": f"l{at}",
+            "enter_at": at,
+            "retain_at": draw(st.integers(0, at)),
+            "multiplier_bp": draw(FACTORS),
+        }
+        for at in thresholds
+    ]
+    downgrade = draw(st.sampled_from(["none", "full"]))
+    return {"basis": basis, "downgrade": downgrade, "levels": levels}
 
 
 @st.composite

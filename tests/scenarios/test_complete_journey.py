@@ -21,9 +21,9 @@ from tests.independent import complete_journey
 from tests.world import World
 
 WEEKS = 2
-HOUSEHOLDS = 300
+HOUSEHOLDS = 200
 #: Orders told one by one take longer than a batch.
-HOUSEHOLDS_TOLD_SINGLY = 100
+HOUSEHOLDS_TOLD_SINGLY = 60
 #: Enough of them that every kind of refund occurs: whole orders, and parts of orders.
 REFUND = RefundChoice(seed=7, share_bp=2500)
 

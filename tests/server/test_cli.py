@@ -42,8 +42,18 @@ def test_a_program_is_created_with_keys_that_work_at_once(app: Flask) -> None:
 )
 def test_the_default_program_earns(app: Flask, currency: str, minor: int, points: int) -> None:
     done = run(
-        app, "program", "create", "--name", "B", "--currency", currency, "--mode", "live",
-        "--timezone", "Europe/Berlin", "--json",
+        app,
+        "program",
+        "create",
+        "--name",
+        "B",
+        "--currency",
+        currency,
+        "--mode",
+        "live",
+        "--timezone",
+        "Europe/Berlin",
+        "--json",
     )
     made = json.loads(done.output)
     assert made["secret_key"].startswith("sk_live_")
@@ -60,8 +70,16 @@ def test_a_document_wins_over_the_options(app: Flask, tmp_path: Path) -> None:
     file = tmp_path / "document.json"
     file.write_text(json.dumps(document(name="From the file")))
     done = run(
-        app, "program", "create", "--name", "Option", "--currency", "KRW",
-        "--document", str(file), "--json",
+        app,
+        "program",
+        "create",
+        "--name",
+        "Option",
+        "--currency",
+        "KRW",
+        "--document",
+        str(file),
+        "--json",
     )
     shown = get(app, json.loads(done.output)["secret_key"], "/program").json["document"]
     assert shown == document(name="From the file")
@@ -113,7 +131,8 @@ def test_keys_are_made_listed_and_revoked(world: World) -> None:
     key_id = shown.split()[0]
     assert run(app, "keys", "revoke", "--program", program, key_id).output == "revoked\n"
     [shown] = [
-        one for one in run(app, "keys", "list", "--program", program).output.splitlines()
+        one
+        for one in run(app, "keys", "list", "--program", program).output.splitlines()
         if one.endswith(" till")
     ]
     assert "revoked" in shown

@@ -1,0 +1,115 @@
+"""Levels in a plan: where a member stood before an order, and where the order moves them.
+
+An order that is the member's newest moves the level by one assessment; anything else (refunds,
+late orders, orders that change hands) replays the orders that stand.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from loyalty import tiers
+from loyalty.tiers import Contribution
+from programs.compiled import Level
+from storefront.plan import Plan
+from storefront.standing import Read, StoredOrder
+from storefront.telling import Telling, is_same_member
+
+
+def held(plan: Plan, member_id: bytes, read: Read) -> tiers.Standing:
+    """The level the member stands on as this unit leaves it."""
+    known = plan.levels.get(member_id)
+    if known is not None:
+        return known
+    return tiers.Standing(plan.live.ladder.find(read.level_key), read.level_since or 0)
+
+
+def before(connection: sa.Connection, plan: Plan, telling: Telling, read: Read) -> Level | None:
+    """The level a member stood on as of an order's instant, before the order."""
+    ladder, member, item = plan.live.ladder, telling.member, telling.item
+    assert member is not None and item is not None
+    if not ladder.levels:
+        return None
+    if read.sums.later_count:
+        earlier = [
+            one
+            for one in plan.contributions(connection, member.id, without=telling.order_ref)
+            if one.at <= item.at
+        ]
+        return tiers.replay(ladder, earlier, plan.live.zone, at=item.at).level
+    standing = held(plan, member.id, read)
+    return tiers.assess(ladder, standing.level, read.sums.metric(ladder.metric))
+
+
+def move(
+    connection: sa.Connection, plan: Plan, telling: Telling, read: Read, row: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Record what the order adds now and move levels; returns the member's change of level."""
+    stored = read.stored
+    old = _contribution_of(stored)
+    if stored is not None and stored.member_id is not None and not is_same_member(stored, telling):
+        plan.record(stored.member_id, telling.order_ref, old, None)
+        if stored.is_first:
+            plan.first_refs[stored.member_id] = None
+        _replay(connection, plan, stored.member_id, None)
+        old = None
+    if telling.member is None:
+        return None
+    new = None
+    if row["stands"]:
+        new = Contribution(row["placed_at"], row["spend_minor"], row["qualifying_points"])
+    member_id = telling.member.id
+    if row["is_first"]:
+        plan.first_refs[member_id] = telling.order_ref
+    elif plan.first_ref(member_id, read.first_ref) == telling.order_ref:
+        plan.first_refs[member_id] = None
+    if old == new:
+        return None
+    plan.record(member_id, telling.order_ref, old, new)
+    if old is None and new is not None and not read.sums.later_count:
+        change = advance(plan, member_id, read, new)
+        if member_id in plan.levels:
+            tiers.keep(plan.writes, plan.program_id, member_id, plan.levels[member_id])
+        return change
+    standing = held(plan, member_id, read)
+    after = _replay(connection, plan, member_id, standing)
+    return tiers.change(standing.level, after.level)
+
+
+def _contribution_of(stored: StoredOrder | None) -> Contribution | None:
+    if stored is None or not stored.stands or stored.member_id is None:
+        return None
+    return Contribution(stored.placed_at, stored.spend_minor, stored.qualifying_points)
+
+
+def advance(plan: Plan, member_id: bytes, read: Read, new: Contribution) -> dict[str, Any] | None:
+    """Move the member's level in the plan by their newest order; returns the change."""
+    ladder = plan.live.ladder
+    standing = held(plan, member_id, read)
+    value = read.sums.metric(ladder.metric)
+    # Time may have lowered the level since the last order; the order starts from there.
+    lowered = tiers.current(ladder, standing, value, at=new.at)
+    level = tiers.assess(ladder, lowered.level, value + new.value(ladder.metric))
+    after = lowered if level == lowered.level else tiers.Standing(level, new.at)
+    if after == standing:
+        return None
+    plan.levels[member_id] = after
+    return tiers.change(lowered.level, after.level)
+
+
+def _replay(
+    connection: sa.Connection, plan: Plan, member_id: bytes, standing: tiers.Standing | None
+) -> tiers.Standing:
+    if not plan.live.ladder.levels:
+        return tiers.Standing(None, 0)
+    contributions = plan.contributions(connection, member_id)
+    after = tiers.Standing(None, 0)
+    if contributions:
+        after = tiers.replay(
+            plan.live.ladder, contributions, plan.live.zone, at=contributions[-1].at
+        )
+    if standing is None or after != standing:
+        plan.levels[member_id] = after
+        tiers.keep(plan.writes, plan.program_id, member_id, after)
+    return after

@@ -1,0 +1,212 @@
+"""Telling: one order on its way in, from its locks to what was read of it.
+
+The member is locked first. When the stored order turns out to belong to somebody else or to
+nobody, the unit starts again and takes every lock at once: members in sorted order, then the
+order. A stale snapshot names nobody: it neither moves an order nor enrols a member.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import clock, db, ids, outbox
+from core.errors import FieldError, Problem, invalid
+from core.writing import Writes
+from members import members
+from members.members import Known
+from orders.models import Order
+from programs import versions
+from programs.compiled import Compiled
+from storefront import standing
+from storefront.standing import Item, Read, StoredOrder
+
+YEAR = clock.Duration(months=12)
+FUTURE = 5 * 60 * clock.SECOND
+_BEGINNING = -(2**62)
+_INSTANTS = ("placed_at", "paid_at", "fulfilled_at", "cancelled_at")
+
+_order_of = {
+    is_locking: db.Statement(statement.with_for_update(key_share=True) if is_locking else statement)
+    for is_locking, statement in (
+        (
+            is_locking,
+            sa.select(Order.member_id, Order.revision).where(
+                Order.program_id == sa.bindparam("program_id"),
+                Order.order_ref == sa.bindparam("order_ref"),
+            ),
+        )
+        for is_locking in (False, True)
+    )
+}
+
+
+@dataclass(slots=True)
+class Telling:
+    """One order being told: what was sent, and what is known of it so far."""
+
+    order_ref: str
+    body: Mapping[str, Any]
+    member: Known | None = None
+    item: Item | None = None
+    #: Set when the unit must take every lock at once, with whom the order belongs to.
+    is_careful: bool = False
+    owner_id: bytes | None = None
+
+    @property
+    def member_ref(self) -> str | None:
+        """Whose order the storefront says it is."""
+        ref: str | None = self.body.get("member_ref")
+        return ref
+
+    def be_careful(self, owner_id: bytes | None) -> db.Restart:
+        """Start again with every lock, for an order that belongs to `owner_id`."""
+        self.is_careful, self.owner_id = True, owner_id
+        return db.Restart()
+
+
+def is_stale(body: Mapping[str, Any], stored_revision: int | None) -> bool:
+    """Whether a snapshot is older than the stored one."""
+    revision = body.get("revision")
+    return revision is not None and stored_revision is not None and revision < stored_revision
+
+
+def is_same_member(stored: StoredOrder, telling: Telling) -> bool:
+    """Whether the stored order belongs to the member that the telling is for."""
+    return stored.member_id == (telling.member.id if telling.member else None)
+
+
+def lock(
+    connection: sa.Connection, program_id: bytes, live: Compiled, telling: Telling
+) -> Known | None:
+    """Lock the order's member; returns the member it had before, when that is another one."""
+    if telling.is_careful:
+        return _lock_all(connection, program_id, live, telling)
+    ref = telling.member_ref
+    if ref is not None:
+        telling.member = members.find(connection, program_id, ref, is_locking=True)
+        if telling.member is None:
+            owner_id, is_old = _stored(connection, program_id, telling, is_locking=False)
+            if is_old and owner_id is not None:
+                raise telling.be_careful(owner_id)
+            telling.member = _enrol(connection, live, ref, telling.body["placed_at"])
+    return None
+
+
+def _lock_all(
+    connection: sa.Connection, program_id: bytes, live: Compiled, telling: Telling
+) -> Known | None:
+    owner_id, is_old = _stored(connection, program_id, telling, is_locking=False)
+    # An order keeps its member when a snapshot names none, or is too old to name one.
+    ref = None if is_old and owner_id is not None else telling.member_ref
+    wanted = set() if owner_id is None else {owner_id}
+    named = None
+    if ref is not None:
+        named = members.find(connection, program_id, ref)
+        if named is None:
+            named = _enrol(connection, live, ref, telling.body["placed_at"])
+        wanted.add(named.id)
+    locked = members.lock_ids(connection, program_id, sorted(wanted)) if wanted else {}
+    if (owner_id, is_old) != _stored(connection, program_id, telling, is_locking=True):
+        raise db.Restart
+    owner = None if owner_id is None else locked[owner_id]
+    telling.owner_id = owner_id
+    telling.member = owner if named is None else locked[named.id]
+    is_other = owner is not None and telling.member is not None and owner.id != telling.member.id
+    return owner if is_other else None
+
+
+def _stored(
+    connection: sa.Connection, program_id: bytes, telling: Telling, *, is_locking: bool
+) -> tuple[bytes | None, bool]:
+    """Whose the stored order is, and whether the telling is older than it."""
+    row = _order_of[is_locking].first(
+        connection, {"program_id": program_id, "order_ref": telling.order_ref}
+    )
+    if row is None:
+        return None, False
+    return None if row[0] is None else bytes(row[0]), is_stale(telling.body, row[1])
+
+
+def check_owner(telling: Telling, read: Read) -> None:
+    """Start again with every lock when the stored order is not the locked member's."""
+    stored = read.stored
+    if stored is not None and not telling.is_careful and not is_same_member(stored, telling):
+        raise telling.be_careful(stored.member_id)
+
+
+def _enrol(connection: sa.Connection, live: Compiled, ref: str, placed_at: int) -> Known:
+    """A member not seen before: enrolled when the program says so, otherwise 422.
+
+    Joined with the order: signup effects belong to a signup and are not paid here.
+    """
+    if not live.auto_enrol or ids.read_id(members.PREFIX, ref) is not None:
+        raise Problem(
+            422,
+            "validation_failed",
+            "/member_ref: this member is not known; PUT the member first, or let the program "
+            "enrol with members.auto_enrol.",
+            errors=[FieldError("/member_ref", "unknown_member", "no member has this reference")],
+        )
+    program_id = live.program_id
+    _, now = versions.get_live(connection, program_id)
+    writes, joined_at = Writes(), min(placed_at, now)
+    row = members.insert(writes, program_id, ref, {}, joined_at=joined_at, now=now)
+    outbox.add(
+        writes,
+        program_id,
+        type="member.created",
+        payload={"member_ref": ref},
+        now=now,
+        member_id=row["id"],
+    )
+    writes.run(connection)
+    return Known(row["id"], ref, is_enrolled=True, joined_at=joined_at, locale=None, attributes={})
+
+
+def read(
+    connection: sa.Connection, program_id: bytes, live: Compiled, telling: Telling
+) -> tuple[clock.Instant, Read]:
+    """The standing, read with the windows of the live version and by the program's clock."""
+    now = clock.system_now()
+    telling.item = item_of(telling, live, now)
+    [found] = standing.read(connection, program_id, [telling.item])
+    if found.live_version != live.version:
+        versions.expect(connection, program_id, found.live_version)
+        raise db.Restart
+    if found.clock_at is not None:
+        now = clock.Instant(found.clock_at)
+        telling.item = item_of(telling, live, now)
+        [found] = standing.read(connection, program_id, [telling.item])
+    return now, found
+
+
+def item_of(telling: Telling, live: Compiled, now: clock.Instant) -> Item:
+    """What to read for an order: sums as of its instant, over the windows before it."""
+    at = min(telling.body["placed_at"], now)
+    window = live.ladder.window
+    year_from = clock.before(at, YEAR, live.zone)
+    window_from = now_from = _BEGINNING
+    if window is not None:
+        window_from = year_from if window == YEAR else clock.before(at, window, live.zone)
+        now_from = clock.before(now, window, live.zone)
+    return Item(
+        member_id=telling.member.id if telling.member else None,
+        order_ref=telling.order_ref,
+        at=at,
+        year_from=year_from,
+        window_from=window_from,
+        now_from=now_from,
+    )
+
+
+def check_times(body: Mapping[str, Any], now: clock.Instant) -> None:
+    """422 for instants more than 5 minutes ahead of the program's clock."""
+    errors = [
+        FieldError(f"/{name}", "invalid", "is more than 5 minutes in the future")
+        for name in _INSTANTS
+        if (body.get(name) or 0) > now + FUTURE
+    ]
+    if errors:
+        raise invalid(errors)
