@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from core import clock
 from core.writing import Writes
-from loyalty.earning import NO_TIER_FACTOR, TierFactor, show_ratio
+from loyalty.exact import NO_TIER_FACTOR, TierFactor, show_ratio
 from loyalty.models import MemberTier
 from programs.compiled import FACTOR_ONE, Compiled, Ladder, Level
 

@@ -9,12 +9,13 @@ from core import auth, clock, db, http, idempotency, ids, jsontext, paging
 from core.errors import invalid_at, not_found
 from core.fields import Key, Schema, described
 from programs import checking, drafts, schemas, versions
+from programs.document import DocumentSchema
 from programs.models import Program
 
 routes = http.Routes("program", __name__, url_prefix="/v1", description="The program document.")
 keys = http.Routes("keys", __name__, url_prefix="/v1", description="API keys.")
 
-_DOCUMENT = schemas.DocumentSchema()
+_DOCUMENT = DocumentSchema()
 _VERSION = schemas.VersionAnswer()
 
 

@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from core import clock, db, http, ids, jsontext, outbox
 from core.errors import Problem, invalid, not_found
 from core.writing import Writes
-from programs import checking, schemas
+from programs import checking
 from programs.compiled import Compiled, compile_document
+from programs.document import DocumentSchema
 from programs.models import Program, ProgramDraft, ProgramVersion
 
-_document_schema = schemas.DocumentSchema()
+_document_schema = DocumentSchema()
 _REMEMBERED = 256
 _compiled: OrderedDict[tuple[bytes, int], Compiled] = OrderedDict()
 _lock = threading.Lock()

@@ -6,12 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import clock, ids, jsontext
-from loyalty import ledger, tiers
+from loyalty import reading, tiers
 from loyalty.earning import Earning
 from loyalty.tiers import Contribution
 from members import members
 from programs.compiled import Compiled
-from storefront import decide
+from storefront import decide, decisions
 from storefront.decide import Decided
 from storefront.plan import Plan
 from storefront.standing import Read, StoredOrder
@@ -83,7 +83,7 @@ def balances(plan: Plan, member_id: bytes) -> list[dict[str, Any]]:
     """A member's balances of every kind the program has, also where nothing moved yet."""
     keys = [kind.key for kind in plan.live.points]
     keys += [one.points_key for one in plan.book.holdings(member_id)]
-    return [ledger.show_balance(plan.book.holding(member_id, key)) for key in dict.fromkeys(keys)]
+    return [reading.show_balance(plan.book.holding(member_id, key)) for key in dict.fromkeys(keys)]
 
 
 def reversed_points(made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ def reversed_points(made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {
             "points_key": key,
             "points": sum(entry["points"] for entry in entries),
-            "entries": [ledger.show_entry(entry) for entry in entries],
+            "entries": [reading.show_entry(entry) for entry in entries],
         }
         for key, entries in by_key.items()
     ]
@@ -236,11 +236,9 @@ def row_of(order_ref: str, stored: StoredOrder) -> dict[str, Any]:
 
 def decided_again(connection: sa.Connection, plan: Plan, stored: StoredOrder) -> Decided | None:
     """The decision that stands for a stored order, made again from what it pinned."""
-    from storefront import orders  # noqa: PLC0415
-
     if stored.facts is None or stored.version is None:
         return None
-    pinned = orders.pinned_before(connection, plan, stored)
+    pinned = decisions.pinned_before(connection, plan.program_id, stored)
     body = jsontext.parse(stored.snapshot)
     return decide.decide_order(
         pinned,

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from core import db, ids
 from core.errors import Problem
-from loyalty import ledger
+from loyalty import reading
 from loyalty.ledger import Book
 from members import members
 from members.members import Known
@@ -128,7 +128,7 @@ def _unit(
         plan.book.load(read.holdings)
     stored_ids = [read.stored.id for read in reads if read.stored and read.stored.decision_id]
     if stored_ids:
-        plan.book.load((), ledger.read_lots(connection, program_id, stored_ids))
+        plan.book.load((), reading.read_lots(connection, program_id, stored_ids))
     results: dict[int, dict[str, Any]] = {}
     waiting: set[bytes] = set()
     for (index, telling), read in zip(tellings.items(), reads, strict=True):

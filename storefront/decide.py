@@ -10,7 +10,8 @@ from typing import Any
 
 from core import clock
 from loyalty import earning, tiers
-from loyalty.earning import Earner, Earning, TierFactor
+from loyalty.earning import Earning
+from loyalty.exact import Earner, TierFactor
 from members.facts import member_facts
 from members.members import Known
 from orders import figures

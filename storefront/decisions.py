@@ -10,12 +10,16 @@ import sqlalchemy as sa
 
 from core import clock, ids, jsontext
 from core.errors import not_found
-from loyalty import ledger, reading
+from loyalty import reading
 from programs import versions
 from programs.compiled import Rule
+from programs.models import Decision
 from rules.conditions import first_unmet
 from rules.outcomes import REASONS
-from storefront.orders import DECISIONS
+from storefront.decide import Pinned
+from storefront.standing import StoredOrder
+
+DECISIONS: sa.Table = Decision.__table__  # type: ignore[assignment]
 
 
 def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dict[str, Any]:
@@ -92,9 +96,19 @@ def show_entry(connection: sa.Connection, program_id: bytes, entry_ref: str) -> 
     row = reading.find_entry(connection, program_id, entry_id) if entry_id else None
     if row is None:
         raise not_found("entry")
-    shown = ledger.show_entry(row)
+    shown = reading.show_entry(row)
     shown["decision"] = (
         show(connection, program_id, shown["decision_id"]) if shown["decision_id"] else None
     )
-    shown["lots"] = [ledger.show_lot(ledger.get_lot(connection, program_id, bytes(row["lot_id"])))]
+    shown["lots"] = [
+        reading.show_lot(reading.get_lot(connection, program_id, bytes(row["lot_id"])))
+    ]
     return shown
+
+
+def pinned_before(connection: sa.Connection, program_id: bytes, stored: StoredOrder) -> Pinned:
+    """What a stored decision pinned."""
+    assert stored.version is not None and stored.facts is not None
+    facts = jsontext.parse(stored.facts)
+    program = versions.get_compiled(connection, program_id, stored.version)
+    return Pinned(program, facts["member"], facts["tier"]["key"], facts["tier"]["metric_before"])

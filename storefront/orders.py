@@ -10,14 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import clock, db, ids, jsontext, outbox
-from loyalty import ledger
+from loyalty import reading
 from loyalty.ledger import Book, Cause
 from orders import figures
 from orders.models import Order
 from orders.schemas import NOT_STORED
 from programs import versions
-from programs.models import Decision
-from storefront import answers, decide, levels
+from storefront import answers, decide, decisions, levels
 from storefront import telling as tellings
 from storefront.decide import Decided, Pinned
 from storefront.plan import Plan
@@ -25,7 +24,6 @@ from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
-DECISIONS: sa.Table = Decision.__table__  # type: ignore[assignment]
 
 
 def put(
@@ -48,9 +46,9 @@ def _unit(
     plan = Plan(program_id, live, now, actor, Book(program_id))
     plan.book.load(read.holdings)
     if read.stored is not None and read.stored.decision_id is not None:
-        plan.book.load((), ledger.read_lots(connection, program_id, [read.stored.id]))
+        plan.book.load((), reading.read_lots(connection, program_id, [read.stored.id]))
     if old_owner is not None:
-        plan.book.load(ledger.read_holdings(connection, program_id, old_owner.id))
+        plan.book.load(reading.read_holdings(connection, program_id, old_owner.id))
     answer, status = decide_and_plan(connection, plan, telling, read)
     plan.book.write(plan.writes)
     plan.writes.run(connection)
@@ -97,7 +95,7 @@ def pinned_of(connection: sa.Connection, plan: Plan, telling: Telling, read: Rea
     stored, member, item = read.stored, telling.member, telling.item
     assert member is not None and item is not None
     if stored is not None and stored.facts is not None and stored.member_id == member.id:
-        return pinned_before(connection, plan, stored)
+        return decisions.pinned_before(connection, plan.program_id, stored)
     level = levels.before(connection, plan, telling, read)
     return decide.pin(
         plan.live,
@@ -107,14 +105,6 @@ def pinned_of(connection: sa.Connection, plan: Plan, telling: Telling, read: Rea
         level_key=level.key if level else None,
         balance=plan.book.holding(member.id, plan.live.points[0].key).available,
     )
-
-
-def pinned_before(connection: sa.Connection, plan: Plan, stored: StoredOrder) -> Pinned:
-    """What a stored decision pinned."""
-    assert stored.version is not None and stored.facts is not None
-    facts = jsontext.parse(stored.facts)
-    program = versions.get_compiled(connection, plan.program_id, stored.version)
-    return Pinned(program, facts["member"], facts["tier"]["key"], facts["tier"]["metric_before"])
 
 
 def _decide(connection: sa.Connection, plan: Plan, telling: Telling, read: Read) -> Decided | None:
@@ -250,7 +240,7 @@ def _is_news(
 def _write_decision(plan: Plan, telling: Telling, decided: Decided, decision_id: bytes) -> None:
     assert telling.item is not None and telling.member is not None
     plan.writes.insert(
-        DECISIONS,
+        decisions.DECISIONS,
         {
             "program_id": plan.program_id,
             "id": decision_id,

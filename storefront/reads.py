@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from core import clock, db, ids, paging
 from core.errors import not_found
-from loyalty import ledger, tiers
+from loyalty import reading, tiers
 from loyalty.ledger import Book
 from members import members
 from members.members import MEMBERS
@@ -34,7 +34,7 @@ def member(connection: sa.Connection, program_id: bytes, member_ref: str) -> dic
 def balances(program_id: bytes, member_ref: str) -> dict[str, Any]:
     """Balances of every kind of points, also of those where nothing moved yet."""
     found = db.reading_once(
-        lambda connection: ledger.find_balances(connection, program_id, member_ref)
+        lambda connection: reading.find_balances(connection, program_id, member_ref)
     )
     if found is None:
         return db.reading(lambda connection: _balances_by_id(connection, program_id, member_ref))
@@ -52,7 +52,7 @@ def _balances_by_id(
 ) -> dict[str, Any]:
     known = members.get(connection, program_id, member_ref)
     plan = _plan(connection, program_id)
-    plan.book.load(ledger.read_holdings(connection, program_id, known.id))
+    plan.book.load(reading.read_holdings(connection, program_id, known.id))
     return {"data": answers.balances(plan, known.id), "next_cursor": None}
 
 

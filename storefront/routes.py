@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from core import auth, db, http, ids, paging
 from core.errors import FieldError, invalid
-from loyalty import ledger, reading
+from loyalty import reading
 from loyalty.schemas import (
     BalancesAnswer,
     EntriesAnswer,
@@ -103,7 +103,7 @@ def list_entries(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
             rows,
             limit,
             key=lambda row: [row["recorded_at"], ids.show_id("ent", bytes(row["id"]))],
-            show=ledger.show_entry,
+            show=reading.show_entry,
         )
 
     return db.reading(read)

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from core import clock, db, ids, jsontext, outbox
 from core.errors import FieldError, invalid, invalid_at
 from core.writing import Writes
-from loyalty import earning, ledger, tiers
-from loyalty.earning import NO_TIER_FACTOR, Earner, Earning
+from loyalty import earning, reading, tiers
+from loyalty.earning import Earning
+from loyalty.exact import NO_TIER_FACTOR, Earner
 from loyalty.ledger import Book, Cause
 from members import contacts, members
 from members.facts import member_facts
@@ -17,7 +18,7 @@ from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
 from storefront import answers, standing
-from storefront.orders import DECISIONS
+from storefront.decisions import DECISIONS
 from storefront.plan import Plan
 from storefront.telling import FUTURE
 
@@ -47,7 +48,7 @@ def _unit(
         row, result = _create(connection, plan, member_ref, body)
     else:
         row = _update(connection, plan, known, body)
-        plan.book.load(ledger.read_holdings(connection, program_id, known.id))
+        plan.book.load(reading.read_holdings(connection, program_id, known.id))
     if body.get("consents"):
         members.append_consents(connection, program_id, row["id"], body["consents"], now=now)
     decision_id = row.pop("decision_id", None)

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import db
-from loyalty import ledger
+from loyalty import reading
 from loyalty.ledger import Holding
 
 
@@ -196,7 +196,7 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
         if one is None:
             one = found[row[0]] = _read(row[9:])
         if row[1] is not None:
-            one.holdings.append(ledger.holding_of(program_id, row[1:9]))
+            one.holdings.append(reading.holding_of(program_id, row[1:9]))
     return list(found.values())
 
 

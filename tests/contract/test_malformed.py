@@ -73,10 +73,10 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_what_is_no_json_is_malformed_and_changes_nothing(world: World, name: str) -> None:
-    before = rows(world)
-    problem(send(world, MALFORMED[name]), 400, "malformed_json")
-    assert rows(world) == before
+def test_what_is_no_json_is_malformed_and_changes_nothing(still: World, name: str) -> None:
+    before = rows(still)
+    problem(send(still, MALFORMED[name]), 400, "malformed_json")
+    assert rows(still) == before
 
 
 @pytest.mark.parametrize(
@@ -93,16 +93,16 @@ def test_what_is_no_json_is_malformed_and_changes_nothing(world: World, name: st
         ("POST", "/keys"),
     ],
 )
-def test_every_route_with_a_body_reads_it_strictly(world: World, method: str, path: str) -> None:
-    before = rows(world)
+def test_every_route_with_a_body_reads_it_strictly(still: World, method: str, path: str) -> None:
+    before = rows(still)
     for name in ("nan", "duplicate key", "100 kB of [", "utf-16 with mark", "nothing"):
-        problem(send(world, MALFORMED[name], method=method, path=path), 400, "malformed_json")
+        problem(send(still, MALFORMED[name], method=method, path=path), 400, "malformed_json")
     for type_ in ("text/plain", None, "application/xml"):
-        response = send(world, b"{}", method=method, path=path, content_type=type_)
+        response = send(still, b"{}", method=method, path=path, content_type=type_)
         problem(response, 415, "unsupported_media_type")
     for raw in (b"5", b'"text"', b"true", b"null"):
-        problem(send(world, raw, method=method, path=path), 422, "validation_failed")
-    assert rows(world) == before
+        problem(send(still, raw, method=method, path=path), 422, "validation_failed")
+    assert rows(still) == before
 
 
 def test_4300_digits_are_json_and_refused_with_their_place(world: World) -> None:
@@ -129,11 +129,11 @@ def test_64_levels_are_json(world: World) -> None:
         None,
     ],
 )
-def test_another_content_type_is_unsupported(world: World, content_type: str | None) -> None:
-    before = rows(world)
-    response = send(world, WHOLE.encode(), content_type=content_type)
+def test_another_content_type_is_unsupported(still: World, content_type: str | None) -> None:
+    before = rows(still)
+    response = send(still, WHOLE.encode(), content_type=content_type)
     problem(response, 415, "unsupported_media_type")
-    assert rows(world) == before
+    assert rows(still) == before
 
 
 def test_utf_8_may_be_named_in_the_content_type(world: World) -> None:
@@ -169,10 +169,10 @@ def test_a_chunked_body_of_more_than_a_mebibyte_is_too_large(world: World) -> No
 @pytest.mark.parametrize(
     "path", ["/v1/nothing", "/v2", "/", "/v1/", "/v1/members/", "/v1//members", "/docs/secret.js"]
 )
-def test_an_unknown_address_is_not_found(world: World, path: str) -> None:
-    for headers in ({}, {"Authorization": f"Bearer {world.key}"}):
+def test_an_unknown_address_is_not_found(still: World, path: str) -> None:
+    for headers in ({}, {"Authorization": f"Bearer {still.key}"}):
         for method in ("GET", "POST", "PUT", "DELETE"):
-            response = world.app.test_client().open(path, method=method, headers=headers)
+            response = still.app.test_client().open(path, method=method, headers=headers)
             problem(response, 404, "not_found")
 
 
@@ -191,9 +191,9 @@ def test_an_unknown_address_is_not_found(world: World, path: str) -> None:
     ],
 )
 def test_a_wrong_method_is_told_the_right_ones(
-    world: World, method: str, path: str, allowed: set[str]
+    still: World, method: str, path: str, allowed: set[str]
 ) -> None:
-    response = world.app.test_client().open(path, method=method)
+    response = still.app.test_client().open(path, method=method)
     problem(response, 405, "method_not_allowed")
     told = {one.strip() for one in response.headers["Allow"].split(",")}
     assert told - {"HEAD", "OPTIONS"} == allowed

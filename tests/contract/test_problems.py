@@ -96,8 +96,8 @@ WRONG_VALUES = [
 @pytest.mark.parametrize(
     ("path", "value"), WRONG_VALUES, ids=lambda item: ascii(item)[:40].replace("::", "_")
 )
-def test_a_wrong_value_is_refused_with_its_pointer(world: World, path: str, value: Any) -> None:
-    before = rows(world)
+def test_a_wrong_value_is_refused_with_its_pointer(still: World, path: str, value: Any) -> None:
+    before = rows(still)
     body = order(line("1", 1000, sku="MUG"))
     body["attributes"] = {}
     place: Any = body
@@ -105,10 +105,10 @@ def test_a_wrong_value_is_refused_with_its_pointer(world: World, path: str, valu
     for token in way:
         place = place[int(token) if isinstance(place, list) else token]
     place[int(last) if isinstance(place, list) else last] = value
-    found = problem(send(world, "PUT", "/orders/A-1", body), 422, "validation_failed")
+    found = problem(send(still, "PUT", "/orders/A-1", body), 422, "validation_failed")
     assert len(pointers(found)) == 1
     assert pointers(found)[0].startswith(path)
-    assert rows(world) == before
+    assert rows(still) == before
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_a_wrong_value_is_refused_with_its_pointer(world: World, path: str, valu
         "/lines/0/unit_price_minor",
     ],
 )
-def test_a_missing_field_is_named(world: World, path: str) -> None:
-    found = problem(world.call("PUT", "/orders/A-1", changed(path, ...)), 422, "validation_failed")
+def test_a_missing_field_is_named(still: World, path: str) -> None:
+    found = problem(still.call("PUT", "/orders/A-1", changed(path, ...)), 422, "validation_failed")
     assert [(one["pointer"], one["code"]) for one in found["errors"]] == [(path, "required")]
 
 
@@ -138,8 +138,8 @@ def test_a_missing_field_is_named(world: World, path: str) -> None:
         ("/", "/"),
     ],
 )
-def test_an_unknown_field_is_refused_by_name(world: World, path: str, pointer: str) -> None:
-    found = problem(world.call("PUT", "/orders/A-1", changed(path, 1)), 422, "validation_failed")
+def test_an_unknown_field_is_refused_by_name(still: World, path: str, pointer: str) -> None:
+    found = problem(still.call("PUT", "/orders/A-1", changed(path, 1)), 422, "validation_failed")
     assert [(one["pointer"], one["code"]) for one in found["errors"]] == [
         (pointer, "unknown_field")
     ]
@@ -198,17 +198,17 @@ CONTRADICTIONS = {
 
 
 @pytest.mark.parametrize("name", CONTRADICTIONS)
-def test_figures_that_contradict_each_other_are_refused(world: World, name: str) -> None:
+def test_figures_that_contradict_each_other_are_refused(still: World, name: str) -> None:
     body, expected = CONTRADICTIONS[name]
-    before = rows(world)
-    found = problem(world.call("PUT", "/orders/A-1", body), 422, "validation_failed")
+    before = rows(still)
+    found = problem(still.call("PUT", "/orders/A-1", body), 422, "validation_failed")
     assert pointers(found) == expected
     batch = {"orders": [{"order_ref": "A-1"} | body]}
-    [result] = world.post("/orders/batch", batch)["results"]
+    [result] = still.post("/orders/batch", batch)["results"]
     assert result["status"] == 422
     assert result["problem"]["code"] == "validation_failed"
     assert pointers(result["problem"]) == expected
-    assert rows(world) == before
+    assert rows(still) == before
 
 
 def test_another_currency_is_a_mismatch(world: World) -> None:
@@ -223,15 +223,15 @@ def test_another_currency_is_a_mismatch(world: World) -> None:
 @pytest.mark.parametrize(
     "ref", ["\x00", "a\nb", "a\x7f", "x" * 129, "\u200b", "a\u2028b", "é" * 129]
 )
-def test_a_wrong_reference_in_the_path_is_refused(world: World, resource: str, ref: str) -> None:
-    before = rows(world)
+def test_a_wrong_reference_in_the_path_is_refused(still: World, resource: str, ref: str) -> None:
+    before = rows(still)
     body = {} if resource == "members" else order(1000)
     for method in ("PUT", "GET"):
         sent = body if method == "PUT" else None
-        response = world.call(method, f"/{resource}/{quote(ref, safe='')}", sent)
+        response = still.call(method, f"/{resource}/{quote(ref, safe='')}", sent)
         found = problem(response, 422, "validation_failed")
         assert pointers(found) == [f"/{resource[:-1]}_ref"]
-    assert rows(world) == before
+    assert rows(still) == before
 
 
 @pytest.mark.parametrize("ref", ["%FF", "%ED%A0%80", "%C0%80", "a%80"])
@@ -284,9 +284,9 @@ def test_any_printable_reference_comes_back_as_it_was_told(world: World, ref: st
     ],
 )
 def test_a_wrong_parameter_is_refused_by_name(
-    world: World, path: str, query: str, pointer: str
+    still: World, path: str, query: str, pointer: str
 ) -> None:
-    found = problem(world.call("GET", f"{path}?{query}"), 422, "validation_failed")
+    found = problem(still.call("GET", f"{path}?{query}"), 422, "validation_failed")
     assert pointers(found) == [pointer]
 
 
@@ -295,14 +295,14 @@ CURSORS = ["x", "W10", "e30", "bnVsbA", "WzFd", "WyJ4Il0", "WzEsMl0", "W1tdXQ", 
 
 @pytest.mark.parametrize("path", ["/members/mina/entries"])
 @pytest.mark.parametrize("cursor", CURSORS)
-def test_a_cursor_that_is_none_of_ours_is_refused(world: World, path: str, cursor: str) -> None:
-    problem(world.call("GET", f"{path}?cursor={cursor}"), 400, "invalid_cursor")
+def test_a_cursor_that_is_none_of_ours_is_refused(still: World, path: str, cursor: str) -> None:
+    problem(still.call("GET", f"{path}?cursor={cursor}"), 400, "invalid_cursor")
 
 
 @pytest.mark.parametrize("path", ["/members", "/keys"])
-def test_a_cursor_with_something_other_than_an_id_is_refused(world: World, path: str) -> None:
+def test_a_cursor_with_something_other_than_an_id_is_refused(still: World, path: str) -> None:
     for cursor in ("x", "W10", "WyJ4Il0", "WzFd"):  # … `[]`, `["x"]`, `[1]`
-        problem(world.call("GET", f"{path}?cursor={cursor}"), 400, "invalid_cursor")
+        problem(still.call("GET", f"{path}?cursor={cursor}"), 400, "invalid_cursor")
 
 
 def test_a_cursor_of_another_list_is_refused(world: World) -> None:
@@ -316,9 +316,9 @@ def test_a_cursor_of_another_list_is_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize("actor", ["", "x" * 129, "a\x7fb", "\xff"])
-def test_a_wrong_actor_is_refused(world: World, actor: str) -> None:
-    before = rows(world)
-    response = world.call("PUT", "/orders/A-1", order(1000), headers={"Dangol-Actor": actor})
+def test_a_wrong_actor_is_refused(still: World, actor: str) -> None:
+    before = rows(still)
+    response = still.call("PUT", "/orders/A-1", order(1000), headers={"Dangol-Actor": actor})
     assert response.status_code == 400
     assert response.mimetype == "application/problem+json"
-    assert rows(world) == before
+    assert rows(still) == before

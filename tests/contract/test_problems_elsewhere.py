@@ -34,13 +34,13 @@ MEMBERS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("path", "value"), MEMBERS, ids=lambda item: ascii(item)[:40])
-def test_a_wrong_value_of_a_member_is_refused(world: World, path: str, value: Any) -> None:
-    before = rows(world)
+def test_a_wrong_value_of_a_member_is_refused(still: World, path: str, value: Any) -> None:
+    before = rows(still)
     for ref in ("mina", "new"):
-        response = world.call("PUT", f"/members/{ref}", {path[1:]: value})
+        response = still.call("PUT", f"/members/{ref}", {path[1:]: value})
         found = problem(response, 422, "validation_failed")
         assert pointers(found) and all(one.startswith(path) for one in pointers(found))
-    assert rows(world) == before
+    assert rows(still) == before
 
 
 def test_a_reference_that_looks_like_one_of_our_ids_cannot_be_taken(world: World) -> None:
@@ -96,16 +96,16 @@ def test_of_a_batch_what_can_be_told_is_told(world: World) -> None:
         ({"status": "paid"}, "/status"),
     ],
 )
-def test_a_wrong_quote_is_refused(world: World, change: dict[str, Any], pointer: str) -> None:
-    before = rows(world)
+def test_a_wrong_quote_is_refused(still: World, change: dict[str, Any], pointer: str) -> None:
+    before = rows(still)
     body: dict[str, Any] = {
         "member_ref": "mina",
         "cart": {"currency": "EUR", "lines": [line("1", 1000)]},
     }
     body = {name: value for name, value in (body | change).items() if value is not ...}
-    found = problem(world.call("POST", "/quotes", body), 422, "validation_failed")
+    found = problem(still.call("POST", "/quotes", body), 422, "validation_failed")
     assert pointers(found) == [pointer]
-    assert rows(world) == before
+    assert rows(still) == before
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_a_wrong_quote_is_refused(world: World, change: dict[str, Any], pointer:
         {"lines": [line("1", 1000)], "discount_minor": 1001},
     ],
 )
-def test_a_contradiction_in_a_cart_points_into_the_cart(world: World, cart: dict[str, Any]) -> None:
+def test_a_contradiction_in_a_cart_points_into_the_cart(still: World, cart: dict[str, Any]) -> None:
     body = {"member_ref": "mina", "cart": {"currency": "EUR"} | cart}
-    found = problem(world.call("POST", "/quotes", body), 422, "validation_failed")
+    found = problem(still.call("POST", "/quotes", body), 422, "validation_failed")
     assert all(one.startswith("/cart/") for one in pointers(found)), found
 
 
@@ -126,8 +126,8 @@ def test_a_contradiction_in_a_cart_points_into_the_cart(world: World, cart: dict
     "body",
     [{}, {"email": "m@example.org", "phone": "+82 10 1234 5678"}, {"email": ""}, {"name": "Mina"}],
 )
-def test_a_search_takes_exactly_one_contact(world: World, body: dict[str, Any]) -> None:
-    problem(world.call("POST", "/members/search", body), 422, "validation_failed")
+def test_a_search_takes_exactly_one_contact(still: World, body: dict[str, Any]) -> None:
+    problem(still.call("POST", "/members/search", body), 422, "validation_failed")
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_a_search_takes_exactly_one_contact(world: World, body: dict[str, Any]) 
         ("/program/draft/unknown/base", "section"),
     ],
 )
-def test_what_does_not_exist_is_not_found_and_named(world: World, path: str, thing: str) -> None:
-    found = problem(world.call("GET", path), 404, "not_found")
+def test_what_does_not_exist_is_not_found_and_named(still: World, path: str, thing: str) -> None:
+    found = problem(still.call("GET", path), 404, "not_found")
     assert thing in found["detail"]
 
 

@@ -1,8 +1,10 @@
 """A unit of work is whole or nothing, is run again when it lost a race, and fails readably."""
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ def add(connection: sa.Connection, world: World, key_id: bytes) -> None:
 
 def test_a_unit_that_lost_a_race_is_run_again_whole(world: World) -> None:
     taken, own, free = ids.new_id(), ids.new_id(), ids.new_id()
-    attempts = []
+    attempts: list[int] = []
 
     def work(connection: sa.Connection) -> int:
         attempts.append(len(attempts))
@@ -57,7 +59,7 @@ def test_a_unit_that_lost_a_race_is_run_again_whole(world: World) -> None:
 
 def test_a_race_that_is_lost_for_ever_ends(world: World) -> None:
     taken = ids.new_id()
-    attempts = []
+    attempts: list[int] = []
 
     def work(connection: sa.Connection) -> None:
         attempts.append(1)
@@ -72,7 +74,7 @@ def test_a_race_that_is_lost_for_ever_ends(world: World) -> None:
 
 def test_a_unit_that_asks_for_it_starts_again_with_nothing_written(world: World) -> None:
     key_id = ids.new_id()
-    attempts = []
+    attempts: list[int] = []
 
     def work(connection: sa.Connection) -> None:
         attempts.append(1)
@@ -98,7 +100,7 @@ def test_a_unit_that_fails_leaves_nothing_and_is_not_run_again(
     world: World, error: Exception
 ) -> None:
     before = rows(world)
-    attempts = []
+    attempts: list[int] = []
 
     def work(connection: sa.Connection) -> None:
         attempts.append(1)
@@ -113,11 +115,9 @@ def test_a_unit_that_fails_leaves_nothing_and_is_not_run_again(
 
 def test_nothing_written_while_reading_is_kept(world: World) -> None:
     before = rows(world)
-    with world.app.app_context():
-        try:
-            db.reading(lambda connection: add(connection, world, ids.new_id()))
-        except sa.exc.DBAPIError:
-            pass  # PostgreSQL refuses it at once.
+    # PostgreSQL refuses it at once.
+    with world.app.app_context(), contextlib.suppress(sa.exc.DBAPIError):
+        db.reading(lambda connection: add(connection, world, ids.new_id()))
     assert rows(world) == before
 
 
@@ -145,7 +145,8 @@ def test_two_units_that_wait_for_each_other_both_end(world: World) -> None:
             db.in_transaction(work)
 
     with world.app.app_context():
-        db.in_transaction(lambda connection: [add(connection, world, k) for k in (one, other)])
+        for key_id in (one, other):
+            db.in_transaction(partial(add, world=world, key_id=key_id))
     threads = [
         threading.Thread(target=run, args=("there", one, other)),
         threading.Thread(target=run, args=("back", other, one)),

@@ -25,7 +25,7 @@ AWKWARD = [
 ]
 
 
-class Stop(Exception):
+class EndError(Exception):
     """Ends the unit, so that the scratch table is never kept."""
 
 
@@ -57,9 +57,9 @@ def written(app: Flask, *batches: Writes, tables: list[sa.Table]) -> list[list[A
         for table in tables:
             statement = sa.select(table).order_by(table.c.program_id, table.c.number)
             found.append([dict(one) for one in connection.execute(statement).mappings()])
-        raise Stop
+        raise EndError
 
-    with app.app_context(), pytest.raises(Stop):
+    with app.app_context(), pytest.raises(EndError):
         db.in_transaction(work)
     return found
 
@@ -129,6 +129,6 @@ def test_a_row_that_exists_ends_the_unit_as_a_lost_race(app: Flask, count: int) 
                 writes.insert(table, row(n))
             writes.run(connection)
 
-    with app.app_context(), pytest.raises(Exception, match="(?i)unique"):
+    with app.app_context(), pytest.raises(Exception, match=r"(?i)unique"):
         db.in_transaction(work)
     assert len(attempts) == 8

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from loyalty import earning
-from loyalty.earning import NO_TIER_FACTOR, Earned, Earner, TierFactor
+from loyalty import earning, exact
+from loyalty.exact import NO_TIER_FACTOR, Earned, Earner, TierFactor
 from programs.compiled import Compiled, compile_document
 from storefront import facts as standing_facts
 from tests.world import document, per_euro, rule
@@ -78,7 +78,7 @@ QUARTER_MORE = TierFactor(12500, 10000, "× 1.25")
     ],
 )
 def test_rounding_by_policy(rounding: str, numerator: int, scale: int, expected: int) -> None:
-    assert earning.round_points(numerator, scale, rounding) == expected
+    assert exact.round_points(numerator, scale, rounding) == expected
 
 
 def test_one_rounding_after_campaign_and_tier() -> None:
@@ -198,8 +198,8 @@ def test_an_order_beyond_all_bounds_is_capped_at_once() -> None:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
-    assert award.points == earning.AWARD_MAX
-    assert sum(one.points for one in award.breakdown) == earning.AWARD_MAX
+    assert award.points == exact.AWARD_MAX
+    assert sum(one.points for one in award.breakdown) == exact.AWARD_MAX
 
 
 def _too_slow(*_: Any) -> None:

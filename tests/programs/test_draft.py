@@ -1,4 +1,4 @@
-"""The life of a draft: equal to what is published until written, changed with care, refused whole."""
+"""The life of a draft: what is published until written, then changed with care or not at all."""
 
 from typing import Any
 
@@ -103,13 +103,13 @@ def test_a_patch_changes_what_it_names(world: World) -> None:
     ids=lambda item: ascii(item)[:50],
 )
 def test_a_patch_that_cannot_be_applied_changes_nothing(
-    world: World, operation: Any, pointer: str
+    still: World, operation: Any, pointer: str
 ) -> None:
-    before = rows(world)
+    before = rows(still)
     patch = [{"op": "replace", "path": "/name", "value": "Half"}, operation]
-    found = problem(world.call("PATCH", "/program/draft", patch), 422, "validation_failed")
+    found = problem(still.call("PATCH", "/program/draft", patch), 422, "validation_failed")
     assert pointers(found) == [pointer]
-    assert rows(world) == before
+    assert rows(still) == before
 
 
 def test_a_patch_is_a_list(world: World) -> None:
@@ -161,12 +161,12 @@ def test_items_are_read_put_and_deleted_by_key(world: World) -> None:
     ],
 )
 def test_an_item_that_is_wrong_is_refused_with_its_place(
-    world: World, path: str, item: Any, pointer: str
+    still: World, path: str, item: Any, pointer: str
 ) -> None:
-    before = rows(world)
-    found = problem(world.call("PUT", f"/program/draft{path}", item), 422, "validation_failed")
+    before = rows(still)
+    found = problem(still.call("PUT", f"/program/draft{path}", item), 422, "validation_failed")
     assert pointers(found)[0].startswith(pointer)
-    assert rows(world) == before
+    assert rows(still) == before
 
 
 def test_the_last_kind_of_points_cannot_be_deleted(world: World) -> None:

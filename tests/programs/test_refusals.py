@@ -84,9 +84,9 @@ def refused(world: World, body: Any) -> Any:
 
 @pytest.mark.parametrize(("body", "pointer"), NOT_YET, ids=lambda item: str(item)[-40:])
 def test_what_is_not_built_yet_is_refused_and_said_to_be(
-    world: World, body: Any, pointer: str
+    still: World, body: Any, pointer: str
 ) -> None:
-    found = refused(world, body)
+    found = refused(still, body)
     assert pointers(found) == [pointer]
     if pointer != "/holdout_bp":
         assert "not available in this version" in found["errors"][0]["detail"]
@@ -168,8 +168,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("body", "pointer"), WRONG, ids=lambda item: str(item)[-40:])
-def test_what_is_wrong_is_refused_with_its_pointer(world: World, body: Any, pointer: str) -> None:
-    assert pointers(refused(world, body)) == [pointer]
+def test_what_is_wrong_is_refused_with_its_pointer(still: World, body: Any, pointer: str) -> None:
+    assert pointers(refused(still, body)) == [pointer]
 
 
 def test_an_unknown_fact_is_answered_with_what_may_have_been_meant(world: World) -> None:

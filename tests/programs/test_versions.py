@@ -1,4 +1,4 @@
-"""Versions: published with a note, never changed, restored as new ones, in force everywhere at once."""
+"""Versions: published with a note, never changed, restored as new ones, at once in force."""
 
 from typing import Any
 
@@ -91,11 +91,12 @@ def test_what_one_instance_publishes_every_instance_decides_by_at_once(world: Wo
     client = other.test_client()
 
     def told(ref: str) -> int:
-        return points(client.put(f"/v1/orders/{ref}", json=order(1000), headers=headers).json)
+        answer: Any = client.put(f"/v1/orders/{ref}", json=order(1000), headers=headers).json
+        return points(answer)
 
     def told_in_a_batch(ref: str) -> int:
         batch = {"orders": [{"order_ref": ref} | order(1000)]}
-        answer = client.post("/v1/orders/batch", json=batch, headers=headers).json
+        answer: Any = client.post("/v1/orders/batch", json=batch, headers=headers).json
         return points(answer["results"][0])
 
     def quoted() -> int:
@@ -110,7 +111,8 @@ def test_what_one_instance_publishes_every_instance_decides_by_at_once(world: Wo
         assert told(f"A-{number}") == 10 * factor
         assert quoted() == 10 * factor
         assert told_in_a_batch(f"C-{number}") == 10 * factor
-        assert client.get("/v1/program", headers=headers).json["version"] == number
+        shown: Any = client.get("/v1/program", headers=headers).json
+        assert shown["version"] == number
     with other.app_context():
         from core.db import db
 

@@ -62,7 +62,9 @@ def test_the_default_program_earns(app: Flask, currency: str, minor: int, points
     headers = {"Authorization": f"Bearer {made['secret_key']}"}
     client = app.test_client()
     assert client.put("/v1/members/mina", json={}, headers=headers).status_code == 201
-    quote = client.post("/v1/quotes", json={"member_ref": "mina", "cart": cart}, headers=headers)
+    quote: Any = client.post(
+        "/v1/quotes", json={"member_ref": "mina", "cart": cart}, headers=headers
+    )
     assert [one["points"] for one in quote.json["earned"]] == [points]
 
 
@@ -163,7 +165,7 @@ def test_keys_of_nobody_are_refused(make_world: Any) -> None:
 def test_the_process_and_its_database_are_well(app: Flask) -> None:
     client = app.test_client()
     assert client.get("/healthz").json == {"status": "ok"}
-    ready = client.get("/readyz")
+    ready: Any = client.get("/readyz")
     assert ready.status_code == 200
     assert ready.json["status"] == "ok"
     assert app.config["SQLALCHEMY_DATABASE_URI"].startswith(ready.json["database"])
