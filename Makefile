@@ -19,7 +19,7 @@ demo: setup ## migrate, replay eight weeks of a real shop, serve, and say what t
 	$(BIN)/flask demo
 
 test: setup ## every test, on SQLite and on PostgreSQL
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: setup ## style, types, layers, and that the migrations equal the models
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import clock, db, http, ids, jsontext, outbox
-from core.errors import Problem, invalid, not_found
+from core.errors import Problem, invalid, invalid_at, not_found
 from core.writing import Writes
 from programs import checking
 from programs.compiled import Compiled, compile_document
@@ -143,6 +143,9 @@ def publish(
         if row is None:
             raise not_found("program version")
     document = validate(jsontext.parse(row.document))
+    currency = get_compiled(connection, program_id, live).currency
+    if document["currency"] != currency:
+        raise invalid_at("/currency", f"cannot change: amounts were told in {currency}")
     connection.execute(sa.delete(ProgramDraft).where(ProgramDraft.program_id == program_id))
     _insert_version(
         connection,

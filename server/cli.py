@@ -53,7 +53,10 @@ def create_program(
         except ValueError as error:
             raise click.ClickException(f"--document is not JSON: {error}") from None
         if isinstance(body, dict):
-            body.setdefault("name", name)
+            given = {"name": name, "timezone": timezone, "currency": currency}
+            for field, value in given.items():
+                if value is not None:
+                    body.setdefault(field, value)
     else:
         body = defaults.document(name, timezone or "Asia/Seoul", currency or "KRW")
     made = _reporting(lambda: create(body, mode=mode))

@@ -4,8 +4,8 @@ One migrated database a backend and session; each test makes programs of its own
 meet, so tests do not see each other.
 """
 
+import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import flask_migrate
@@ -42,7 +42,7 @@ def make_app(database_url: str) -> Flask:
 def postgresql_url() -> Iterator[str]:
     """An empty PostgreSQL database of this session."""
     with postgresql() as url:
-        name = f"dangol_{Path(__file__).stat().st_mtime_ns:x}"[:40] + "_suite"
+        name = f"dangol_suite_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
         admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
         with admin.connect() as connection:
             connection.execute(sa.text(f'DROP DATABASE IF EXISTS "{name}"'))
