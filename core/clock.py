@@ -19,11 +19,15 @@ SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?"
-    r"(?:[Zz]|([+-])(\d{2}):(\d{2}))"
+    r"(?:[Zz]|([+-])(\d{2}):(\d{2}))",
+    re.ASCII,
 )
+#: The first and the last instant that a calendar can show in UTC.
+_FIRST, _LAST = -62_135_596_800 * SECOND, 253_402_300_800 * SECOND - 1
 _DURATION = re.compile(
     r"P(?=[\dT])(?:(\d{1,3})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?"
-    r"(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?"
+    r"(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?",
+    re.ASCII,
 )
 
 
@@ -51,7 +55,10 @@ def parse_instant(text: str) -> Instant:
         offset = (int(off_hour) * 60 + int(off_minute)) * 60 * (1 if sign == "+" else -1)
     micros = int((fraction or "").ljust(6, "0")[:6])
     seconds = calendar.timegm(moment.timetuple()) - offset
-    return Instant(seconds * SECOND + micros)
+    instant = seconds * SECOND + micros
+    if not _FIRST <= instant <= _LAST:
+        raise ValueError("no such instant: in UTC it is outside of the years 1 to 9999")
+    return Instant(instant)
 
 
 def format_instant(instant: int) -> str:

@@ -243,6 +243,8 @@ def as_problem(error: BaseException) -> Problem | None:
         return unavailable(f"The database cannot be used just now ({cause}).")
     if isinstance(cause, psycopg.Error):
         state = cause.sqlstate or ""
+        if state == "42P01":
+            return unavailable("The database is not migrated: run flask db upgrade.")
         if state[:2] in {"08", "53", "55", "57", "40"} or isinstance(
             cause, psycopg.OperationalError
         ):

@@ -14,6 +14,10 @@ import marshmallow as ma
 from core import clock, money
 
 BIGINT_MAX = 2**63 - 1
+#: Room on both sides for any zone's calendar.
+_EARLIEST = clock.parse_instant("1900-01-01T00:00:00Z")
+_LATEST = clock.parse_instant("3000-01-01T00:00:00Z")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _REFERENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,128}")
 
 
@@ -96,7 +100,7 @@ class Text(ma.fields.Field[str]):
         self.most, self.least, self.one_of = most, least, one_of
         self.pattern = re.compile(pattern) if pattern else None
         if one_of:
-            _document(self, enum=list(one_of))
+            _document(self, enum=[*one_of, None] if self.allow_none else list(one_of))
         else:
             _document(self, minLength=least)
             _document(self, maxLength=most)
@@ -165,9 +169,12 @@ class Instant(ma.fields.Field[int]):
         if type(value) is not str:
             raise ma.ValidationError("must be an RFC 3339 instant, such as 2026-03-01T09:00:00Z")
         try:
-            return clock.parse_instant(value)
+            instant = clock.parse_instant(value)
         except ValueError as error:
             raise ma.ValidationError(str(error)) from None
+        if not _EARLIEST <= instant < _LATEST:
+            raise ma.ValidationError("the year must be from 1900 to 2999")
+        return instant
 
 
 class Date(ma.fields.Field[date]):
@@ -178,7 +185,7 @@ class Date(ma.fields.Field[date]):
         _document(self, format="date")
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> date:
-        if type(value) is not str or len(value) != 10:
+        if type(value) is not str or not _DATE.fullmatch(value):
             raise ma.ValidationError("must be a date, such as 1990-02-28")
         try:
             return date.fromisoformat(value)
@@ -211,6 +218,7 @@ class Currency(Text):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(least=3, most=3, **options)
+        _document(self, pattern="^[A-Z]{3}$")
 
     def _deserialize(self, value: Any, *rest: Any, **named: Any) -> str:
         code = super()._deserialize(value, *rest, **named)
@@ -259,6 +267,7 @@ class Localised(ma.fields.Field[dict[str, str]]):
     def __init__(self, *, most: int = 500, **options: Any) -> None:
         super().__init__(**options)
         self.text = Text(most=most)
+        _document(self, additionalProperties={"type": "string", "maxLength": most})
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> dict[str, str]:
         if type(value) is not dict or len(value) > 20:

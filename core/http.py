@@ -15,7 +15,7 @@ import marshmallow as ma
 from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, ValidationError
 
 from core import db, jsontext, loading
 from core.errors import FieldError, Problem, invalid
@@ -41,11 +41,38 @@ _DETAILS = {
 }
 
 
+#: What stands below a member or an order in addresses, and can end no reference with a slash.
+BELOW = frozenset(
+    [
+        "balances",
+        "entries",
+        "lots",
+        "tier",
+        "cards",
+        "rewards",
+        "referrals",
+        "surprises",
+        "why",
+        "statement",
+        "merge",
+        "tokens",
+        "links",
+        "refunds",
+    ]
+)
+
+
 class ReferenceConverter(BaseConverter):
     """A caller's reference in a path; it may hold slashes that arrive decoded."""
 
-    regex = ".+?"
+    regex = "(?s:.+?)"
     part_isolating = False
+
+    def to_python(self, value: str) -> str:
+        """The reference; an address of something below a member or an order is none."""
+        if "/" in value and value.rpartition("/")[2] in BELOW:
+            raise ValidationError
+        return value
 
 
 class _Provider(JSONProvider):
@@ -179,7 +206,10 @@ def _documentation(
 
 def _check_references(arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
-        if isinstance(value, str) and (fault := reference_fault(value)):
+        if not isinstance(value, str):
+            continue
+        fault = "must be UTF-8" if "\ufffd" in value else reference_fault(value)
+        if fault:
             raise invalid([FieldError(f"/{name}", "invalid", f"in the path {fault}")])
 
 
@@ -197,8 +227,12 @@ def read_body(*, also: str = "application/json") -> Any:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if charset not in {"utf-8", "utf8"}:
         raise Problem(415, "unsupported_media_type", "Send JSON in UTF-8.")
+    raw = request.get_data(cache=True)
+    if request.content_length is None and len(raw) >= BODY_MAX:
+        # A body of unannounced length is cut at the limit, not refused, below Flask.
+        raise Problem(413, "payload_too_large", _DETAILS[413])
     try:
-        return jsontext.read(request.get_data(cache=True))
+        return jsontext.read(raw)
     except jsontext.MalformedJson as error:
         raise Problem(400, "malformed_json", f"The body is not acceptable JSON: {error}.") from None
 

@@ -13,7 +13,7 @@ AMOUNT_MAX = 10**12
 
 def is_currency(code: str) -> bool:
     """Whether ISO 4217 lists this three-letter code."""
-    return code in iso4217.Currency.__members__
+    return code.isupper() and code in iso4217.Currency.__members__
 
 
 def exponent(code: str) -> int:

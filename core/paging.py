@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from core import jsontext
+from core import ids, jsontext
 from core.errors import Problem
 from core.fields import Integer, Schema, Text, described
 
@@ -33,6 +33,14 @@ def read_cursor(cursor: str | None, types: Sequence[type]) -> list[Any] | None:
     if any(isinstance(value, int) and abs(value) >= 1 << 62 for value in values):
         raise Problem(400, "invalid_cursor", "This cursor is not one of ours.")
     return values
+
+
+def read_id(prefix: str, shown: str) -> bytes:
+    """The id in a cursor; 400 `invalid_cursor` when it is none."""
+    found = ids.read_id(prefix, shown)
+    if found is None:
+        raise Problem(400, "invalid_cursor", "This cursor is of another list.")
+    return found
 
 
 def _show_cursor(values: Sequence[Any]) -> str:

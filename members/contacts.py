@@ -31,7 +31,7 @@ def canonical_email(text: str) -> str | None:
     """The canonical address, or None when it is none."""
     address = unicodedata.normalize("NFKC", text).strip().lower()
     local, at, domain = address.rpartition("@")
-    if not at or not local or any(symbol.isspace() for symbol in address):
+    if not at or not local or "@" in local or any(symbol.isspace() for symbol in address):
         return None
     try:
         domain = domain.rstrip(".").encode("idna").decode("ascii")

@@ -49,8 +49,9 @@ class OrderFigures:
         return sum(line.earning_minor for line in self.lines) + self.shipping_earning_minor
 
 
-def check(body: Mapping[str, Any], *, currency: str) -> None:
-    """422 when amounts contradict each other; `currency_mismatch` for another currency."""
+def check(body: Mapping[str, Any], *, currency: str, pointer: str = "") -> None:
+    """422 when amounts contradict each other, with pointers below `pointer`; `currency_mismatch`
+    for another currency."""
     if body["currency"] != currency:
         raise Problem(
             422,
@@ -58,33 +59,41 @@ def check(body: Mapping[str, Any], *, currency: str) -> None:
             f"The program's currency is {currency}; send the amounts in it, with currency "
             f"{currency} (they are in {body['currency']}).",
         )
-    errors = _line_errors(body["lines"])
+    errors = _line_errors(body["lines"], pointer)
     if not errors:
         goods = sum(_net(line) for line in body["lines"])
         if body["discount_minor"] > goods:
             errors.append(
-                FieldError("/discount_minor", "invalid", f"is more than the goods ({goods})")
+                FieldError(
+                    f"{pointer}/discount_minor", "invalid", f"is more than the goods ({goods})"
+                )
             )
         gross = sum(line["quantity"] * line["unit_price_minor"] for line in body["lines"])
         if gross > AMOUNT_MAX:
-            errors.append(FieldError("/lines", "invalid", f"sum up to more than {AMOUNT_MAX}"))
+            errors.append(
+                FieldError(f"{pointer}/lines", "invalid", f"sum up to more than {AMOUNT_MAX}")
+            )
         if body.get("refunded_minor", 0) > gross:
             errors.append(
-                FieldError("/refunded_minor", "invalid", f"is more than the goods ({gross})")
+                FieldError(
+                    f"{pointer}/refunded_minor", "invalid", f"is more than the goods ({gross})"
+                )
             )
         if body.get("shipping_refunded_minor", 0) > body["shipping_minor"]:
             errors.append(
-                FieldError("/shipping_refunded_minor", "invalid", "is more than the shipping")
+                FieldError(
+                    f"{pointer}/shipping_refunded_minor", "invalid", "is more than the shipping"
+                )
             )
     if errors:
         raise invalid(errors)
 
 
-def _line_errors(lines: Sequence[Mapping[str, Any]]) -> list[FieldError]:
+def _line_errors(lines: Sequence[Mapping[str, Any]], pointer: str) -> list[FieldError]:
     errors = []
     seen: set[str] = set()
     for index, line in enumerate(lines):
-        at = f"/lines/{index}"
+        at = f"{pointer}/lines/{index}"
         gross = line["quantity"] * line["unit_price_minor"]
         if line["line_ref"] in seen:
             errors.append(FieldError(f"{at}/line_ref", "duplicate", "occurs twice in the order"))

@@ -264,7 +264,7 @@ def create_key(body: dict[str, Any]) -> Response:
     """Make a key; it is shown this once."""
     credential = auth.credential()
     is_secret = body.get("kind", "secret") == "secret"
-    scopes = tuple(body.get("scopes") or (auth.SCOPES if is_secret else ()))
+    scopes = tuple(body.get("scopes", auth.SCOPES if is_secret else ()))
     for index, scope in enumerate(scopes):
         if scope not in auth.SCOPES or not is_secret:
             offered = ", ".join(auth.SCOPES) if is_secret else "none for publishable keys"
@@ -301,7 +301,7 @@ def list_keys(query: dict[str, Any]) -> dict[str, Any]:
         .limit(limit + 1)
     )
     if cursor:
-        statement = statement.where(auth.ApiKey.id < (ids.read_id("key", cursor[0]) or b""))
+        statement = statement.where(auth.ApiKey.id < paging.read_id("key", cursor[0]))
     rows = db.reading(lambda connection: list(connection.execute(statement)))
     return paging.page(
         rows, limit, key=lambda row: [ids.show_id("key", bytes(row.id))], show=_show_key

@@ -2,6 +2,7 @@
 
 import marshmallow as ma
 
+from core.auth import SCOPES
 from core.fields import Boolean, Instant, Integer, Json, Schema, Text, described
 from programs.document import DocumentSchema, nested
 
@@ -64,7 +65,8 @@ class KeyBody(Schema):
     name = described(Text, "What the key is for.", most=100, required=True)
     kind = described(Text, "Kind; default secret.", one_of=("secret", "publishable"))
     scopes = ma.fields.List(
-        Text(most=32), metadata={"description": "Scopes of a secret key; default all."}
+        Text(most=32, metadata={"enum": list(SCOPES)}),
+        metadata={"description": "Scopes of a secret key; default all."},
     )
 
 

@@ -22,7 +22,8 @@ from programs.models import ProgramVersion
 from server.verify_rows import Groups, Place, Report, side_by_side, stream
 from storefront import decide
 from storefront.decide import Decided, Pinned
-from storefront.orders import DECISIONS, ORDERS
+from storefront.decisions import DECISIONS
+from storefront.orders import ORDERS
 
 #: Orders in flight while a version is published may still be judged by the one before.
 _PUBLISHING = 60 * clock.SECOND

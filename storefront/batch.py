@@ -30,6 +30,7 @@ def put(
 ) -> list[dict[str, Any]]:
     """Tell many orders; a result for each, in their order."""
     results: list[dict[str, Any]] = [{}] * len(bodies)
+    failed: dict[str, Problem] = {}
     for start in range(0, len(bodies), _PART):
         part = range(start, min(start + _PART, len(bodies)))
         together, rest = _split(bodies, part)
@@ -38,7 +39,7 @@ def put(
             results[index] = result
         alone = sorted([*rest, *(index for index in together if index not in done)])
         for index in alone:
-            results[index] = _tell_alone(program_id, bodies[index], actor)
+            results[index] = _tell_alone(program_id, bodies[index], actor, failed)
     return results
 
 
@@ -62,16 +63,23 @@ def _split(bodies: Sequence[Mapping[str, Any]], part: Sequence[int]) -> tuple[li
     return together, rest
 
 
-def _tell_alone(program_id: bytes, body: Mapping[str, Any], actor: str | None) -> dict[str, Any]:
+def _tell_alone(
+    program_id: bytes, body: Mapping[str, Any], actor: str | None, failed: dict[str, Problem]
+) -> dict[str, Any]:
+    """One order's result. Behind an order that could not be stored just now, the member's others
+    are not told either: they would be decided out of their order."""
+    member_ref = body.get("member_ref") or ""
+    if member_ref in failed:
+        return _failed(body, failed[member_ref])
     try:
         answer, status = orders.put(program_id, body["order_ref"], body, actor=actor)
-    except Problem as problem:
-        return _failed(body, problem)
     except Exception as error:
-        problem_503 = db.as_problem(error)
-        if problem_503 is None:
+        problem = error if isinstance(error, Problem) else db.as_problem(error)
+        if problem is None:
             raise
-        return _failed(body, problem_503)
+        if problem.status == 503 and member_ref:
+            failed[member_ref] = problem
+        return _failed(body, problem)
     return {"order_ref": body["order_ref"], "status": status, **answer}
 
 

@@ -35,6 +35,8 @@ class Plan:
     )
     first_refs: dict[bytes, str | None] = field(default_factory=dict)
     levels: dict[bytes, tiers.Standing] = field(default_factory=dict)
+    #: Contributions as stored, read once a member: the unit writes nothing before its end.
+    _stored: dict[bytes, list[tuple[str, int, int, int]]] = field(default_factory=dict)
 
     def record(
         self,
@@ -68,11 +70,14 @@ class Plan:
     ) -> list[Contribution]:
         """Every standing order of the member as this unit leaves it, in order of time."""
         changed = self.changes.get(member_id, {})
-        found = [
-            Contribution(at, spend, points)
-            for ref, at, spend, points in standing.read_contributions(
+        stored = self._stored.get(member_id)
+        if stored is None:
+            stored = self._stored[member_id] = standing.read_contributions(
                 connection, self.program_id, member_id
             )
+        found = [
+            Contribution(at, spend, points)
+            for ref, at, spend, points in stored
             if ref not in changed and ref != without
         ]
         found += _new(changed.items(), without)

@@ -32,7 +32,7 @@ def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]
     live, now = versions.get_live(connection, program_id)
     at = min(body.get("at") or now, now)
     cart = {**body["cart"], "placed_at": at, "paid_at": at, "status": "paid", "is_history": False}
-    figures.check(cart, currency=live.currency)
+    figures.check(cart, currency=live.currency, pointer="/cart")
     ref = body.get("member_ref")
     member = None
     if ref is not None:

@@ -13,6 +13,7 @@ from members import members
 from members.members import MEMBERS
 from programs import versions
 from storefront import answers, signup, standing
+from storefront.orders import ORDERS
 from storefront.plan import Plan
 from storefront.telling import Telling, item_of
 
@@ -80,7 +81,7 @@ def list_members(
 ) -> dict[str, Any]:
     """Members, oldest first; of one level when asked."""
     cursor = paging.read_cursor(query.get("cursor"), [str])
-    after = (ids.read_id(members.PREFIX, cursor[0]) or b"") if cursor else None
+    after = paging.read_id(members.PREFIX, cursor[0]) if cursor else None
     plan, limit = _plan(connection, program_id), query["limit"]
     rows: list[dict[str, Any]] = []
     shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
@@ -113,6 +114,23 @@ def _members_after(
         statement = statement.where(MEMBERS.c.id > after)
     rows = connection.execute(statement.order_by(MEMBERS.c.id).limit(limit)).mappings()
     return [dict(row) for row in rows]
+
+
+def resolve_order_ref(program_id: bytes, ref: str) -> str:
+    """The storefront's reference behind our own id of an order; any other text as it is."""
+    order_id = ids.read_id("ord", ref)
+    if order_id is None:
+        return ref
+    found = db.reading_once(
+        lambda connection: connection.execute(
+            sa.select(ORDERS.c.order_ref).where(
+                ORDERS.c.program_id == program_id, ORDERS.c.id == order_id
+            )
+        ).scalar()
+    )
+    if found is None:
+        raise not_found("order")
+    return str(found)
 
 
 def order(connection: sa.Connection, program_id: bytes, order_ref: str) -> dict[str, Any]:

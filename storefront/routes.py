@@ -11,7 +11,6 @@ from loyalty.schemas import (
     BalancesAnswer,
     EntriesAnswer,
     EntriesQuery,
-    EntryAnswer,
     TierAnswer,
 )
 from members import members
@@ -86,7 +85,7 @@ def get_balances(member_ref: str) -> dict[str, Any]:
 def list_entries(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
     """A member's entries, newest first."""
     cursor = paging.read_cursor(query.get("cursor"), [int, str])
-    before = (cursor[0], ids.read_id("ent", cursor[1]) or b"") if cursor else None
+    before = (cursor[0], paging.read_id("ent", cursor[1])) if cursor else None
     limit = query["limit"]
 
     def read(connection: sa.Connection) -> dict[str, Any]:
@@ -122,13 +121,15 @@ def put_order(order_ref: str, body: dict[str, Any]) -> tuple[dict[str, Any], int
     """Tell how an order looks now."""
     if body["is_history"]:
         auth.require_scope("import", "Telling history (is_history)")
-    return orders.put(_program_id(), order_ref, body, actor=auth.actor())
+    ref = reads.resolve_order_ref(_program_id(), order_ref)
+    return orders.put(_program_id(), ref, body, actor=auth.actor())
 
 
 @routes.operation("GET", "/orders/<ref:order_ref>", answers={200: _ORDER})
 def get_order(order_ref: str) -> dict[str, Any]:
     """An order as last told, and what it earned."""
-    return db.reading(lambda connection: reads.order(connection, _program_id(), order_ref))
+    ref = reads.resolve_order_ref(_program_id(), order_ref)
+    return db.reading(lambda connection: reads.order(connection, _program_id(), ref))
 
 
 @routes.operation(
@@ -153,7 +154,7 @@ def get_decision(decision_id: str) -> dict[str, Any]:
     return db.reading(lambda connection: decisions.show(connection, _program_id(), decision_id))
 
 
-@routes.operation("GET", "/entries/<entry_id>", answers={200: EntryAnswer()})
+@routes.operation("GET", "/entries/<entry_id>", answers={200: schemas.EntryDetailAnswer()})
 def get_entry(entry_id: str) -> dict[str, Any]:
     """An entry with its decision and the lots it touched."""
     return db.reading(lambda connection: decisions.show_entry(connection, _program_id(), entry_id))

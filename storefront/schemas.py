@@ -178,7 +178,25 @@ class DecisionAnswer(Schema):
     outcomes = ma.fields.List(
         described(Json, "{rule, is_fired, reason?, detail?, conditions}."), required=True
     )
+    lines = ma.fields.List(
+        described(Json, "{line_ref, quantity, net_minor, earning_minor} of what is left."),
+        required=True,
+    )
+    tier = described(Json, "{key, metric_before} before the order.", required=True, allow_none=True)
     arithmetic = ma.fields.List(described(Json, "How each kind came about."), required=True)
     qualifying_points = whole("What counts for tiers.")
     effective_at = described(Instant, "As of when it was decided.", required=True)
     recorded_at = described(Instant, "When it was decided.", required=True)
+
+
+class EntryDetailAnswer(EntryAnswer):
+    """An entry with its decision and the lots it touched."""
+
+    decision = ma.fields.Nested(DecisionAnswer, required=True, allow_none=True)
+    lots = ma.fields.List(
+        described(
+            Json,
+            "{id, points_key, points, remaining, reversed, written_off, earned_at, expires_at}.",
+        ),
+        required=True,
+    )
