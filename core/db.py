@@ -87,8 +87,9 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
         f"-c timezone=utc -c statement_timeout={settings.statement_timeout_ms}"
         f" -c lock_timeout={settings.lock_timeout_ms}"
         " -c idle_in_transaction_session_timeout=60000"
-        # Every hot statement finds its rows by key: a plan made once serves all values.
-        " -c plan_cache_mode=force_generic_plan -c jit=off"
+        # Every hot statement finds its rows by key: a plan made once serves all values, also
+        # when it was made while the tables were still empty.
+        " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"
     )
     return {
         "connect_args": {"options": options, "prepare_threshold": 1, "connect_timeout": 10},
@@ -311,6 +312,17 @@ def execute(
     if connection.dialect.name == "sqlite":
         return driver.execute(sql, values)
     return psycopg.RawCursor(driver).execute(sql, values, prepare=False if is_rare else None)
+
+
+def left_join(dialect: str, table: str, alias: str, *, on: str) -> str:
+    """A left join that is an index look-up for each row on the left, whatever the planner thinks.
+
+    PostgreSQL may otherwise plan it, while tables are small, as one scan of a whole program.
+    """
+    if dialect == "sqlite":
+        return f"LEFT JOIN {table} {alias} ON {on}"
+    look_up = f"SELECT * FROM {table} {alias} WHERE {on} OFFSET 0"
+    return f"LEFT JOIN LATERAL ({look_up}) {alias} ON TRUE"
 
 
 def mark(dialect: str) -> str:

@@ -1,5 +1,6 @@
 """Reading the ledger: accounts, lots and entries, and how the contract shows them."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,8 +8,6 @@ import sqlalchemy as sa
 
 from core import clock, db, ids
 from loyalty.ledger import ACCOUNTS, ENTRIES, LOTS, HeldLot, Holding
-from members.models import Member
-from programs.models import Program
 
 _accounts_of = db.Statement(
     sa.select(*ACCOUNTS.columns).where(
@@ -44,28 +43,26 @@ def holding_of(program_id: bytes, row: Sequence[Any]) -> Holding:
     )
 
 
-_balances_of = db.Statement(
-    sa.select(Program.live_version, Member.id, *list(ACCOUNTS.columns)[1:])
-    .select_from(Member)
-    .join(Program, Program.program_id == Member.program_id)
-    .outerjoin(
-        ACCOUNTS,
-        sa.and_(ACCOUNTS.c.program_id == Member.program_id, ACCOUNTS.c.member_id == Member.id),
+@functools.cache
+def _balances_sql(dialect: str) -> str:
+    mark = db.mark(dialect)
+    accounts = db.left_join(
+        dialect, "accounts", "a", on=f"a.program_id = {mark}1 AND a.member_id = m.id"
     )
-    .where(
-        Member.program_id == sa.bindparam("program_id"),
-        Member.member_ref == sa.bindparam("member_ref"),
+    columns = ", ".join(f"a.{column.name}" for column in list(ACCOUNTS.columns)[1:])
+    return (
+        f"SELECT p.live_version, m.id, {columns} FROM members m"
+        f" JOIN programs p ON p.program_id = {mark}1 {accounts}"
+        f" WHERE m.program_id = {mark}1 AND m.member_ref = {mark}2 ORDER BY a.points_key"
     )
-    .order_by(ACCOUNTS.c.points_key)
-)
 
 
 def find_balances(
     connection: sa.Connection, program_id: bytes, member_ref: str
 ) -> tuple[int, bytes, list[Holding]] | None:
     """The live version, a member's id and accounts in one statement; None when unknown."""
-    values = {"program_id": program_id, "member_ref": member_ref}
-    rows = _balances_of.rows(connection, values)
+    sql = _balances_sql(connection.dialect.name)
+    rows = db.execute(connection, sql, [program_id, member_ref]).fetchall()
     if not rows:
         return None
     holdings = [holding_of(program_id, row[2:]) for row in rows if row[2] is not None]

@@ -143,29 +143,41 @@ def _sql(count: int, dialect: str) -> str:
         + ")"
         for index in range(count)
     )
+    names = "k, member_id, order_ref, at, year_from, window_from, now_from"
+    sums = (
+        f"SELECT {_SUMS} FROM orders h WHERE h.program_id = {program}"
+        " AND h.member_id = i.member_id AND h.stands AND h.order_ref <> i.order_ref"
+    )
+    columns = "c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10"
+    if dialect == "sqlite":
+        start = f"WITH i({names}) AS (VALUES {rows}), s(k, {columns}) AS (" + (
+            f"SELECT i.k, {_SUMS} FROM i LEFT JOIN orders h ON h.program_id = {program}"
+            " AND h.member_id = i.member_id AND h.stands AND h.order_ref <> i.order_ref"
+            " GROUP BY i.k)"
+        )
+        summed = "JOIN s ON s.k = i.k"
+    else:
+        start = f"WITH i({names}) AS (VALUES {rows})"
+        summed = f"CROSS JOIN LATERAL ({sums}) s({columns})"
+    joins = [
+        db.left_join(dialect, table, alias, on=f"{alias}.program_id = {program} AND {on}")
+        for table, alias, on in (
+            ("orders", "o", "o.order_ref = i.order_ref"),
+            ("decisions", "d", "d.id = o.decision_id"),
+            ("member_tiers", "t", "t.member_id = i.member_id"),
+            ("accounts", "a", "a.member_id = i.member_id"),
+        )
+    ]
     return f"""
-WITH i(k, member_id, order_ref, at, year_from, window_from, now_from) AS (
-    VALUES {rows}
-), s(k, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10) AS (
-    SELECT i.k, {_SUMS}
-    FROM i LEFT JOIN orders h
-        ON h.program_id = {program} AND h.member_id = i.member_id AND h.stands
-        AND h.order_ref <> i.order_ref
-    GROUP BY i.k
-)
+{start}
 SELECT i.k, {_ACCOUNT},
     p.live_version, p.clock_at, t.level_key, t.since,
     (SELECT f.order_ref FROM orders f
      WHERE f.program_id = {program} AND f.member_id = i.member_id AND f.is_first),
-    s.c0, s.c1, s.c2, s.c3, s.c4, s.c5, s.c6, s.c7, s.c8, s.c9, s.c10,
+    s.{columns.replace(", ", ", s.")},
     {_ORDER}
-FROM i
-JOIN s ON s.k = i.k
-JOIN programs p ON p.program_id = {program}
-LEFT JOIN orders o ON o.program_id = {program} AND o.order_ref = i.order_ref
-LEFT JOIN decisions d ON d.program_id = {program} AND d.id = o.decision_id
-LEFT JOIN member_tiers t ON t.program_id = {program} AND t.member_id = i.member_id
-LEFT JOIN accounts a ON a.program_id = {program} AND a.member_id = i.member_id
+FROM i {summed} JOIN programs p ON p.program_id = {program}
+{" ".join(joins)}
 ORDER BY i.k, a.points_key
 """
 

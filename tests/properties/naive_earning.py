@@ -36,7 +36,7 @@ def ratio(amount: int, share: int, whole: int) -> int:
 
 @dataclass
 class NaiveLine:
-    """A line: its value, what of it is left, and the money of it that earns."""
+    """A line: its value, what of it is left, and the money and the units of it that earn."""
 
     ref: str
     categories: list[str]
@@ -44,6 +44,7 @@ class NaiveLine:
     left: int
     quantity: int
     earning: int = 0
+    units: int = 0
 
 
 @dataclass
@@ -106,6 +107,7 @@ def read_order(body: dict[str, Any], basis: dict[str, bool]) -> NaiveOrder:
             one.quantity = 0
         if line["is_gift_card"] and not basis["gift_card_lines"]:
             continue
+        one.units = one.quantity
         amount = one.left
         if not basis["after_discounts"]:
             amount = ratio(full, one.left, one.net)
@@ -197,7 +199,7 @@ class NaiveProgram:
                     cells[ref] = cells.get(ref, Fraction(0)) + more
             elif effect["do"] == "points_per_unit":
                 for line in lines_of(rule, order):
-                    units = Fraction(line.quantity * effect["points"])
+                    units = Fraction(line.units * effect["points"])
                     cells[line.ref] = cells.get(line.ref, Fraction(0)) + units
         for rule in own:
             if rule["effect"]["do"] == "multiply_points":

@@ -14,18 +14,12 @@ from tests.world import World, points
 
 MEMBER = ids.new_id()
 PROGRAM = ids.new_id()
+AWARD = (PROGRAM, MEMBER, "points")
 CAUSE = Cause("order", "A-1", None, None, 1, 1)
 
 
 def bring(book: Book, deserved: int) -> list[dict[str, Any]]:
-    return book.bring_to(
-        deserved,
-        source_id=PROGRAM,
-        member_id=MEMBER,
-        points_key="points",
-        cause=CAUSE,
-        reversal_at=2,
-    )
+    return book.bring_to(deserved, AWARD, cause=CAUSE, reversal_at=2)
 
 
 @settings(max_examples=200, deadline=None)

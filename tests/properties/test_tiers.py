@@ -95,7 +95,7 @@ def naive_replay(ladder: Ladder, rows: list[Contribution], at: int) -> tuple[int
             break
         before = naive_look(ladder, rank, naive_value(ladder, rows[:count], one.at))
         after = naive_look(ladder, before, naive_value(ladder, rows[: count + 1], one.at))
-        if after != rank:
+        if before != rank or after != before:
             rank, since = after, one.at
     known = [one for one in rows if one.at <= at]
     last = naive_look(ladder, rank, naive_value(ladder, known, at))
@@ -124,10 +124,11 @@ def test_assessing_order_by_order_ends_where_a_replay_does(
     since = 0
     for count, one in enumerate(rows):
         value = naive_value(ladder, rows[:count], one.at)
-        level = tiers.assess(ladder, held, value)
-        level = tiers.assess(ladder, level, value + one.value(ladder.metric))
-        if level != held:
-            held, since = level, one.at
+        # A level lost to time and reached again with the order is held since the order.
+        for metric in (value, value + one.value(ladder.metric)):
+            after = tiers.assess(ladder, held, metric)
+            if after != held:
+                held, since = after, one.at
         expected = tiers.replay(ladder, rows[: count + 1], SEOUL, at=one.at)
         assert Standing(held, since) == expected
 
