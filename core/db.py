@@ -27,6 +27,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase
 
 from config import Settings
+from core import rawsql
 from core.errors import Problem
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ Row = Sequence[Any]
 #: Lost races that a fresh attempt can win: serialization, deadlock, unique violation.
 _RETRIED = {"40001", "40P01", "23505"}
 _ATTEMPTS = 8
+_REPLANNED_AT = frozenset({32, 256, 2048, 16_384})
 
 
 class Base(DeclarativeBase):
@@ -91,8 +93,9 @@ def _engine_options(settings: Settings) -> dict[str, Any]:
         # when it was made while the tables were still empty.
         " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"
     )
+    # psycopg prepares nothing by itself: it would drop `core.rawsql`'s statements with its own.
     return {
-        "connect_args": {"options": options, "prepare_threshold": 1, "connect_timeout": 10},
+        "connect_args": {"options": options, "prepare_threshold": None, "connect_timeout": 10},
         "pool_size": settings.server_threads,
         "max_overflow": 2,
         "pool_timeout": 10,
@@ -124,7 +127,6 @@ def _set_up_postgresql(connection: psycopg.Connection[Any], _record: Any) -> Non
     # One wire type for every integer: otherwise psycopg picks int2, int4 or int8 by value and
     # each combination becomes a prepared statement of its own.
     connection.adapters.register_dumper(int, Int8Dumper)
-    connection.prepared_max = 200
 
 
 _sqlite_writer = threading.Lock()
@@ -160,7 +162,19 @@ def _attempt(work: Callable[[sa.Connection], T]) -> T:
         ):
             return work(connection)
     with engine.connect() as connection, connection.begin():
-        return work(connection)
+        rawsql.command(connection, "BEGIN")
+        _age(connection)
+        result = work(connection)
+        rawsql.commit(connection)
+        return result
+
+
+def _age(connection: sa.Connection) -> None:
+    """Throw a connection's plans away while it is young: those made on tables that were still
+    empty pick any index, and a plan is kept as long as its connection lives."""
+    units = connection.info["units"] = connection.info.get("units", 0) + 1
+    if units in _REPLANNED_AT:
+        rawsql.command(connection, "DISCARD PLANS")
 
 
 class _sqlite_queue:  # noqa: N801
@@ -176,23 +190,13 @@ class _sqlite_queue:  # noqa: N801
 
 def reading(work: Callable[[sa.Connection], T]) -> T:
     """Run `work` on one consistent read transaction; nothing it does is kept."""
-    with db.engine.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        is_postgresql = connection.dialect.name == "postgresql"
-        if is_postgresql:
-            # Told with BEGIN itself, so that consistency costs no statement.
-            driver.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            driver.read_only = True
+    with db.engine.connect() as connection, connection.begin() as transaction:
         try:
-            with connection.begin() as transaction:
-                try:
-                    return work(connection)
-                finally:
-                    transaction.rollback()
+            if connection.dialect.name == "postgresql":
+                rawsql.command(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            return work(connection)
         finally:
-            if is_postgresql and not driver.closed:
-                driver.isolation_level = None
-                driver.read_only = None
+            transaction.rollback()
 
 
 def reading_once(work: Callable[[sa.Connection], T]) -> T:
@@ -272,14 +276,13 @@ class Statement:
 
     def rows(self, connection: sa.Connection, values: Mapping[str, Any]) -> list[Row]:
         """Run it and return every row."""
-        return list(self._run(connection, values).fetchall())
+        return list(self._run(connection, values))
 
     def first(self, connection: sa.Connection, values: Mapping[str, Any]) -> Row | None:
         """Run it and return the first row, if any."""
-        row: Row | None = self._run(connection, values).fetchone()
-        return row
+        return next(iter(self._run(connection, values)), None)
 
-    def _run(self, connection: sa.Connection, values: Mapping[str, Any]) -> Any:
+    def _run(self, connection: sa.Connection, values: Mapping[str, Any]) -> rawsql.Rows:
         name = connection.dialect.name
         found = self._compiled.get(name)
         if found is None:
@@ -288,7 +291,7 @@ class Statement:
             assert order is not None
             found = self._compiled[name] = (str(compiled), order)
         sql, order = found
-        return execute(connection, sql, [values[key] for key in order])
+        return rawsql.run(connection, sql, [values[key] for key in order])
 
 
 def _numbering(dialect: sa.Dialect) -> sa.Dialect:
@@ -297,34 +300,3 @@ def _numbering(dialect: sa.Dialect) -> sa.Dialect:
         return dialect
     numbered: sa.Dialect = postgresql.psycopg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
     return numbered
-
-
-def execute(
-    connection: sa.Connection, sql: str, values: Sequence[Any], *, is_rare: bool = False
-) -> Any:
-    """Run SQL of our own making on the driver's connection, inside the current transaction.
-
-    Parameters are numbered: ?1, ?2 … on SQLite and $1, $2 … on PostgreSQL (`mark`). On
-    PostgreSQL a raw cursor is used, which sends the text as it is: no parsing in Python. A
-    statement whose shape will hardly come again (`is_rare`) is not kept prepared.
-    """
-    driver: Any = connection.connection.driver_connection
-    if connection.dialect.name == "sqlite":
-        return driver.execute(sql, values)
-    return psycopg.RawCursor(driver).execute(sql, values, prepare=False if is_rare else None)
-
-
-def left_join(dialect: str, table: str, alias: str, *, on: str) -> str:
-    """A left join that is an index look-up for each row on the left, whatever the planner thinks.
-
-    PostgreSQL may otherwise plan it, while tables are small, as one scan of a whole program.
-    """
-    if dialect == "sqlite":
-        return f"LEFT JOIN {table} {alias} ON {on}"
-    look_up = f"SELECT * FROM {table} {alias} WHERE {on} OFFSET 0"
-    return f"LEFT JOIN LATERAL ({look_up}) {alias} ON TRUE"
-
-
-def mark(dialect: str) -> str:
-    """What numbered parameters start with."""
-    return "?" if dialect == "sqlite" else "$"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from flask import Response, request
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core import auth, clock, db, http, jsontext
+from core import auth, clock, db, http, jsontext, rawsql
 from core.errors import Problem
 
 
@@ -107,8 +107,8 @@ def _take_turn(connection: sa.Connection, name: bytes) -> None:
     if connection.dialect.name != "postgresql":
         return
     number = int.from_bytes(hashlib.sha256(name).digest()[:8], "big", signed=True)
-    row = db.execute(connection, "SELECT pg_try_advisory_xact_lock($1)", [number]).fetchone()
-    if not row[0]:
+    [(is_ours,)] = rawsql.run(connection, "SELECT pg_try_advisory_xact_lock($1)", [number])
+    if not is_ours:
         raise Problem(
             409,
             "idempotency_in_progress",

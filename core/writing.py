@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from core import db
+from core import rawsql
 
 _COPY_FROM = 8
 #: Statements with more rows of one table are neither remembered nor kept prepared.
@@ -87,7 +87,7 @@ def _write_postgresql(connection: sa.Connection, writes: Sequence[_Write]) -> No
     for write in writes:
         for row in write.rows:
             values.extend(_values(write.table, row))
-    db.execute(connection, sql, values, is_rare=is_rare)
+    rawsql.run(connection, sql, values, is_rare=is_rare)
 
 
 def _copy(connection: sa.Connection, write: _Write) -> None:
@@ -126,7 +126,7 @@ def _combined(parts: tuple[tuple[sa.Table, str, int], ...]) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _sql(table: sa.Table, kind: str, count: int, dialect: str, first: int = 1) -> str:
-    names, mark = _names(table), db.mark(dialect)
+    names, mark = _names(table), rawsql.mark(dialect)
     rows = [
         "(" + ", ".join(f"{mark}{start + place}" for place in range(len(names))) + ")"
         for start in range(first, first + count * len(names), len(names))

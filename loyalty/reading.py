@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db, ids
+from core import clock, db, ids, rawsql
 from loyalty.ledger import ACCOUNTS, ENTRIES, LOTS, HeldLot, Holding
 
 _accounts_of = db.Statement(
@@ -45,8 +45,8 @@ def holding_of(program_id: bytes, row: Sequence[Any]) -> Holding:
 
 @functools.cache
 def _balances_sql(dialect: str) -> str:
-    mark = db.mark(dialect)
-    accounts = db.left_join(
+    mark = rawsql.mark(dialect)
+    accounts = rawsql.left_join(
         dialect, "accounts", "a", on=f"a.program_id = {mark}1 AND a.member_id = m.id"
     )
     columns = ", ".join(f"a.{column.name}" for column in list(ACCOUNTS.columns)[1:])
@@ -62,7 +62,7 @@ def find_balances(
 ) -> tuple[int, bytes, list[Holding]] | None:
     """The live version, a member's id and accounts in one statement; None when unknown."""
     sql = _balances_sql(connection.dialect.name)
-    rows = db.execute(connection, sql, [program_id, member_ref]).fetchall()
+    rows = rawsql.run(connection, sql, [program_id, member_ref])
     if not rows:
         return None
     holdings = [holding_of(program_id, row[2:]) for row in rows if row[2] is not None]

@@ -31,15 +31,35 @@ def before(connection: sa.Connection, plan: Plan, telling: Telling, read: Read) 
     assert member is not None and item is not None
     if not ladder.levels:
         return None
-    if read.sums.later_count:
+    standing = held(plan, member.id, read)
+    if read.sums.later_count and not _is_settled(plan, standing, item.at):
         earlier = [
             one
             for one in plan.contributions(connection, member.id, without=telling.order_ref)
             if one.at <= item.at
         ]
         return tiers.replay(ladder, earlier, plan.live.zone, at=item.at).level
-    standing = held(plan, member.id, read)
+    if read.sums.later_count:
+        return standing.level
     return tiers.assess(ladder, standing.level, read.sums.metric(ladder.metric))
+
+
+def _is_settled(plan: Plan, standing: tiers.Standing, at: int) -> bool:
+    """Whether the level held now is the level held at `at`: it was reached by then (or none was
+    ever reached), and time lowers none."""
+    return plan.live.ladder.is_kept_by_time and (standing.level is None or standing.since <= at)
+
+
+def _stays(plan: Plan, standing: tiers.Standing, read: Read, new: Contribution) -> bool:
+    """Whether a late order surely moves nothing: even if everything from its window on counted
+    together, the next level were not reached."""
+    ladder = plan.live.ladder
+    if not _is_settled(plan, standing, new.at):
+        return False
+    rank = standing.level.rank if standing.level else 0
+    following = next((level for level in ladder.levels if level.rank > rank), None)
+    most = read.sums.metric(ladder.metric) + read.sums.metric_later(ladder.metric)
+    return following is None or most + new.value(ladder.metric) < following.enter_at
 
 
 def move(
@@ -73,6 +93,8 @@ def move(
             tiers.keep(plan.writes, plan.program_id, member_id, plan.levels[member_id])
         return change
     standing = held(plan, member_id, read)
+    if old is None and new is not None and _stays(plan, standing, read, new):
+        return None
     after = _replay(connection, plan, member_id, standing)
     return tiers.change(standing.level, after.level)
 

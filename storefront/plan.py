@@ -98,6 +98,8 @@ def _add(sums: Sums, one: Contribution, sign: int, item: Item) -> None:
         sums.now_points += sign * one.points
     if one.at > item.at:
         sums.later_count += sign
+        sums.later_spend += sign * one.spend
+        sums.later_points += sign * one.points
         return
     sums.count += sign
     sums.spend += sign * one.spend

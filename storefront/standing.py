@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import db
+from core import rawsql
 from loyalty import reading
 from loyalty.ledger import Holding
 
@@ -65,6 +65,8 @@ class Sums:
     now_points: int = 0
     now_count: int = 0
     later_count: int = 0
+    later_spend: int = 0
+    later_points: int = 0
     last_at: int | None = None
 
     def metric(self, name: str) -> int:
@@ -73,6 +75,14 @@ class Sums:
             "spend": self.window_spend,
             "points": self.window_points,
             "orders": self.window_count,
+        }[name]
+
+    def metric_later(self, name: str) -> int:
+        """The tier metric of everything after the instant."""
+        return {
+            "spend": self.later_spend,
+            "points": self.later_points,
+            "orders": self.later_count,
         }[name]
 
     def metric_now(self, name: str) -> int:
@@ -109,6 +119,8 @@ _SUMS = """
          AS BIGINT),
     COUNT(CASE WHEN h.placed_at > i.now_from THEN 1 END),
     COUNT(CASE WHEN h.placed_at > i.at THEN 1 END),
+    CAST(COALESCE(SUM(CASE WHEN h.placed_at > i.at THEN h.spend_minor END), 0) AS BIGINT),
+    CAST(COALESCE(SUM(CASE WHEN h.placed_at > i.at THEN h.qualifying_points END), 0) AS BIGINT),
     MAX(CASE WHEN h.placed_at <= i.at THEN h.placed_at END)
 """
 
@@ -131,7 +143,7 @@ _PADDING = -1
 
 @functools.cache
 def _sql(count: int, dialect: str) -> str:
-    mark, blob = db.mark(dialect), "BLOB" if dialect == "sqlite" else "BYTEA"
+    mark, blob = rawsql.mark(dialect), "BLOB" if dialect == "sqlite" else "BYTEA"
     program = f"CAST({mark}1 AS {blob})"
     types = ("BIGINT", blob, "TEXT", "BIGINT", "BIGINT", "BIGINT", "BIGINT")
     rows = ", ".join(
@@ -148,7 +160,7 @@ def _sql(count: int, dialect: str) -> str:
         f"SELECT {_SUMS} FROM orders h WHERE h.program_id = {program}"
         " AND h.member_id = i.member_id AND h.stands AND h.order_ref <> i.order_ref"
     )
-    columns = "c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10"
+    columns = ", ".join(f"c{number}" for number in range(13))
     if dialect == "sqlite":
         start = f"WITH i({names}) AS (VALUES {rows}), s(k, {columns}) AS (" + (
             f"SELECT i.k, {_SUMS} FROM i LEFT JOIN orders h ON h.program_id = {program}"
@@ -160,7 +172,7 @@ def _sql(count: int, dialect: str) -> str:
         start = f"WITH i({names}) AS (VALUES {rows})"
         summed = f"CROSS JOIN LATERAL ({sums}) s({columns})"
     joins = [
-        db.left_join(dialect, table, alias, on=f"{alias}.program_id = {program} AND {on}")
+        rawsql.left_join(dialect, table, alias, on=f"{alias}.program_id = {program} AND {on}")
         for table, alias, on in (
             ("orders", "o", "o.order_ref = i.order_ref"),
             ("decisions", "d", "d.id = o.decision_id"),
@@ -201,7 +213,7 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
         values += (_PADDING, None, "", 0, 0, 0, 0)
     sql = _sql(size, connection.dialect.name)
     found: dict[int, Read] = {}
-    for row in _rows(connection, sql, values):
+    for row in rawsql.run(connection, sql, values):
         if row[0] == _PADDING:
             continue
         one = found.get(row[0])
@@ -212,15 +224,10 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
     return list(found.values())
 
 
-def _rows(connection: sa.Connection, sql: str, values: Sequence[Any]) -> list[Any]:
-    rows: list[Any] = db.execute(connection, sql, values).fetchall()
-    return rows
-
-
 def _read(row: Sequence[Any]) -> Read:
     stored = None
-    if row[16] is not None:
-        order = list(row[16:])
+    if row[18] is not None:
+        order = list(row[18:])
         order[0] = bytes(order[0])
         order[1] = None if order[1] is None else bytes(order[1])
         order[9], order[10], order[11] = bool(order[9]), bool(order[10]), bool(order[11])
@@ -232,7 +239,7 @@ def _read(row: Sequence[Any]) -> Read:
         level_key=row[2],
         level_since=row[3],
         first_ref=row[4],
-        sums=Sums(*row[5:16]),
+        sums=Sums(*row[5:18]),
         stored=stored,
     )
 
@@ -242,8 +249,8 @@ def read_contributions(
 ) -> list[tuple[str, int, int, int]]:
     """(order_ref, placed_at, spend, qualifying points) of the member's orders that stand, in the
     order of time and, at one instant, of arrival."""
-    mark = db.mark(connection.dialect.name)
-    rows = _rows(
+    mark = rawsql.mark(connection.dialect.name)
+    rows = rawsql.run(
         connection,
         "SELECT order_ref, placed_at, spend_minor, qualifying_points FROM orders"
         f" WHERE program_id = {mark}1 AND member_id = {mark}2 AND stands"
