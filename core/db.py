@@ -75,6 +75,8 @@ def init(app: Flask, settings: Settings) -> None:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "connect", _set_up_postgresql)
+        event.listen(engine, "before_cursor_execute", _flush_before)
+        event.listen(engine, "commit", _flush_before)
 
 
 def _engine_options(settings: Settings) -> dict[str, Any]:
@@ -123,6 +125,10 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
 
+def _flush_before(connection: sa.Connection, *_: Any) -> None:
+    rawsql.flush(connection)
+
+
 def _set_up_postgresql(connection: psycopg.Connection[Any], _record: Any) -> None:
     # One wire type for every integer: otherwise psycopg picks int2, int4 or int8 by value and
     # each combination becomes a prepared statement of its own.
@@ -144,6 +150,11 @@ def in_transaction(work: Callable[[sa.Connection], T]) -> T:
         except Restart:
             if attempt >= _ATTEMPTS:
                 raise unavailable("The rows of this request keep changing.") from None
+        except rawsql.ConnectionLostError:
+            # The database was restarted: its other connections are gone as well.
+            db.engine.dispose()
+            if attempt > 1:
+                raise
         except (DBAPIError, psycopg.Error, sqlite3.Error, PoolTimeout) as error:
             if attempt >= _ATTEMPTS or not _is_lost_race(error):
                 raise
@@ -162,10 +173,13 @@ def _attempt(work: Callable[[sa.Connection], T]) -> T:
         ):
             return work(connection)
     with engine.connect() as connection, connection.begin():
-        rawsql.command(connection, "BEGIN")
-        _age(connection)
-        result = work(connection)
-        rawsql.commit(connection)
+        rawsql.begin(connection)
+        try:
+            _age(connection)
+            result = work(connection)
+            rawsql.commit(connection)
+        finally:
+            rawsql.forget(connection)
         return result
 
 
@@ -174,7 +188,7 @@ def _age(connection: sa.Connection) -> None:
     empty pick any index, and a plan is kept as long as its connection lives."""
     units = connection.info["units"] = connection.info.get("units", 0) + 1
     if units in _REPLANNED_AT:
-        rawsql.command(connection, "DISCARD PLANS")
+        rawsql.later(connection, "DISCARD PLANS", is_rare=True)
 
 
 class _sqlite_queue:  # noqa: N801
@@ -190,17 +204,34 @@ class _sqlite_queue:  # noqa: N801
 
 def reading(work: Callable[[sa.Connection], T]) -> T:
     """Run `work` on one consistent read transaction; nothing it does is kept."""
+    return _again_when_lost(lambda: _read(work))
+
+
+def _again_when_lost(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except rawsql.ConnectionLostError:
+        db.engine.dispose()
+        return read()
+
+
+def _read(work: Callable[[sa.Connection], T]) -> T:
     with db.engine.connect() as connection, connection.begin() as transaction:
         try:
             if connection.dialect.name == "postgresql":
-                rawsql.command(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                rawsql.begin(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             return work(connection)
         finally:
+            rawsql.forget(connection)
             transaction.rollback()
 
 
 def reading_once(work: Callable[[sa.Connection], T]) -> T:
     """Run `work`, which is a single statement, without a transaction around it."""
+    return _again_when_lost(lambda: _read_once(work))
+
+
+def _read_once(work: Callable[[sa.Connection], T]) -> T:
     with db.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             return work(connection)

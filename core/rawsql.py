@@ -5,26 +5,62 @@ do. Here libpq's blocking call is used instead, with psycopg's own adaptation of
 runs the same text through the standard library.
 """
 
+import select
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import sqlalchemy as sa
 from psycopg.abc import PyFormat
 from psycopg.adapt import Transformer
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus
 
 Rows = list[tuple[Any, ...]]
 _GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 
+class ConnectionLostError(psycopg.OperationalError):
+    """The server went away: nothing that was not committed is stored."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A statement ready to be sent: by its prepared name, or as text."""
+
+    sql: bytes
+    name: bytes | None
+    values: Sequence[Any] | None
+    types: Any
+    formats: Any
+
+    def run(self, pgconn: Any) -> Any:
+        """Run it alone and wait."""
+        if self.name is None:
+            return pgconn.exec_params(self.sql, self.values, self.types, self.formats)
+        return pgconn.exec_prepared(self.name, self.values, self.formats)
+
+    def send(self, pgconn: Any) -> None:
+        """Send it as part of a pipeline."""
+        if self.name is None:
+            pgconn.send_query_params(self.sql, self.values, self.types, self.formats)
+        else:
+            pgconn.send_query_prepared(self.name, self.values, self.formats)
+
+
+_COMMIT = _Sent(b"COMMIT", None, None, None, None)
+
+
 class _Driver:
-    """What is kept beside a PostgreSQL connection: its statements and its adaptation."""
+    """What is kept beside a PostgreSQL connection: its statements, its adaptation, its queue."""
 
     def __init__(self, driver: Any) -> None:
         self.pgconn = driver.pgconn
         self.transformer = Transformer(driver)
         self.names: dict[str, bytes] = {}
+        self.waiting: list[_Sent] = []
+        self.poll = select.poll()
+        self.poll.register(driver.pgconn.socket, select.POLLIN)
 
 
 def _driver_of(connection: sa.Connection) -> _Driver:
@@ -42,51 +78,142 @@ def run(
     """Run a statement with numbered parameters (`mark`) in the current transaction.
 
     Returns every row. A statement whose shape will hardly come again (`is_rare`) is not prepared.
-    Raises the driver's own errors.
+    Raises the driver's own errors, also those of statements that waited.
     """
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
         return driver.execute(sql, values).fetchall()  # type: ignore[no-any-return]
     kept = _driver_of(connection)
-    pgconn, transformer = kept.pgconn, kept.transformer
-    dumped = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values))
-    if is_rare:
-        result = pgconn.exec_params(
-            sql.encode(), dumped, transformer.types or None, transformer.formats or None
-        )
-    else:
-        name = kept.names.get(sql)
-        if name is None:
-            name = f"dangol_{len(kept.names)}".encode()
-            _checked(pgconn.prepare(name, sql.encode(), transformer.types or None))
-            kept.names[sql] = name
-        result = pgconn.exec_prepared(name, dumped, transformer.formats or None)
-    _checked(result)
+    sent = _dumped(kept, sql, values, is_rare=is_rare)
+    kept.waiting.append(sent)
+    result = _send(kept)
     if result.ntuples == 0:
         return []
-    transformer.set_pgresult(result)
-    return transformer.load_rows(0, result.ntuples, tuple)
+    kept.transformer.set_pgresult(result)
+    return kept.transformer.load_rows(0, result.ntuples, tuple)
 
 
-def command(connection: sa.Connection, text: str) -> None:
-    """BEGIN, COMMIT and the like, on PostgreSQL."""
-    _checked(_driver_of(connection).pgconn.exec_(text.encode()))
+def later(
+    connection: sa.Connection, sql: str, values: Sequence[Any] = (), *, is_rare: bool = False
+) -> None:
+    """Run a statement that returns nothing, on PostgreSQL together with the next one: BEGIN goes
+    with the first statement of a unit, its last one with COMMIT. Each sees what the one before
+    it did; if one fails, none of those behind it runs."""
+    if connection.dialect.name == "sqlite":
+        run(connection, sql, values)
+        return
+    kept = _driver_of(connection)
+    sent = _dumped(kept, sql, values, is_rare=is_rare)
+    kept.waiting.append(sent)
+
+
+def begin(connection: sa.Connection, text: str = "BEGIN") -> None:
+    """Begin a transaction on PostgreSQL, with its first statement."""
+    _driver_of(connection).waiting = [_Sent(text.encode(), None, None, None, None)]
+
+
+def forget(connection: sa.Connection) -> None:
+    """Drop what waits: its transaction is over."""
+    if connection.dialect.name != "sqlite":
+        _driver_of(connection).waiting.clear()
+
+
+def flush(connection: sa.Connection) -> None:
+    """Run what waits, before somebody else uses the connection."""
+    if connection.dialect.name != "sqlite":
+        kept = _driver_of(connection)
+        if kept.waiting:
+            _send(kept)
 
 
 def commit(connection: sa.Connection) -> None:
-    """COMMIT on PostgreSQL; raises when the server rolled back instead."""
-    pgconn = _driver_of(connection).pgconn
-    if pgconn.transaction_status == TransactionStatus.IDLE:
-        return
-    result = _checked(pgconn.exec_(b"COMMIT"))
+    """COMMIT on PostgreSQL, with what waits; raises when the server rolled back instead."""
+    kept = _driver_of(connection)
+    kept.waiting.append(_COMMIT)
+    try:
+        result = _send(kept)
+    except ConnectionLostError as error:
+        # It may have committed: only the caller, with the same reference, can try again.
+        raise psycopg.OperationalError(str(error)) from error
     if result.command_status == b"ROLLBACK":
         raise psycopg.errors.InFailedSqlTransaction("the transaction had failed")
 
 
-def _checked(result: Any) -> Any:
+def _dumped(kept: _Driver, sql: str, values: Sequence[Any], *, is_rare: bool) -> _Sent:
+    transformer = kept.transformer
+    dumped = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values)) if values else None
+    types = transformer.types if values else None
+    formats = transformer.formats if values else None
+    if is_rare:
+        return _Sent(sql.encode(), None, dumped, types, formats)
+    name = kept.names.get(sql)
+    if name is None:
+        _send(kept)
+        name = f"dangol_{len(kept.names)}".encode()
+        _checked(kept.pgconn, kept.pgconn.prepare(name, sql.encode(), types))
+        kept.names[sql] = name
+    return _Sent(sql.encode(), name, dumped, types, formats)
+
+
+def _send(kept: _Driver) -> Any:
+    """Send what waits and return the result of the last; nothing waits afterwards."""
+    waiting, kept.waiting = kept.waiting, []
+    pgconn = kept.pgconn
+    if len(waiting) == 1:
+        return _checked(pgconn, waiting[0].run(pgconn))
+    if not waiting:
+        return None
+    pgconn.enter_pipeline_mode()
+    try:
+        for sent in waiting:
+            sent.send(pgconn)
+        pgconn.pipeline_sync()
+        return _received(kept, len(waiting))
+    finally:
+        if pgconn.status == ConnStatus.OK:
+            pgconn.exit_pipeline_mode()
+
+
+def _received(kept: _Driver, count: int) -> Any:
+    """The last of `count` results, once all have come; raises the first failure."""
+    failed, last = None, None
+    for _ in range(count):
+        result = _next(kept)
+        if result is None:
+            raise ConnectionLostError("the connection was lost")
+        if result.status not in _GOOD and failed is None:
+            failed = result
+        last = result
+        # A null ends the results of each statement.
+        _next(kept)
+    synced = _next(kept)
+    if failed is not None:
+        raise _error(kept.pgconn, failed)
+    if synced is None or synced.status != ExecStatus.PIPELINE_SYNC:
+        raise ConnectionLostError("the connection was lost")
+    return last
+
+
+def _next(kept: _Driver) -> Any:
+    # libpq would wait for the result with Python's lock held, and the thread that we wait for
+    # could not finish: wait for the socket instead.
+    pgconn = kept.pgconn
+    while pgconn.is_busy():
+        kept.poll.poll()
+        pgconn.consume_input()
+    return pgconn.get_result()
+
+
+def _checked(pgconn: Any, result: Any) -> Any:
     if result.status not in _GOOD:
-        raise psycopg.errors.error_from_result(result)
+        raise _error(pgconn, result)
     return result
+
+
+def _error(pgconn: Any, result: Any) -> psycopg.Error:
+    if pgconn.status != ConnStatus.OK:
+        return ConnectionLostError("the connection was lost")
+    return psycopg.errors.error_from_result(result)
 
 
 def mark(dialect: str) -> str:

@@ -6,7 +6,8 @@ order of tables matters to SQLite alone. Writes to one table must not meet in on
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -87,11 +88,12 @@ def _write_postgresql(connection: sa.Connection, writes: Sequence[_Write]) -> No
     for write in writes:
         for row in write.rows:
             values.extend(_values(write.table, row))
-    rawsql.run(connection, sql, values, is_rare=is_rare)
+    rawsql.later(connection, sql, values, is_rare=is_rare)
 
 
 def _copy(connection: sa.Connection, write: _Write) -> None:
     names = ", ".join(f'"{column.name}"' for column in write.table.columns)
+    rawsql.flush(connection)
     driver: Any = connection.connection.driver_connection
     with (
         driver.cursor() as cursor,
@@ -101,8 +103,13 @@ def _copy(connection: sa.Connection, write: _Write) -> None:
             copy.write_row(_values(write.table, row))
 
 
-def _values(table: sa.Table, row: Mapping[str, Any]) -> list[Any]:
-    return [row[name] for name in _names(table)]
+def _values(table: sa.Table, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return _getter(table)(row)
+
+
+@functools.cache
+def _getter(table: sa.Table) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    return operator.itemgetter(*_names(table))
 
 
 @functools.cache

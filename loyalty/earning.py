@@ -23,7 +23,7 @@ from loyalty.exact import (
     shared,
 )
 from programs.compiled import Compiled, Rule
-from rules.effects import AddPoints
+from rules.effects import AddPoints, MultiplyPoints, PointsPerAmount
 from rules.outcomes import Outcome, Reason
 
 
@@ -123,6 +123,7 @@ def _best(
 
     Worth is judged with the tier's multiplier: it decides between factors and fixed points.
     """
+    groups = [_only_best_factor(group, free, order) for group in groups]
     if all(len(group) == 1 for group in groups):
         return [group[0] for group in groups]
     worth = {kind.key: Fraction(kind.minor, kind.points) for kind in program.points}
@@ -131,7 +132,7 @@ def _best(
         counting = [*free, *choice]
         tier, value, points = factor(counting), Fraction(0), Fraction(0)
         for key in {one.rule.effect.points_key for one in counting}:
-            exact = exact_points(key, counting, order, tier)
+            exact = Fraction(*exact_points(key, counting, order, tier))
             points += exact
             value += exact * worth[key]
         # Points that are worth no money are still better for the member when they are more.
@@ -139,6 +140,38 @@ def _best(
 
     choices = [list(choice) for choice in itertools.product(*groups)]
     return min(choices, key=rank)
+
+
+def _only_best_factor(group: list[Fired], free: Sequence[Fired], order: Earner) -> list[Fired]:
+    """A group of factors on the same earning lines shrunk to the largest, without computing:
+    whatever else counts, a larger factor on points of the same lines is worth more."""
+    first = group[0]
+    effect = first.rule.effect
+    for one in group:
+        other = one.rule.effect
+        if (
+            not isinstance(other, MultiplyPoints)
+            or other.points_key != effect.points_key
+            or other.counts_for_tier != effect.counts_for_tier
+            or one.lines != first.lines
+            or one.has_shipping != first.has_shipping
+        ):
+            return group
+    earns = any(
+        isinstance(one.rule.effect, PointsPerAmount)
+        and one.rule.effect.lines is None
+        and one.rule.effect.points_key == effect.points_key
+        for one in free
+    ) and any(order.lines[index].earning_minor for index in first.lines)
+    if not earns:
+        return group
+    return [min(group, key=_by_factor)]
+
+
+def _by_factor(one: Fired) -> tuple[int, int, str]:
+    effect = one.rule.effect
+    assert isinstance(effect, MultiplyPoints)
+    return (-effect.factor_bp, one.rule.priority, one.rule.key)
 
 
 def qualifying(program: Compiled, fired: Sequence[Fired], order: Earner) -> int:
@@ -151,8 +184,8 @@ def qualifying(program: Compiled, fired: Sequence[Fired], order: Earner) -> int:
     ]
     if not counting:
         return 0
-    exact = exact_points(points_key, counting, order, NO_TIER_FACTOR)
-    return min(round_points(exact.numerator, exact.denominator, program.rounding), AWARD_MAX)
+    numerator, scale = exact_points(points_key, counting, order, NO_TIER_FACTOR)
+    return min(round_points(numerator, scale, program.rounding), AWARD_MAX)
 
 
 def settle(program: Compiled, chosen: Chosen, order: Earner, tier: TierFactor) -> Earning:

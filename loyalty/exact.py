@@ -8,7 +8,6 @@ the rules of each line, by largest remainder.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Protocol
 
 from core.money import spread
@@ -37,7 +36,7 @@ class Line(Protocol):
         """How many are left and earn."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Earner:
     """What an order brings to the rules; prorated points follow `left_minor` of `whole_minor`."""
 
@@ -50,7 +49,7 @@ class Earner:
     whole_minor: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Share:
     """One row of a breakdown."""
 
@@ -59,7 +58,7 @@ class Share:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Earned:
     """Points of one kind that an order deserves, and where they come from."""
 
@@ -93,8 +92,8 @@ class Fired:
 
 def exact_points(
     points_key: str, fired: Sequence[Fired], order: Earner, tier: TierFactor
-) -> Fraction:
-    """Exact points of one kind, without the rows that a breakdown needs."""
+) -> tuple[int, int]:
+    """Exact points of one kind as numerator and scale, without the rows of a breakdown."""
     effects = [(one.rule.effect, one) for one in fired if one.rule.effect.points_key == points_key]
     common = math.lcm(*(e.per_minor for e, _ in effects if isinstance(e, PointsPerAmount)))
     size = len(order.lines)
@@ -109,7 +108,10 @@ def exact_points(
         elif isinstance(effect, PointsPerUnit):
             for index in one.lines:
                 cells[index] += order.lines[index].earning_quantity * effect.points * common
-    scale, fixed = common * tier.denominator, Fraction(0)
+    if any(one.rule.on_refund == "prorate" for _, one in effects) and order.whole_minor:
+        common *= order.whole_minor
+        cells = [cell * order.whole_minor for cell in cells]
+    scale, fixed = common * tier.denominator, 0
     for effect, one in effects:
         if isinstance(effect, MultiplyPoints):
             concerned = {*one.lines, size} if one.has_shipping else set(one.lines)
@@ -120,9 +122,10 @@ def exact_points(
             ]
         elif isinstance(effect, AddPoints):
             is_part = one.rule.on_refund == "prorate" and order.whole_minor
-            left = Fraction(order.left_minor, order.whole_minor) if is_part else 1
-            fixed += effect.points * left
-    return Fraction(sum(cells) * tier.numerator, scale) + fixed
+            # Over `common`, which holds the whole amount as a factor when anything is prorated.
+            share = common // order.whole_minor * order.left_minor if is_part else common
+            fixed += effect.points * share
+    return sum(cells) * tier.numerator + fixed * (scale // common), scale
 
 
 @dataclass(slots=True)
@@ -259,7 +262,11 @@ def shared(grid: Grid, points: int, order: Earner) -> Earned:
         parts = _largest_remainder(share, list(cells.values()), grid.scale)
         for rule, part in zip(cells, parts, strict=True):
             by_rule[rule] = by_rule.get(rule, 0) + part
-    exact = Fraction(grid.total(), grid.scale)
+    total = sum(totals)
+    common = math.gcd(total, grid.scale)
+    exact = str(total // common)
+    if grid.scale != common:
+        exact += f"/{grid.scale // common}"
     return Earned(
         points_key=grid.points_key,
         points=points,
@@ -267,7 +274,7 @@ def shared(grid: Grid, points: int, order: Earner) -> Earned:
             Share(rule, part, grid.details.get(rule, "")) for rule, part in by_rule.items()
         ),
         by_line=tuple((ref, part) for ref, part in zip(refs, by_line, strict=True) if ref),
-        exact=str(exact),
+        exact=exact,
     )
 
 

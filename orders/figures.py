@@ -13,7 +13,7 @@ from core.money import AMOUNT_MAX, part, spread
 from programs.compiled import Basis
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LineFigures:
     """A line: net of discounts, what of it is left, and the money of it that earns."""
 
@@ -30,7 +30,7 @@ class LineFigures:
     earning_quantity: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OrderFigures:
     """An order: sums over its lines. `whole_*` are before refunds."""
 

@@ -22,7 +22,7 @@ REASONS: dict[Reason, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """One rule of a decision: fired, or not and why."""
 

@@ -16,7 +16,7 @@ from loyalty import reading
 from loyalty.ledger import Holding
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
     """What to read for one order: sums as of `at`, over windows that start after the others."""
 
