@@ -36,16 +36,20 @@ class Settings:
         if is_production:
             _check_secret_key(secret_key)
         fallbacks = tuple(key for key in env.get("SECRET_KEY_FALLBACKS", "").split(",") if key)
+        database_url = _database_url(env.get("DATABASE_URL", ""))
+        is_sqlite = database_url.startswith("sqlite")
         return cls(
-            database_url=_database_url(env.get("DATABASE_URL", "")),
+            database_url=database_url,
             secret_key=secret_key or _development_key(),
             secret_key_fallbacks=fallbacks,
             base_url=env.get("BASE_URL", "http://127.0.0.1:8000").rstrip("/"),
             log_level=env.get("LOG_LEVEL", "info").lower(),
-            server_threads=_number(env, "SERVER_THREADS", 4, least=1, most=64),
+            server_threads=_number(env, "SERVER_THREADS", 16 if is_sqlite else 4, least=1, most=64),
             server_workers=_number(env, "SERVER_WORKERS", 0, least=0, most=64),
             statement_timeout_ms=_number(env, "STATEMENT_TIMEOUT_MS", 15_000, least=100),
-            lock_timeout_ms=_number(env, "LOCK_TIMEOUT_MS", 10_000, least=10),
+            lock_timeout_ms=_number(
+                env, "LOCK_TIMEOUT_MS", 3_000 if is_sqlite else 10_000, least=10
+            ),
             is_production=is_production,
         )
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from psycopg.types.numeric import Int8Dumper
 from sqlalchemy import event
@@ -195,7 +195,8 @@ class _sqlite_queue:  # noqa: N801
     """Writers of this process wait here in turn, not in SQLite's busy loop that sleeps."""
 
     def __enter__(self) -> None:
-        if not _sqlite_writer.acquire(timeout=10):
+        settings: Settings = current_app.extensions["dangol.settings"]
+        if not _sqlite_writer.acquire(timeout=settings.lock_timeout_ms / 1000):
             raise unavailable("Another writer holds the database.")
 
     def __exit__(self, *_: object) -> None:

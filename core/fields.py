@@ -140,8 +140,31 @@ class Reference(ma.fields.Field[str]):
         return value
 
 
+#: What stands below a member or an order in addresses, and so in no reference behind a slash.
+BELOW = frozenset(
+    [
+        "balances",
+        "entries",
+        "lots",
+        "tier",
+        "cards",
+        "rewards",
+        "referrals",
+        "surprises",
+        "why",
+        "statement",
+        "merge",
+        "tokens",
+        "links",
+        "refunds",
+    ]
+)
+
+
 def reference_fault(text: str) -> str | None:
     """Why a text cannot be a reference, or None."""
+    if "/" in text and not BELOW.isdisjoint(text.split("/")[1:]):
+        return "must not hold an address of ours behind a slash, such as /refunds"
     if text.isascii() and text.isprintable() and 0 < len(text) <= 128:
         return None
     if not _REFERENCE.fullmatch(text):
@@ -284,6 +307,37 @@ class Localised(ma.fields.Field[dict[str, str]]):
         if faults:
             raise ma.ValidationError(faults)
         return value
+
+
+class Items(ma.fields.List[Any]):
+    """A list of `least` to `most` items. Its length is looked at before its items are, and it
+    gives up after a few faulty ones: a body of nothing but faults must stay cheap."""
+
+    FAULTS_MAX = 20
+
+    def __init__(self, inner: Any, *, most: int, least: int = 0, **options: Any) -> None:
+        super().__init__(inner, **options)
+        self.most, self.least = most, least
+        _document(self, maxItems=most, **({"minItems": least} if least else {}))
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> list[Any]:
+        if type(value) is not list:
+            raise ma.ValidationError("must be a list")
+        if not self.least <= len(value) <= self.most:
+            raise ma.ValidationError(f"must have {self.least} to {self.most} items")
+        result, faults = [], {}
+        for index, item in enumerate(value):
+            try:
+                result.append(self.inner.deserialize(item, **options))
+            except ma.ValidationError as error:
+                faults[index] = error.messages
+                if len(faults) == self.FAULTS_MAX:
+                    break
+        if faults:
+            raise ma.ValidationError(faults)
+        return result
 
 
 class Json(ma.fields.Field[Any]):

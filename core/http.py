@@ -4,6 +4,7 @@ Owns request ids, the reading and validating of bodies and queries, JSON answers
 translation of every exception (Flask's and Werkzeug's too) into `application/problem+json`.
 """
 
+import itertools
 import logging
 import secrets
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from werkzeug.routing import BaseConverter, ValidationError
 
 from core import db, jsontext, loading
 from core.errors import FieldError, Problem, invalid
-from core.fields import Boolean, Integer, Schema, Text, reference_fault
+from core.fields import BELOW, Boolean, Integer, Schema, Text, reference_fault
 
 BODY_MAX = 1024 * 1024
 _log = logging.getLogger("dangol.http")
@@ -41,27 +42,6 @@ _DETAILS = {
 }
 
 
-#: What stands below a member or an order in addresses, and can end no reference with a slash.
-BELOW = frozenset(
-    [
-        "balances",
-        "entries",
-        "lots",
-        "tier",
-        "cards",
-        "rewards",
-        "referrals",
-        "surprises",
-        "why",
-        "statement",
-        "merge",
-        "tokens",
-        "links",
-        "refunds",
-    ]
-)
-
-
 class ReferenceConverter(BaseConverter):
     """A caller's reference in a path; it may hold slashes that arrive decoded."""
 
@@ -70,7 +50,7 @@ class ReferenceConverter(BaseConverter):
 
     def to_python(self, value: str) -> str:
         """The reference; an address of something below a member or an order is none."""
-        if "/" in value and value.rpartition("/")[2] in BELOW:
+        if not BELOW.isdisjoint(value.split("/")[1:]):
             raise ValidationError
         return value
 
@@ -269,17 +249,21 @@ def _from_text(field: Any, text: str) -> Any:
     return text
 
 
+_FINDINGS_MAX = 100
+
+
 def _findings(messages: Any, pointer: str) -> list[FieldError]:
+    """Findings by pointer, the first hundred."""
     found: list[FieldError] = []
     if isinstance(messages, dict):
-        for name, inner in messages.items():
+        for name, inner in itertools.islice(messages.items(), _FINDINGS_MAX):
             if name == "_schema":
                 found.extend(_findings(inner, pointer))
                 continue
             token = str(name).replace("~", "~0").replace("/", "~1")
             token = token.encode("utf-8", "backslashreplace").decode()[:128]
             found.extend(_findings(inner, f"{pointer}/{token}"))
-        return found
+        return found[:_FINDINGS_MAX]
     for message in messages if isinstance(messages, list) else [messages]:
         text = str(message)
         if text.startswith("Missing data"):
@@ -290,7 +274,7 @@ def _findings(messages: Any, pointer: str) -> list[FieldError]:
             found.append(FieldError(pointer, "unknown_field", text))
         else:
             found.append(FieldError(pointer, "invalid", text))
-    return found[:100]
+    return found[:_FINDINGS_MAX]
 
 
 def init(app: Flask) -> None:

@@ -6,6 +6,7 @@ marshmallow loads the body again, finds every fault and words it. Both give the 
 (property test), because both call the same fields.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -82,9 +83,12 @@ def _reader(field: Any) -> Callable[[Any], Any]:
 def _list_reader(field: Any) -> Callable[[Any], Any]:
     one, validators = _reader(field.inner), tuple(field.validators)
     may_be_none = field.inner.allow_none
+    least, most = getattr(field, "least", 0), getattr(field, "most", sys.maxsize)
 
     def read(value: Any) -> list[Any]:
-        if type(value) is not list or (not may_be_none and None in value):
+        if type(value) is not list or not least <= len(value) <= most:
+            raise _Doubt
+        if not may_be_none and None in value:
             raise _Doubt
         result = [one(item) for item in value]
         for validator in validators:

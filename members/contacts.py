@@ -12,6 +12,7 @@ import unicodedata
 
 from flask import current_app
 
+_FORBIDDEN = frozenset('"()<>:,;[]\\')
 _DOTLESS = {"gmail.com"}
 _ALIASES = {"googlemail.com": "gmail.com"}
 _PLUS_TAGS = {
@@ -31,10 +32,15 @@ def canonical_email(text: str) -> str | None:
     """The canonical address, or None when it is none."""
     address = unicodedata.normalize("NFKC", text).strip().lower()
     local, at, domain = address.rpartition("@")
+    if not _FORBIDDEN.isdisjoint(local) or any(
+        unicodedata.category(symbol) in ("Cc", "Cf") for symbol in local
+    ):
+        # Quoted, commented and invisible spellings reach the same mailbox as the plain one.
+        return None
     if not at or not local or "@" in local or any(symbol.isspace() for symbol in address):
         return None
     try:
-        domain = domain.rstrip(".").encode("idna").decode("ascii")
+        domain = domain.encode("idna").decode("ascii").rstrip(".")
     except UnicodeError:
         return None
     if "." not in domain:
@@ -48,9 +54,15 @@ def canonical_email(text: str) -> str | None:
 
 
 def canonical_phone(text: str) -> str | None:
-    """Digits with a leading + when it was international; None when it is no number."""
+    """Digits with a leading + when it was international; None when it is no number.
+
+    A national number stays national: which country it is of, nobody says.
+    """
     number = unicodedata.normalize("NFKC", text).strip()
     plus = "+" if number.startswith(("+", "00")) else ""
+    if plus:
+        # The trunk zero of a national spelling: +82 (0)10 is +82 10.
+        number = number.replace("(0)", "")
     digits = re.sub(r"[\s().\-/]", "", number).lstrip("+")
     if plus and digits.startswith("00"):
         digits = digits[2:]

@@ -7,6 +7,7 @@ from core.fields import (
     Boolean,
     Date,
     Instant,
+    Items,
     Reference,
     Schema,
     Text,
@@ -59,10 +60,8 @@ class MemberSchema(Schema):
     card_ref = described(Reference, "Number of a card.", allow_none=True)
     is_enrolled = described(Boolean, "false: known, but earns nothing. Default true.")
     attributes = described(Attributes, "Facts of your own; they replace the earlier ones.")
-    consents = ma.fields.List(
-        ma.fields.Nested(ConsentSchema),
-        metadata={"description": "Statements to append.", "maxItems": 50},
-        validate=ma.validate.Length(max=50, error="must have at most 50 statements"),
+    consents = Items(
+        ma.fields.Nested(ConsentSchema), most=50, metadata={"description": "Statements to append."}
     )
     visitor = ma.fields.Nested(
         VisitorSchema, metadata={"description": "Traces of the visitor; never stored in clear."}

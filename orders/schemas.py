@@ -10,6 +10,7 @@ from core.fields import (
     Currency,
     Instant,
     Integer,
+    Items,
     Minor,
     Reference,
     Schema,
@@ -24,11 +25,7 @@ QUANTITY_MAX = 10**7
 
 
 def _texts(description: str, *, most: int, length: int = 128) -> Any:
-    return ma.fields.List(
-        Text(most=length),
-        metadata={"description": description, "maxItems": most},
-        validate=ma.validate.Length(max=most, error=f"must have at most {most} items"),
-    )
+    return Items(Text(most=length), most=most, metadata={"description": description})
 
 
 class LineSchema(Schema):
@@ -68,23 +65,20 @@ class CartSchema(Schema):
 
     currency = described(Currency, "The program's currency.", required=True)
     prices_include_tax = described(Boolean, "Overrides the program's setting.")
-    lines = ma.fields.List(
+    lines = Items(
         ma.fields.Nested(LineSchema),
+        most=LINES_MAX,
+        least=1,
         required=True,
-        metadata={"description": "The lines.", "minItems": 1, "maxItems": LINES_MAX},
-        validate=ma.validate.Length(
-            min=1, max=LINES_MAX, error=f"must have 1 to {LINES_MAX} lines"
-        ),
+        metadata={"description": "The lines."},
     )
     discount_minor = described(
         Minor, "Discount on the order that is not yet in the lines.", load_default=0
     )
     shipping_minor = described(Minor, "Shipping.", load_default=0)
     tax_minor = described(Minor, "All tax of the order.", load_default=0)
-    payments = ma.fields.List(
-        ma.fields.Nested(PaymentSchema),
-        metadata={"description": "Payments.", "maxItems": 50},
-        validate=ma.validate.Length(max=50, error="must have at most 50 payments"),
+    payments = Items(
+        ma.fields.Nested(PaymentSchema), most=50, metadata={"description": "Payments."}
     )
     redemptions = _texts("Redemptions to be captured with the order.", most=20)
     codes = _texts("Codes entered.", most=50)

@@ -14,6 +14,7 @@ from core.fields import (
     Currency,
     Duration,
     Integer,
+    Items,
     Json,
     Key,
     Localised,
@@ -50,11 +51,7 @@ def nested(schema: Any, description: str, **options: Any) -> Any:
 
 
 def _list(schema: Any, description: str, most: int) -> Any:
-    return ma.fields.List(
-        ma.fields.Nested(schema),
-        metadata={"description": description, "maxItems": most},
-        validate=ma.validate.Length(max=most, error=f"must have at most {most} items"),
-    )
+    return Items(ma.fields.Nested(schema), most=most, metadata={"description": description})
 
 
 class Item(Schema):
@@ -309,11 +306,12 @@ class DocumentSchema(Schema):
     )
     members = nested(MembersSchema, "Settings of membership.")
     holdout_bp = described(BasisPoints, "Must be 0: not available yet.", most=0)
-    points = ma.fields.List(
+    points = Items(
         ma.fields.Nested(PointsSchema),
+        most=20,
+        least=1,
         required=True,
-        metadata={"description": "Kinds of points, the default kind first.", "minItems": 1},
-        validate=ma.validate.Length(min=1, max=20, error="must have 1 to 20 kinds of points"),
+        metadata={"description": "Kinds of points, the default kind first."},
     )
     earning = nested(EarningSchema, "How points are earned.")
     tiers = nested(TiersSchema, "The ladder of tiers.", allow_none=True)

@@ -11,14 +11,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import db, ids
-from core.errors import Problem
+from core.errors import Problem, not_found
 from loyalty import reading
 from loyalty.ledger import Book
 from members import members
 from members.members import Known
 from orders import figures
 from programs import versions
-from storefront import orders, standing
+from storefront import orders, reads, standing
 from storefront.plan import Plan
 from storefront.telling import Telling, check_times, item_of
 
@@ -30,17 +30,36 @@ def put(
 ) -> list[dict[str, Any]]:
     """Tell many orders; a result for each, in their order."""
     results: list[dict[str, Any]] = [{}] * len(bodies)
+    bodies, unknown = _resolved(program_id, bodies)
     failed: dict[str, Problem] = {}
     for start in range(0, len(bodies), _PART):
         part = range(start, min(start + _PART, len(bodies)))
-        together, rest = _split(bodies, part)
+        together, rest = _split(bodies, [index for index in part if index not in unknown])
         done = _tell_together(program_id, bodies, together, actor)
         for index, result in done.items():
             results[index] = result
         alone = sorted([*rest, *(index for index in together if index not in done)])
         for index in alone:
             results[index] = _tell_alone(program_id, bodies[index], actor, failed)
+    for index in unknown:
+        results[index] = _failed(bodies[index], not_found("order"))
     return results
+
+
+def _resolved(
+    program_id: bytes, bodies: Sequence[Mapping[str, Any]]
+) -> tuple[list[Mapping[str, Any]], set[int]]:
+    """The orders under the storefront's references, and those whose id of ours is unknown."""
+    found, unknown = list(bodies), set()
+    for index, body in enumerate(bodies):
+        if ids.read_id("ord", body["order_ref"]) is None:
+            continue
+        try:
+            ref = reads.resolve_order_ref(program_id, body["order_ref"])
+            found[index] = {**body, "order_ref": ref}
+        except Problem:
+            unknown.add(index)
+    return found, unknown
 
 
 def _split(bodies: Sequence[Mapping[str, Any]], part: Sequence[int]) -> tuple[list[int], list[int]]:

@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from core.fields import Boolean, Instant, Json, Reference, Schema, Text, described
+from core.fields import Boolean, Instant, Items, Json, Reference, Schema, Text, described
 from loyalty.schemas import BalanceAnswer, EntryAnswer, SourceAnswer, TierAnswer, whole
 from members.schemas import ConsentSchema
 from orders.schemas import BatchOrderSchema, CartSchema, OrderSchema
@@ -23,13 +23,12 @@ class QuoteBody(Schema):
 class BatchBody(Schema):
     """Orders, each as in PUT with its reference."""
 
-    orders = ma.fields.List(
+    orders = Items(
         ma.fields.Nested(BatchOrderSchema),
+        most=BATCH_MAX,
+        least=1,
         required=True,
-        metadata={"description": "The orders.", "minItems": 1, "maxItems": BATCH_MAX},
-        validate=ma.validate.Length(
-            min=1, max=BATCH_MAX, error=f"must have 1 to {BATCH_MAX} orders"
-        ),
+        metadata={"description": "The orders."},
     )
 
 
