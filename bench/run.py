@@ -26,7 +26,7 @@ from bench.processes import (
 )
 from bench.report import Measurement, bars, markdown
 from bench.serving import THREADS, WORKERS, Served, batch_errors, served_program
-from bench.workload import BATCH_ORDERS, HOT_MEMBER
+from bench.workload import BATCH_ORDERS, HOT_MEMBERS
 
 TITLES = {
     "a": "(a) pgbench, one CTE statement, prepared",
@@ -201,10 +201,15 @@ def _postgres_sections(
             keep_bodies=True,
         )
 
+    rounds = itertools.cycle(HOT_MEMBERS)
+
+    def hot(seconds: float) -> Load:
+        return _orders(served, options, member_ref=next(rounds))(seconds)
+
     section = partial(Section, application_pid=served.server.pid, database_pid=database_pid)
     return {
         "c": section(_orders(served, options)),
-        "d": section(_orders(served, options, member_ref=HOT_MEMBER)),
+        "d": section(hot),
         "e": section(read),
         "f": section(batch, units_per_request=BATCH_ORDERS, is_batch=True),
     }

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from typing import Any
 
-HOT_MEMBER = "member-hot"
+#: One hot member a round: each round starts with a member without history.
+HOT_MEMBERS = tuple(f"member-hot-{number}" for number in range(20))
 BATCH_ORDERS = 100
 
 # Worked out by hand from PROBE_LINES below, a member without tier or earlier order, channel web.
@@ -146,8 +147,8 @@ class Workload:
         self._first_placed_at = datetime.fromtimestamp(time.time() - 3600, UTC)
 
     def member_refs(self) -> list[str]:
-        """Every member of the bench, the hot one last."""
-        return [*(self._member(number) for number in range(self._member_count)), HOT_MEMBER]
+        """Every member of the bench, the hot ones last."""
+        return [*(self._member(number) for number in range(self._member_count)), *HOT_MEMBERS]
 
     def members(self) -> Iterator[bytes]:
         """PUT of every member."""

@@ -240,7 +240,7 @@ class Currency(Text):
     """An ISO 4217 code."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(least=3, most=3, **options)
+        super().__init__(most=64, **options)
         _document(self, pattern="^[A-Z]{3}$")
 
     def _deserialize(self, value: Any, *rest: Any, **named: Any) -> str:
@@ -320,9 +320,7 @@ class Items(ma.fields.List[Any]):
         self.most, self.least = most, least
         _document(self, maxItems=most, **({"minItems": least} if least else {}))
 
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
-    ) -> list[Any]:
+    def _deserialize(self, value: Any, *_: Any, **options: Any) -> list[Any]:
         if type(value) is not list:
             raise ma.ValidationError("must be a list")
         if not self.least <= len(value) <= self.most:

@@ -106,11 +106,20 @@ def patched(document: dict[str, Any], operations: Any) -> Any:
             AttributeError,
             RecursionError,
         ) as error:
-            reason = str(error)[:200].encode("ascii", "backslashreplace").decode()
             raise invalid_at(
-                f"/{index}", f"the operation cannot be applied: {reason}", code="patch_failed"
+                f"/{index}", _patch_fault(operation, error), code="patch_failed"
             ) from None
     return result
+
+
+def _patch_fault(operation: Any, error: Exception) -> str:
+    """Why an operation cannot be applied, without the document that it did not fit."""
+    if isinstance(error, jsonpatch.JsonPatchTestFailed):
+        return "the test failed: the draft holds another value there"
+    if not isinstance(operation, dict) or not isinstance(operation.get("path"), str):
+        return 'must be an operation of RFC 6902: {"op", "path", "value"?, "from"?}'
+    path = operation["path"][:200].encode("ascii", "backslashreplace").decode()
+    return f"cannot be applied: see whether {path!r} leads to something in the draft"
 
 
 def find_item(document: dict[str, Any], section: str, key: str) -> dict[str, Any]:
@@ -150,7 +159,9 @@ def without_item(document: dict[str, Any], section: str, key: str) -> dict[str, 
 def _items(document: dict[str, Any], section: str, *, make: bool = False) -> list[Any]:
     path = SECTIONS.get(section)
     if path is None:
-        raise not_found("section of the document")
+        raise Problem(
+            404, "not_found", f"There is no such section; there are: {', '.join(SECTIONS)}."
+        )
     place: Any = document
     for name in path[:-1]:
         if place.get(name) is None:

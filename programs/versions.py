@@ -121,7 +121,10 @@ def publish(
     approver: str | None = None,
     restored: int | None = None,
 ) -> dict[str, Any]:
-    """Make the draft (or a restored version's document) the live version; answers the version."""
+    """Make the draft (or a restored version's document) the live version; answers the version.
+
+    Restoring leaves an unpublished draft as it is.
+    """
     live, now = lock_program(connection, program_id)
     if restored is None:
         row = connection.execute(
@@ -146,7 +149,8 @@ def publish(
     currency = get_compiled(connection, program_id, live).currency
     if document["currency"] != currency:
         raise invalid_at("/currency", f"cannot change: amounts were told in {currency}")
-    connection.execute(sa.delete(ProgramDraft).where(ProgramDraft.program_id == program_id))
+    if restored is None:
+        connection.execute(sa.delete(ProgramDraft).where(ProgramDraft.program_id == program_id))
     _insert_version(
         connection,
         program_id,

@@ -14,7 +14,8 @@ from core import auth, clock, db, ids
 from core.errors import Problem
 from programs import defaults, versions
 from programs.models import Program
-from server import serve
+from server import health, serve
+from server.replay import instance
 
 program_group = AppGroup("program", help="Programs of this instance.")
 keys_group = AppGroup("keys", help="API keys of a program.")
@@ -100,8 +101,11 @@ def _reporting(work: Any) -> Any:
     """Run and turn a problem into a message for the terminal."""
     try:
         return work()
-    except Problem as problem:
-        lines = [problem.detail]
+    except Exception as error:
+        problem = error if isinstance(error, Problem) else db.as_problem(error)
+        if problem is None:
+            raise
+        lines = [problem.detail.replace("see errors", "see below")]
         lines += [f"  {error.pointer}: {error.detail}" for error in problem.errors[1:]]
         raise click.ClickException("\n".join(lines)) from None
 
@@ -111,6 +115,16 @@ def _program_id(text: str) -> bytes:
     if found is None:
         raise click.ClickException(f"{text!r} is no program id; it looks like prg_01…")
     return found
+
+
+@program_group.command("list")
+@with_appcontext
+def list_programs() -> None:
+    """List the programs of this instance."""
+    statement = sa.select(Program).order_by(Program.created_at)
+    for row in _reporting(lambda: db.reading(lambda one: list(one.execute(statement)))):
+        shown = ids.show_id("prg", bytes(row.program_id))
+        click.echo(f"{shown}  {row.mode}  version {row.live_version}  {row.name}")
 
 
 @keys_group.command("create")
@@ -183,6 +197,8 @@ def verify_ledger(program: str | None, is_json: bool) -> None:
     from server import verify
 
     only = _program_id(program) if program else None
+    if only is not None:
+        _reporting(lambda: db.reading(lambda connection: versions.get_live(connection, only)))
     report = db.reading(lambda connection: verify.run(connection, only))
     if is_json:
         click.echo(json.dumps(report))
@@ -204,6 +220,12 @@ def verify_ledger(program: str | None, is_json: bool) -> None:
 def serve_command(host: str, port: int) -> None:
     """Serve with granian: a process per core on PostgreSQL, one process on SQLite."""
     settings: Settings = current_app.extensions["dangol.settings"]
+    if instance.is_taken(port):
+        raise click.ClickException(f"port {port} is taken; choose another with --port")
+    try:
+        db.reading(health.check_migrated)
+    except Problem as problem:
+        raise click.ClickException(problem.detail) from None
     serve.run(settings, host=host, port=port)
 
 
@@ -248,7 +270,7 @@ def replay_command(*, print_document: bool, **options: Any) -> None:
 
 
 @click.command("demo")
-@click.option("--weeks", default=8, show_default=True)
+@click.option("--weeks", type=click.IntRange(1, 53), default=8, show_default=True)
 @click.option("--port", default=8000, show_default=True)
 @click.option("--no-serve", is_flag=True, help="Stop after the replay.")
 @with_appcontext

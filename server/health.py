@@ -44,11 +44,7 @@ def readyz() -> dict[str, Any]:
     """Whether the database is there and migrated, and how far delivery lags."""
 
     def read(connection: sa.Connection) -> dict[str, Any]:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            raise _not_migrated("nothing")
-        current = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-        if current != expected_migration():
-            raise _not_migrated(str(current))
+        current = check_migrated(connection)
         oldest = connection.execute(
             sa.select(sa.func.min(OutboxMessage.created_at)).where(
                 OutboxMessage.delivered_at.is_(None)
@@ -63,6 +59,16 @@ def readyz() -> dict[str, Any]:
         }
 
     return db.reading(read)
+
+
+def check_migrated(connection: sa.Connection) -> str:
+    """The database's migration; 503 when it is not the one this version needs."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        raise _not_migrated("nothing")
+    current = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    if current != expected_migration():
+        raise _not_migrated(str(current))
+    return str(current)
 
 
 def expected_migration() -> str:

@@ -248,7 +248,8 @@ def test_every_answer_is_one_that_the_document_allows(world: World, mode: str) -
     assert not failed, failed
 
 
-#: Needs amounts that agree and the program's currency · needs exactly one contact · needs a draft that differs · needs a key's own id.
+#: Needs amounts that agree and the program's currency · exactly one contact · a draft that differs
+#: · a key's own id.
 HARD = (
     "PUT /v1/orders/",
     "POST /v1/orders/batch",
