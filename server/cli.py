@@ -226,6 +226,8 @@ def serve_command(host: str, port: int) -> None:
         db.reading(health.check_migrated)
     except Problem as problem:
         raise click.ClickException(problem.detail) from None
+    # The workers are forked from this process: a connection left open would be shared by them.
+    db.db.engine.dispose()
     serve.run(settings, host=host, port=port)
 
 
