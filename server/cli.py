@@ -12,7 +12,7 @@ from flask.cli import AppGroup, with_appcontext
 from config import Settings
 from core import auth, clock, db, ids
 from core.errors import Problem
-from programs import defaults, versions
+from programs import creation, defaults, versions
 from programs.models import Program
 from server import health, serve
 from server.replay import instance
@@ -60,41 +60,13 @@ def create_program(
                     body.setdefault(field, value)
     else:
         body = defaults.document(name, timezone or "Asia/Seoul", currency or "KRW")
-    made = _reporting(lambda: create(body, mode=mode))
+    made = _reporting(lambda: creation.create(body, mode=mode))
     if is_json:
         click.echo(json.dumps(made))
         return
     for label, value in made.items():
         click.echo(f"{label:16} {value}")
     click.echo("The keys are shown this once.")
-
-
-def create(body: Any, *, mode: auth.Mode) -> dict[str, str]:
-    """A program with its first version, a secret key with every scope and a publishable key."""
-
-    def work(connection: Any) -> dict[str, str]:
-        now = clock.system_now()
-        document = versions.validate(body)
-        program_id = versions.create_program(connection, document, mode=mode, now=now)
-        _, secret_key = auth.issue_key(
-            connection,
-            program_id,
-            kind="sk",
-            mode=mode,
-            name="first key",
-            scopes=auth.SCOPES,
-            now=now,
-        )
-        _, publishable_key = auth.issue_key(
-            connection, program_id, kind="pk", mode=mode, name="first key", scopes=(), now=now
-        )
-        return {
-            "program_id": ids.show_id("prg", program_id),
-            "secret_key": secret_key,
-            "publishable_key": publishable_key,
-        }
-
-    return db.in_transaction(work)
 
 
 def _reporting(work: Any) -> Any:

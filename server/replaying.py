@@ -106,9 +106,9 @@ def environment() -> dict[str, str]:
 
 def create_program() -> str:
     """Make a program with the document of the replay; its secret key."""
-    from server import cli
+    from programs import creation
 
-    made = cli.create(DOCUMENT, mode="test")
+    made = creation.create(DOCUMENT, mode="test")
     progress(f"program {made['program_id']}, key {made['secret_key']}")
     return made["secret_key"]
 

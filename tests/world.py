@@ -60,7 +60,7 @@ class World:
     """A program with its key, spoken to over HTTP."""
 
     def __init__(self, app: Flask, *, mode: Any = "test", **changes: Any) -> None:
-        from server.cli import create
+        from programs.creation import create
 
         self.app = app
         with app.app_context():
