@@ -77,7 +77,7 @@ def decide_and_plan(
     change = levels.move(connection, plan, telling, read, row)
     if decided is None:
         row["decision_id"] = None
-    elif _is_news(stored, telling, row, made):
+    elif made or _is_news(stored, telling, row, decided):
         _write_decision(plan, telling, decided, decision_id)
         row["decision_id"] = decision_id
     (plan.writes.insert if stored is None else plan.writes.replace)(ORDERS, row)
@@ -226,10 +226,12 @@ def _cause(plan: Plan, telling: Telling, decision_id: bytes | None) -> Cause:
 
 
 def _is_news(
-    stored: StoredOrder | None, telling: Telling, row: Mapping[str, Any], made: list[Any]
+    stored: StoredOrder | None, telling: Telling, row: Mapping[str, Any], decided: Decided
 ) -> bool:
-    """Whether a decision must be written: the first one, or one that changed what stands."""
-    if stored is None or stored.decision_id is None or not is_same_member(stored, telling) or made:
+    """Whether a decision must be written: the first one, or one that saw something else."""
+    if stored is None or stored.facts is None or not is_same_member(stored, telling):
+        return True
+    if jsontext.parse(stored.facts)["order"] != decided.order_facts:
         return True
     return any(
         getattr(stored, name) != row[name]

@@ -167,3 +167,24 @@ def test_who_acted_is_kept_with_the_entry(make_world: Make) -> None:
     answer = world.call("PUT", "/orders/A-1", order(1000), headers={"Dangol-Actor": "desk-3"})
     assert answer.status_code == 201
     assert world.entries()[0]["actor"] == "desk-3"
+
+
+def test_a_change_that_moves_no_point_but_fires_another_rule_is_explained(
+    make_world: Callable[..., World],
+) -> None:
+    """100 points by channel web, 100 by channel app: the same sum for another reason."""
+    by_channel = [
+        rule(
+            channel,
+            {"do": "add_points", "points": 100},
+            when={"fact": "order.channel", "op": "=", "value": channel},
+        )
+        for channel in ("web", "app")
+    ]
+    world = make_world(earning={"rules": by_channel})
+    world.member()
+    first = world.order("A-1", 1000, channel="web")
+    second = world.order("A-1", 1000, channel="app")
+    assert points(first) == points(second) == 100
+    outcomes = world.outcomes(second)
+    assert outcomes["app"]["is_fired"] and not outcomes["web"]["is_fired"]
