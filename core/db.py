@@ -7,12 +7,13 @@ runs READ COMMITTED with row locks. Hot statements skip SQLAlchemy's execution l
 compiled once per dialect and run on the driver's own connection.
 """
 
+import contextlib
 import itertools
 import random  # noqa: TID251
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import psycopg
@@ -173,14 +174,28 @@ def _attempt(work: Callable[[sa.Connection], T]) -> T:
         ):
             return work(connection)
     with engine.connect() as connection, connection.begin():
-        rawsql.begin(connection)
-        try:
+        with _dropped_when_lost(connection):
+            rawsql.begin(connection)
             _age(connection)
             result = work(connection)
             rawsql.commit(connection)
-        finally:
-            rawsql.forget(connection)
         return result
+
+
+@contextlib.contextmanager
+def _dropped_when_lost(connection: sa.Connection) -> Iterator[None]:
+    """Leave a connection clean behind a transaction: nothing waits on it, and a lost one is
+    dropped, since rolling it back would fail in place of what it was lost in."""
+    try:
+        yield
+    except psycopg.OperationalError:
+        rawsql.forget(connection)
+        if rawsql.is_lost(connection):
+            connection.invalidate()
+        raise
+    finally:
+        if not connection.invalidated:
+            rawsql.forget(connection)
 
 
 def _age(connection: sa.Connection) -> None:
@@ -219,11 +234,11 @@ def _again_when_lost(read: Callable[[], T]) -> T:
 def _read(work: Callable[[sa.Connection], T]) -> T:
     with db.engine.connect() as connection, connection.begin() as transaction:
         try:
-            if connection.dialect.name == "postgresql":
-                rawsql.begin(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            return work(connection)
+            with _dropped_when_lost(connection):
+                if connection.dialect.name == "postgresql":
+                    rawsql.begin(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                return work(connection)
         finally:
-            rawsql.forget(connection)
             transaction.rollback()
 
 

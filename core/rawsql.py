@@ -118,6 +118,12 @@ def forget(connection: sa.Connection) -> None:
         _driver_of(connection).waiting.clear()
 
 
+def is_lost(connection: sa.Connection) -> bool:
+    """Whether the server behind a PostgreSQL connection went away."""
+    lost: bool = _driver_of(connection).pgconn.status != ConnStatus.OK
+    return lost
+
+
 def flush(connection: sa.Connection) -> None:
     """Run what waits, before somebody else uses the connection."""
     if connection.dialect.name != "sqlite":
@@ -158,11 +164,20 @@ def _dumped(kept: _Driver, sql: str, values: Sequence[Any], *, is_rare: bool) ->
 def _send(kept: _Driver) -> Any:
     """Send what waits and return the result of the last; nothing waits afterwards."""
     waiting, kept.waiting = kept.waiting, []
-    pgconn = kept.pgconn
-    if len(waiting) == 1:
-        return _checked(pgconn, waiting[0].run(pgconn))
     if not waiting:
         return None
+    try:
+        if len(waiting) == 1:
+            return _checked(kept.pgconn, waiting[0].run(kept.pgconn))
+        return _pipelined(kept, waiting)
+    except psycopg.OperationalError as error:
+        if kept.pgconn.status == ConnStatus.OK:
+            raise
+        raise ConnectionLostError("the connection was lost") from error
+
+
+def _pipelined(kept: _Driver, waiting: Sequence[_Sent]) -> Any:
+    pgconn = kept.pgconn
     pgconn.enter_pipeline_mode()
     try:
         for sent in waiting:

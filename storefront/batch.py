@@ -34,7 +34,8 @@ def put(
     failed: dict[str, Problem] = {}
     for start in range(0, len(bodies), _PART):
         part = range(start, min(start + _PART, len(bodies)))
-        together, rest = _split(bodies, [index for index in part if index not in unknown])
+        told = [index for index in part if index not in unknown]
+        together, rest = _split(bodies, told, waiting=set(failed))
         done = _tell_together(program_id, bodies, together, actor)
         for index, result in done.items():
             results[index] = result
@@ -62,14 +63,15 @@ def _resolved(
     return found, unknown
 
 
-def _split(bodies: Sequence[Mapping[str, Any]], part: Sequence[int]) -> tuple[list[int], list[int]]:
+def _split(
+    bodies: Sequence[Mapping[str, Any]], part: Sequence[int], *, waiting: set[str]
+) -> tuple[list[int], list[int]]:
     """What can be told together (an order once, with a member), and what follows one by one."""
     seen: dict[str, int] = {}
     for index in part:
         ref = bodies[index]["order_ref"]
         seen[ref] = seen.get(ref, 0) + 1
     together, rest = [], []
-    waiting: set[str] = set()
     for index in part:
         body = bodies[index]
         member_ref = body.get("member_ref")
