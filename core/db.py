@@ -37,7 +37,8 @@ Row = Sequence[Any]
 #: Lost races that a fresh attempt can win: serialization, deadlock, unique violation.
 _RETRIED = {"40001", "40P01", "23505"}
 _ATTEMPTS = 8
-_REPLANNED_AT = frozenset({32, 256, 2048, 16_384})
+#: Units of work after which a connection plans its statements anew (some 3 ms of planning).
+_REPLANNED_EVERY = 256
 
 
 class Base(DeclarativeBase):
@@ -199,10 +200,11 @@ def _dropped_when_lost(connection: sa.Connection) -> Iterator[None]:
 
 
 def _age(connection: sa.Connection) -> None:
-    """Throw a connection's plans away while it is young: those made on tables that were still
-    empty pick any index, and a plan is kept as long as its connection lives."""
+    """Throw a connection's plans away now and then: those made on a table that was still empty
+    pick any index, a plan is kept as long as its connection lives, and any table may be the one
+    that starts to grow."""
     units = connection.info["units"] = connection.info.get("units", 0) + 1
-    if units in _REPLANNED_AT:
+    if units % _REPLANNED_EVERY == 0:
         rawsql.later(connection, "DISCARD PLANS", is_rare=True)
 
 
