@@ -130,3 +130,43 @@ def before(instant: int, duration: Duration, zone: ZoneInfo) -> Instant:
         return Instant(from_datetime(moment) - duration.seconds * SECOND)
     except OverflowError:
         return Instant(-(2**62))
+
+
+def after(instant: int, duration: Duration, zone: ZoneInfo) -> Instant:
+    """The instant one duration later: months and days by the local calendar (31 January plus one
+    month is the last day of February, at the same local time), seconds as elapsed time."""
+    moment = to_datetime(instant, zone).replace(fold=0)
+    day = step(moment.date(), duration)
+    try:
+        moment = moment.replace(year=day.year, month=day.month, day=day.day)
+        return Instant(min(_LAST, from_datetime(moment) + duration.seconds * SECOND))
+    except OverflowError:
+        return Instant(_LAST)
+
+
+def step(day: date, duration: Duration) -> date:
+    """The day so many months (clamped to the month's last day) and days later."""
+    year, month = divmod(day.year * 12 + day.month - 1 + duration.months, 12)
+    if year > date.max.year:
+        return date.max
+    last = calendar.monthrange(year, month + 1)[1]
+    try:
+        return date(year, month + 1, min(day.day, last)) + timedelta(days=duration.days)
+    except OverflowError:
+        return date.max
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> Instant:
+    """The midnight that ends a local day: the first instant of the next one."""
+    if day >= date.max - timedelta(days=1):
+        return Instant(_LAST)
+    following = day + timedelta(days=1)
+    return from_datetime(datetime(following.year, following.month, following.day, tzinfo=zone))
+
+
+def end_of_period(day: date, period: str) -> date:
+    """The last day of the day's month, quarter or year; `day` is the day itself."""
+    if period == "day":
+        return day
+    month = {"month": day.month, "quarter": (day.month + 2) // 3 * 3, "year": 12}[period]
+    return date(day.year, month, calendar.monthrange(day.year, month)[1])

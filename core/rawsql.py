@@ -183,10 +183,27 @@ def _pipelined(kept: _Driver, waiting: Sequence[_Sent]) -> Any:
         for sent in waiting:
             sent.send(pgconn)
         pgconn.pipeline_sync()
+        _flush(kept)
         return _received(kept, len(waiting))
     finally:
         if pgconn.status == ConnStatus.OK:
             pgconn.exit_pipeline_mode()
+
+
+def _flush(kept: _Driver) -> None:
+    """Send everything: more than the socket takes at once waits until the server has read it,
+    and what the server answers meanwhile is taken in, or both would wait for each other."""
+    pgconn = kept.pgconn
+    if not pgconn.flush():
+        return
+    kept.poll.modify(pgconn.socket, select.POLLIN | select.POLLOUT)
+    try:
+        while pgconn.flush():
+            for _, what in kept.poll.poll():
+                if what & ~select.POLLOUT:
+                    pgconn.consume_input()
+    finally:
+        kept.poll.modify(pgconn.socket, select.POLLIN)
 
 
 def _received(kept: _Driver, count: int) -> Any:

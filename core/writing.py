@@ -24,7 +24,13 @@ _PREPARED_ROWS = 3
 class _Write:
     table: sa.Table
     kind: Literal["insert", "replace"]
-    rows: list[Mapping[str, Any]]
+    #: By primary key where rows are replaced, so that the last one told of a key wins.
+    by_key: dict[Any, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[Mapping[str, Any]]:
+        """The rows, in the order in which they were told."""
+        return list(self.by_key.values())
 
 
 @dataclass(slots=True)
@@ -35,40 +41,50 @@ class Writes:
 
     def insert(self, table: sa.Table, row: Mapping[str, Any]) -> None:
         """A row that does not exist yet; a duplicate key ends the unit as a lost race."""
-        self._add(table, "insert", row)
+        rows = self._rows(table, "insert")
+        rows[len(rows)] = row
 
     def replace(self, table: sa.Table, row: Mapping[str, Any]) -> None:
         """A row whose key may exist: all its columns are set. The last one told wins."""
-        key = tuple(row[column.name] for column in table.primary_key)
-        write = self._writes.get((table.name, "replace"))
-        if write is not None:
-            write.rows = [
-                old
-                for old in write.rows
-                if tuple(old[column.name] for column in table.primary_key) != key
-            ]
-        self._add(table, "replace", row)
+        rows = self._rows(table, "replace")
+        key = _key_getter(table)(row)
+        # Told anew, it comes last.
+        rows.pop(key, None)
+        rows[key] = row
 
-    def _add(
-        self, table: sa.Table, kind: Literal["insert", "replace"], row: Mapping[str, Any]
-    ) -> None:
+    def _rows(
+        self, table: sa.Table, kind: Literal["insert", "replace"]
+    ) -> dict[Any, Mapping[str, Any]]:
         write = self._writes.get((table.name, kind))
         if write is None:
-            write = self._writes[table.name, kind] = _Write(table, kind, [])
-        write.rows.append(row)
+            write = self._writes[table.name, kind] = _Write(table, kind)
+        return write.by_key
 
     def run(self, connection: sa.Connection) -> None:
         """Write everything within the current transaction."""
-        writes = [write for write in self._writes.values() if write.rows]
+        writes = [write for write in self._writes.values() if write.by_key]
         if connection.dialect.name == "sqlite":
             for write in writes:
                 _write_sqlite(connection, write)
             return
-        bulk = [w for w in writes if w.kind == "insert" and len(w.rows) >= _COPY_FROM]
-        # Replaced rows (accounts) first: the bulk of new rows refers to them.
-        _write_postgresql(connection, [write for write in writes if write not in bulk])
-        for write in bulk:
-            _copy(connection, write)
+        bulk = [w for w in writes if w.kind == "insert" and len(w.by_key) >= _COPY_FROM]
+        if not bulk:
+            _write_postgresql(connection, writes)
+            return
+        # What others refer to goes first: a bulk is a statement of its own.
+        for depth in sorted({_depth(write.table) for write in writes}):
+            level = [write for write in writes if _depth(write.table) == depth]
+            _write_postgresql(connection, [write for write in level if write not in bulk])
+            for write in level:
+                if write in bulk:
+                    _copy(connection, write)
+
+
+@functools.cache
+def _depth(table: sa.Table) -> int:
+    """How many tables deep a table refers to others."""
+    referred = {key.column.table for key in table.foreign_keys} - {table}
+    return 1 + max(map(_depth, referred)) if referred else 0
 
 
 def _write_sqlite(connection: sa.Connection, write: _Write) -> None:
@@ -81,7 +97,7 @@ def _write_sqlite(connection: sa.Connection, write: _Write) -> None:
 def _write_postgresql(connection: sa.Connection, writes: Sequence[_Write]) -> None:
     if not writes:
         return
-    parts = tuple((write.table, write.kind, len(write.rows)) for write in writes)
+    parts = tuple((write.table, write.kind, len(write.by_key)) for write in writes)
     is_rare = any(count > _PREPARED_ROWS for _, _, count in parts)
     sql = (_combined.__wrapped__ if is_rare else _combined)(parts)
     values: list[Any] = []
@@ -110,6 +126,11 @@ def _values(table: sa.Table, row: Mapping[str, Any]) -> tuple[Any, ...]:
 @functools.cache
 def _getter(table: sa.Table) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     return operator.itemgetter(*_names(table))
+
+
+@functools.cache
+def _key_getter(table: sa.Table) -> Callable[[Mapping[str, Any]], Any]:
+    return operator.itemgetter(*(column.name for column in table.primary_key))
 
 
 @functools.cache

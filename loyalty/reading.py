@@ -1,4 +1,4 @@
-"""Reading the ledger: accounts, lots and entries, and how the contract shows them."""
+"""Reading the ledger: accounts, lots, holds and entries as they are stored."""
 
 import functools
 from collections.abc import Sequence
@@ -6,8 +6,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db, ids, rawsql
-from loyalty.ledger import ACCOUNTS, ENTRIES, LOTS, HeldLot, Holding
+from core import db, ids, rawsql
+from loyalty.ledger.book import spending_order
+from loyalty.ledger.rows import (
+    ACCOUNTS,
+    ALLOCATIONS,
+    ENTRIES,
+    HOLD_PREFIX,
+    HOLDS,
+    LOTS,
+    HeldHold,
+    HeldLot,
+    Holding,
+)
 
 _accounts_of = db.Statement(
     sa.select(*ACCOUNTS.columns).where(
@@ -29,7 +40,7 @@ def _holding(row: Sequence[Any]) -> Holding:
 
 def holding_of(program_id: bytes, row: Sequence[Any]) -> Holding:
     """An account from the columns after its program."""
-    member_id, points_key, available, pending, held, lifetime_earned, version, head = row
+    member_id, points_key, available, pending, held, lifetime_earned, version, head = row[:8]
     return Holding(
         program_id=program_id,
         member_id=bytes(member_id),
@@ -40,6 +51,9 @@ def holding_of(program_id: bytes, row: Sequence[Any]) -> Holding:
         lifetime_earned=lifetime_earned,
         version=version,
         head=bytes(head),
+        due_at=row[8],
+        has_inactivity=bool(row[9]),
+        has_counted=bool(row[10]),
     )
 
 
@@ -51,22 +65,24 @@ def _balances_sql(dialect: str) -> str:
     )
     columns = ", ".join(f"a.{column.name}" for column in list(ACCOUNTS.columns)[1:])
     return (
-        f"SELECT p.live_version, m.id, {columns} FROM members m"
+        f"SELECT p.live_version, p.clock_at, m.id, {columns} FROM members m"
         f" JOIN programs p ON p.program_id = {mark}1 {accounts}"
-        f" WHERE m.program_id = {mark}1 AND m.member_ref = {mark}2 ORDER BY a.points_key"
+        f" WHERE m.program_id = {mark}1 AND m.member_ref = {mark}2 AND m.merged_into_id IS NULL"
+        " ORDER BY a.points_key"
     )
 
 
 def find_balances(
     connection: sa.Connection, program_id: bytes, member_ref: str
-) -> tuple[int, bytes, list[Holding]] | None:
-    """The live version, a member's id and accounts in one statement; None when unknown."""
+) -> tuple[int, int | None, bytes, list[Holding]] | None:
+    """The live version, the program's own clock, a member's id and accounts in one statement;
+    None when unknown."""
     sql = _balances_sql(connection.dialect.name)
     rows = rawsql.run(connection, sql, [program_id, member_ref])
     if not rows:
         return None
-    holdings = [holding_of(program_id, row[2:]) for row in rows if row[2] is not None]
-    return rows[0][0], bytes(rows[0][1]), holdings
+    holdings = [holding_of(program_id, row[3:]) for row in rows if row[3] is not None]
+    return rows[0][0], rows[0][1], bytes(rows[0][2]), holdings
 
 
 def read_lots(
@@ -82,69 +98,142 @@ def read_lots(
 
 
 def _held_lot(row: Sequence[Any]) -> HeldLot:
-    values = dict(zip(LOTS.columns.keys(), row, strict=True))
-    for name in ("program_id", "id", "member_id", "source_id"):
-        values[name] = bytes(values[name])
+    values = dict(zip(_LOT_NAMES, row, strict=True))
+    for name in ("program_id", "id", "member_id", "source_id", "origin_lot_id"):
+        if values[name] is not None:
+            values[name] = bytes(values[name])
+    values["is_pending"], values["is_moved"] = bool(values["is_pending"]), bool(values["is_moved"])
     return HeldLot(**values)
 
 
-def show_balance(holding: Holding) -> dict[str, Any]:
-    """A balance as the contract shows it."""
-    return {
-        "points_key": holding.points_key,
-        "available": holding.available,
-        "pending": holding.pending,
-        "held": holding.held,
-        "version": holding.version,
-        "lifetime_earned": holding.lifetime_earned,
-        "expiring": [],
-    }
+def _held_hold(row: Sequence[Any]) -> HeldHold:
+    values = dict(zip(HOLDS.columns.keys(), row, strict=True))
+    for name in ("program_id", "id", "member_id", "entry_id"):
+        values[name] = bytes(values[name])
+    return HeldHold(**values)
 
 
-_SUMMARIES = {
-    "earn": {"en": "{points} points for {source}", "ko": "{source}(으)로 {points}포인트 적립"},
-    "claw_back": {
-        "en": "{points} points taken back with {source}",
-        "ko": "{source} 변경으로 {points}포인트 회수",
-    },
-    "restore": {
-        "en": "{points} points given back with {source}",
-        "ko": "{source} 변경으로 {points}포인트 복원",
-    },
-}
-_SOURCES = {
-    "order": {"en": "order {ref}", "ko": "주문 {ref}"},
-    "signup": {"en": "signing up", "ko": "가입"},
-}
+_LOT_NAMES = tuple(LOTS.columns.keys())
+
+_open_lots_of = db.Statement(
+    sa.select(*LOTS.columns).where(
+        LOTS.c.program_id == sa.bindparam("program_id"),
+        LOTS.c.member_id == sa.bindparam("member_id"),
+        LOTS.c.points_key == sa.bindparam("points_key"),
+        LOTS.c.remaining > sa.literal_column("0"),
+    )
+)
+_open_holds_of = db.Statement(
+    sa.select(*HOLDS.columns).where(
+        HOLDS.c.program_id == sa.bindparam("program_id"),
+        HOLDS.c.member_id == sa.bindparam("member_id"),
+        HOLDS.c.points_key == sa.bindparam("points_key"),
+        HOLDS.c.state == sa.literal_column("'held'"),
+    )
+)
 
 
-def show_entry(row: Any) -> dict[str, Any]:
-    """An entry as the contract shows it; `row` is a mapping of the table's columns."""
-    sources = _SOURCES[row["source_type"]]
-    return {
-        "id": ids.show_id("ent", bytes(row["id"])),
-        "seq": row["seq"],
-        "kind": row["kind"],
-        "points": row["points"],
-        "points_key": row["points_key"],
-        "from": row["from_bucket"],
-        "to": row["to_bucket"],
-        "available_after": row["available_after"],
-        "effective_at": clock.format_instant(row["effective_at"]),
-        "recorded_at": clock.format_instant(row["recorded_at"]),
-        "source": {"type": row["source_type"], "ref": row["source_ref"]},
-        "summary": {
-            locale: text.format(
-                points=f"{row['points']:,}",
-                source=sources[locale].format(ref=row["source_ref"]),
+class Stored:
+    """What a book reads when it needs it: lots and holds as stored, under the member's lock."""
+
+    def __init__(self, connection: sa.Connection, program_id: bytes) -> None:
+        self._connection = connection
+        self._program_id = program_id
+
+    def open_lots(self, member_id: bytes, points_key: str) -> list[HeldLot]:
+        """Lots of an account with points remaining."""
+        rows = _open_lots_of.rows(
+            self._connection,
+            {"program_id": self._program_id, "member_id": member_id, "points_key": points_key},
+        )
+        return [_held_lot(row) for row in rows]
+
+    def lots_by_id(self, lot_ids: Sequence[bytes]) -> list[HeldLot]:
+        """Lots by id."""
+        return _lots_where(self._connection, self._program_id, LOTS.c.id.in_(lot_ids))
+
+    def open_holds(self, member_id: bytes, points_key: str) -> list[HeldHold]:
+        """Holds of an account that have not ended."""
+        rows = _open_holds_of.rows(
+            self._connection,
+            {"program_id": self._program_id, "member_id": member_id, "points_key": points_key},
+        )
+        return [_held_hold(row) for row in rows]
+
+    def hold_parts(self, entry_id: bytes) -> list[tuple[bytes, int]]:
+        """What the entry of a hold took of which lot."""
+        return [(lot_id, held) for lot_id, _, held in self._parts(entry_id)]
+
+    def _parts(self, entry_id: bytes) -> list[tuple[bytes, int, int]]:
+        row = self._connection.execute(
+            sa.select(ENTRIES.c.lot_id, ENTRIES.c.points, ENTRIES.c.is_split).where(
+                ENTRIES.c.program_id == self._program_id, ENTRIES.c.id == entry_id
             )
-            for locale, text in _SUMMARIES[row["kind"]].items()
-        },
-        "decision_id": (
-            ids.show_id("dec", bytes(row["decision_id"])) if row["decision_id"] else None
-        ),
-        "actor": row["actor"],
-    }
+        ).one()
+        if not row.is_split:
+            return [(bytes(row.lot_id), 0, row.points)]
+        return [
+            (lot_id, remaining, held)
+            for lot_id, remaining, held, _ in read_allocations(
+                self._connection, self._program_id, entry_id
+            )
+        ]
+
+    def taken_for(self, lot_id: bytes) -> list[tuple[bytes, int]]:
+        """What was taken from other lots for this one's award, net, in the order of taking."""
+        rows = self._connection.execute(
+            sa.select(ALLOCATIONS.c.lot_id, sa.func.sum(ALLOCATIONS.c.remaining))
+            .where(ALLOCATIONS.c.program_id == self._program_id, ALLOCATIONS.c.for_lot_id == lot_id)
+            .group_by(ALLOCATIONS.c.lot_id)
+        )
+        net = {bytes(other): -int(total) for other, total in rows}
+        taken = [lot for lot in self.lots_by_id(list(net)) if net[lot.id] > 0]
+        return [(lot.id, net[lot.id]) for lot in sorted(taken, key=spending_order)]
+
+
+def read_allocations(
+    connection: sa.Connection, program_id: bytes, entry_id: bytes
+) -> list[tuple[bytes, int, int, bytes | None]]:
+    """Lot, remaining, held and the lot taken for, of a split entry, sorted by lot."""
+    rows = connection.execute(
+        sa.select(
+            ALLOCATIONS.c.lot_id,
+            ALLOCATIONS.c.remaining,
+            ALLOCATIONS.c.held,
+            ALLOCATIONS.c.for_lot_id,
+        )
+        .where(ALLOCATIONS.c.program_id == program_id, ALLOCATIONS.c.entry_id == entry_id)
+        .order_by(ALLOCATIONS.c.lot_id)
+    )
+    return [
+        (bytes(lot_id), remaining, held, None if other is None else bytes(other))
+        for lot_id, remaining, held, other in rows
+    ]
+
+
+def _lots_where(connection: sa.Connection, program_id: bytes, *where: Any) -> list[HeldLot]:
+    rows = connection.execute(
+        sa.select(*LOTS.columns).where(LOTS.c.program_id == program_id, *where)
+    )
+    return [_held_lot(row) for row in rows]
+
+
+def member_lots(connection: sa.Connection, program_id: bytes, member_id: bytes) -> list[HeldLot]:
+    """Every lot of a member, spent ones too."""
+    return _lots_where(connection, program_id, LOTS.c.member_id == member_id)
+
+
+def find_hold(connection: sa.Connection, program_id: bytes, hold_ref: str) -> HeldHold | None:
+    """A hold by its id as shown."""
+    hold_id = ids.read_id(HOLD_PREFIX, hold_ref)
+    row = (
+        connection.execute(
+            sa.select(*HOLDS.columns).where(HOLDS.c.program_id == program_id, HOLDS.c.id == hold_id)
+        ).first()
+        if hold_id
+        else None
+    )
+    return None if row is None else _held_hold(row)
 
 
 def get_lot(connection: sa.Connection, program_id: bytes, lot_id: bytes) -> HeldLot:
@@ -153,20 +242,6 @@ def get_lot(connection: sa.Connection, program_id: bytes, lot_id: bytes) -> Held
         sa.select(*LOTS.columns).where(LOTS.c.program_id == program_id, LOTS.c.id == lot_id)
     ).one()
     return _held_lot(row)
-
-
-def show_lot(lot: HeldLot) -> dict[str, Any]:
-    """A lot as the contract shows it."""
-    return {
-        "id": ids.show_id("lot", lot.id),
-        "points_key": lot.points_key,
-        "points": lot.points,
-        "remaining": lot.remaining,
-        "reversed": lot.reversed,
-        "written_off": lot.written_off,
-        "earned_at": clock.format_instant(lot.earned_at),
-        "expires_at": None if lot.expires_at is None else clock.format_instant(lot.expires_at),
-    }
 
 
 def list_entries(
@@ -207,3 +282,41 @@ def find_entry(connection: sa.Connection, program_id: bytes, entry_id: bytes) ->
         .mappings()
         .first()
     )
+
+
+def holdings_of(
+    connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
+) -> list[Holding]:
+    """The accounts of many members."""
+    rows = connection.execute(
+        sa.select(*ACCOUNTS.columns).where(
+            ACCOUNTS.c.program_id == program_id, ACCOUNTS.c.member_id.in_(member_ids)
+        )
+    )
+    return [_holding(row) for row in rows]
+
+
+def open_lots_of(
+    connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
+) -> list[HeldLot]:
+    """The lots of many members with points remaining."""
+    return _lots_where(
+        connection,
+        program_id,
+        LOTS.c.member_id.in_(member_ids),
+        LOTS.c.remaining > sa.literal_column("0"),
+    )
+
+
+def open_holds_of(
+    connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
+) -> list[HeldHold]:
+    """The holds of many members that have not ended."""
+    rows = connection.execute(
+        sa.select(*HOLDS.columns).where(
+            HOLDS.c.program_id == program_id,
+            HOLDS.c.member_id.in_(member_ids),
+            HOLDS.c.state == sa.literal_column("'held'"),
+        )
+    )
+    return [_held_hold(row) for row in rows]

@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from core.fields import Boolean, Instant, Integer, Json, Localised, Schema, Text, described
+from core.fields import Boolean, Date, Instant, Integer, Json, Localised, Schema, Text, described
 from core.paging import PageQuery
 
 
@@ -47,7 +47,12 @@ class SourceAnswer(Schema):
 class EntryAnswer(Schema):
     """One immutable movement between two buckets."""
 
-    id = described(Text, "Our id.", required=True)
+    id = described(
+        Text,
+        "Our id; null of what was due as of the time asked for and is not among what was known.",
+        required=True,
+        allow_none=True,
+    )
     seq = whole("Number within the account.")
     kind = described(Text, "Kind of movement.", required=True)
     points = whole("How many.")
@@ -102,7 +107,166 @@ class TierAnswer(Schema):
     change = described(Json, "{from, to, kind} when this request changed it.")
 
 
+class LotAnswer(Schema):
+    """Points that came together, with the terms that they came under."""
+
+    id = described(Text, "Our id.", required=True)
+    points_key = described(Text, "Kind of points.", required=True)
+    points = whole("How many there were.")
+    remaining = whole("Not gone yet, pending and held ones included.")
+    held = whole("Reserved of them for open checkouts.")
+    reversed = whole("Taken back of what was given.")
+    written_off = whole("Should have been taken back, and could not.")
+    state = described(
+        Text,
+        "Where they are.",
+        required=True,
+        one_of=("pending", "available", "used", "expired"),
+    )
+    earned_at = described(Instant, "When they were earned.", required=True)
+    available_at = described(
+        Instant, "Since or from when they can be spent.", required=True, allow_none=True
+    )
+    expires_at = described(Instant, "When they expire.", required=True, allow_none=True)
+
+
+class TouchedLotAnswer(LotAnswer):
+    """A lot that an entry changed, as it is now."""
+
+    change = whole("By how much the entry changed what remains of it.")
+    held_change = whole("By how much the entry changed what is held of it.")
+    for_lot_id = described(
+        Text, "The lot whose points were taken out of this one.", required=True, allow_none=True
+    )
+
+
+class LotsAnswer(Schema):
+    """Lots, newest first."""
+
+    data = ma.fields.List(ma.fields.Nested(LotAnswer), required=True)
+    next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
+
+
+class LotsQuery(PageQuery):
+    """Query of a member's lots."""
+
+    points_key = described(Text, "Only this kind of points.", most=64)
+    open = described(Boolean, "true: only those with points in them.", load_default=False)
+
+
+class MomentQuery(Schema):
+    """As of when, and as known when."""
+
+    as_of = described(Instant, "What had happened by then (default: known_at, or now).")
+    known_at = described(Instant, "As far as it was known then (default: now).")
+
+
+class StatementQuery(Schema):
+    """Query of a statement."""
+
+    format = described(Text, "json (default) or csv.", one_of=("json", "csv"), load_default="json")
+    points_key = described(Text, "Only this kind of points.", most=64)
+
+
+# `from` is a word of Python's own.
+StatementQuery._declared_fields["from"] = described(
+    Instant, "Entries recorded from then on (default: all)."
+)
+StatementQuery._declared_fields["until"] = described(
+    Instant, "Entries recorded before then (default: now, with what is due)."
+)
+
+
+class StatementAccount(Schema):
+    """One kind of points of a statement."""
+
+    points_key = described(Text, "Kind of points.", required=True)
+    opening = described(Json, "{available, pending, held} before the period.", required=True)
+    entries = ma.fields.List(
+        described(Json, "An entry with pending_after and held_after; id null: due, not written."),
+        required=True,
+    )
+    closing = described(Json, "{available, pending, held} after the period.", required=True)
+
+
+class StatementAnswer(Schema):
+    """A statement of a member."""
+
+    member_ref = described(Text, "Whose.", required=True)
+    until = described(Instant, "End of the period, not included.", required=True)
+    accounts = ma.fields.List(ma.fields.Nested(StatementAccount), required=True)
+
+
+# `from` is a word of Python's own.
+StatementAnswer._declared_fields["from"] = described(
+    Instant, "Begin of the period; null: from the first entry.", required=True, allow_none=True
+)
+
+
+class ProofQuery(Schema):
+    """Query of the ledger's proof."""
+
+
+ProofQuery._declared_fields["from"] = described(Date, "First day of `daily`.")
+ProofQuery._declared_fields["until"] = described(
+    Date, "Last day of `daily`; 31 days at most, by default the last 31 with entries."
+)
+
+
+class SumsAnswer(Schema):
+    """What one kind of points adds up to in the whole program."""
+
+    points_key = described(Text, "Kind of points.", required=True)
+    available = whole("With members, to be spent.")
+    pending = whole("With members, not yet available.")
+    held = whole("With members, reserved.")
+    issued = whole("Earned in all: left the program's bucket.")
+    spent = whole("Spent, less what came back.")
+    expired = whole("Expired.")
+    clawed_back = whole("Taken back, less what was restored.")
+    adjusted = whole("Taken by hand, less what was given.")
+    transferred = whole("Left members, less what arrived: 0 when both sides are there.")
+
+
+class DayAnswer(Schema):
+    """What was recorded on one day of the program."""
+
+    day = described(Date, "The day in the program's time zone.", required=True)
+    entries = whole("How many.")
+    root = described(Text, "Merkle root of their hashes, hexadecimal.", required=True)
+
+
+class ProofAnswer(Schema):
+    """What the ledger comes to, and what pins every entry of it."""
+
+    at = described(Instant, "The program's clock.", required=True)
+    sums = ma.fields.List(ma.fields.Nested(SumsAnswer), required=True)
+    counts = described(Json, "{accounts, entries, allocations, lots, holds}.", required=True)
+    chain_heads = described(
+        Json, "{count, root}: Merkle root over every account's head.", required=True
+    )
+    daily = ma.fields.List(ma.fields.Nested(DayAnswer), required=True)
+
+
+class HeadAnswer(Schema):
+    """The last entry's hash of one account."""
+
+    member_id = described(Text, "Whose account.", required=True)
+    points_key = described(Text, "Kind of points.", required=True)
+    version = whole("Number of the last entry.")
+    head = described(Text, "Its hash, hexadecimal.", required=True)
+
+
+class HeadsAnswer(Schema):
+    """Heads of chains, in the order of the leaves of their root."""
+
+    data = ma.fields.List(ma.fields.Nested(HeadAnswer), required=True)
+    next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
+
+
 class EntriesQuery(PageQuery):
     """Query of a member's entries."""
 
     points_key = described(Text, "Only this kind of points.", most=64)
+    as_of = described(Instant, "What had happened by then (default: known_at).")
+    known_at = described(Instant, "As far as it was known then (default: now).")

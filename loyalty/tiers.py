@@ -19,14 +19,64 @@ from loyalty.models import MemberTier
 from programs.compiled import FACTOR_ONE, Compiled, Ladder, Level
 
 TIERS: sa.Table = MemberTier.__table__  # type: ignore[assignment]
+#: The derived half of the table: keeping a level leaves what is assured as it is.
+_KEPT = sa.Table(
+    TIERS.name,
+    sa.MetaData(),
+    *(
+        sa.Column(name, TIERS.c[name].type, primary_key=TIERS.c[name].primary_key)
+        for name in ("program_id", "member_id", "level_key", "since")
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The level a member stands on, and since when."""
+    """The level a member stands on, and since when; `until` when it is assured until then."""
 
     level: Level | None
     since: int
+    until: int | None = None
+    is_assured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assured:
+    """At least this level, from one instant until another (None: for good)."""
+
+    level: Level
+    since: int
+    until: int | None
+
+    def holds(self, at: int) -> bool:
+        """Whether it is assured at an instant."""
+        return self.since <= at and (self.until is None or at < self.until)
+
+
+def assured(ladder: Ladder, kept: tuple[str, int, int | None] | None) -> Assured | None:
+    """What is assured, if the ladder still has its level."""
+    level = None if kept is None else ladder.find(kept[0])
+    return None if kept is None or level is None else Assured(level, kept[1], kept[2])
+
+
+def at_least(standing: Standing, floor: Assured | None, *, at: int) -> Standing:
+    """Where a member stands who reached `standing` and is assured `floor`."""
+    if floor is None or not floor.holds(at):
+        return standing
+    if standing.level is not None and standing.level.rank > floor.level.rank:
+        return standing
+    return Standing(floor.level, floor.since, floor.until, is_assured=True)
+
+
+def better(one: Assured | None, other: Assured | None, *, at: int) -> Assured | None:
+    """Of what is assured twice: the higher level, of equal ones the one that lasts longer."""
+    found = [each for each in (one, other) if each is not None and each.holds(at)]
+    if not found:
+        return one or other
+    return max(
+        found,
+        key=lambda each: (each.level.rank, each.until is None, each.until or 0),
+    )
 
 
 def reached(ladder: Ladder, value: int) -> Level | None:
@@ -50,16 +100,18 @@ def assess(ladder: Ladder, held: Level | None, value: int) -> Level | None:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one standing order adds to the metrics, in order of time."""
+    """What one standing order adds to the metrics, in order of time; an adjustment that counts
+    is no order."""
 
     at: int
     spend: int
     points: int
+    count: int = 1
 
     def value(self, metric: str) -> int:
         """The contribution to one metric."""
         if metric == "orders":
-            return 1
+            return self.count
         return self.spend if metric == "spend" else self.points
 
 
@@ -122,6 +174,9 @@ def factor(
     if program.tier_multiplier_at == "order_time" or contribution <= 0:
         return _single(held)
     after = assess(ladder, held, metric_before + contribution)
+    if held is not None and (after is None or after.rank < held.rank):
+        # An assured level may be more than the metric comes to; an order never lowers it.
+        after = held
     if program.tier_multiplier_at == "new_tier" or _key(after) == _key(held):
         return _single(after)
     weighted, done, level = 0, 0, held
@@ -156,7 +211,7 @@ def _single(level: Level | None) -> TierFactor:
 def keep(writes: Writes, program_id: bytes, member_id: bytes, standing: Standing) -> None:
     """Remember the level a member stands on."""
     writes.replace(
-        TIERS,
+        _KEPT,
         {
             "program_id": program_id,
             "member_id": member_id,
@@ -164,6 +219,45 @@ def keep(writes: Writes, program_id: bytes, member_id: bytes, standing: Standing
             "since": standing.since,
         },
     )
+
+
+def assure(
+    connection: sa.Connection,
+    program_id: bytes,
+    promises: Mapping[bytes, Assured],
+) -> None:
+    """Remember what members are assured; what was assured before is replaced."""
+    columns, wanted = TIERS.c, list(promises)
+    if not wanted:
+        return
+    known = {
+        bytes(row[0])
+        for row in connection.execute(
+            sa.select(columns.member_id).where(
+                columns.program_id == program_id, columns.member_id.in_(wanted)
+            )
+        )
+    }
+    rows = [
+        {
+            "program_id": program_id,
+            "member_id": member_id,
+            "assured_key": one.level.key,
+            "assured_since": one.since,
+            "assured_until": one.until,
+        }
+        for member_id, one in promises.items()
+    ]
+    new = [row | {"level_key": None, "since": 0} for row in rows if row["member_id"] not in known]
+    if new:
+        connection.execute(sa.insert(TIERS), new)
+    for row in rows:
+        if row["member_id"] in known:
+            connection.execute(
+                sa.update(TIERS)
+                .where(columns.program_id == program_id, columns.member_id == row["member_id"])
+                .values({name: row[name] for name in row if name.startswith("assured_")})
+            )
 
 
 def show(
@@ -177,9 +271,9 @@ def show(
         "key": _key(level),
         "name": None if level is None else (level.name or {program.locales[0]: level.key}),
         "since": None if level is None else clock.format_instant(standing.since),
-        "until": None,
+        "until": None if standing.until is None else clock.format_instant(standing.until),
         "grace_until": None,
-        "at_risk": level is not None and not ladder.is_kept_by_time and value < level.retain_at,
+        "at_risk": _is_at_risk(ladder, standing, value),
         "progress": [],
     }
     if ladder.levels:
@@ -200,12 +294,23 @@ def show(
     return body
 
 
+def _is_at_risk(ladder: Ladder, standing: Standing, value: int) -> bool:
+    """Whether the level would not be kept as things are."""
+    level = standing.level
+    if level is None:
+        return False
+    if standing.is_assured:
+        return standing.until is not None and value < level.enter_at
+    return not ladder.is_kept_by_time and value < level.retain_at
+
+
 def entitlements(standing: Standing) -> list[dict[str, Any]]:
     """What the level entitles its members to."""
     if standing.level is None:
         return []
+    until = None if standing.until is None else clock.format_instant(standing.until)
     return [
-        {"perk": key, "name": name, "until": None, "source": f"tier:{standing.level.key}"}
+        {"perk": key, "name": name, "until": until, "source": f"tier:{standing.level.key}"}
         for key, name in standing.level.perks
     ]
 

@@ -6,6 +6,8 @@ Errors block saving and publishing; warnings tell of what is allowed but probabl
 import itertools
 import math
 import zoneinfo
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from core.errors import FieldError
@@ -14,6 +16,9 @@ from rules import conditions
 
 #: Exclusive groups are decided exactly, by trying every combination; this bounds the work.
 COMBINATIONS_MAX = 256
+
+#: What a member does that can restart the term of `inactivity`.
+INACTIVITY_ENDS = ("order", "redemption")
 
 _NEEDS = {
     "points_per_amount": ("points", "per_minor"),
@@ -80,19 +85,56 @@ def _check_points(found: _Findings, kinds: list[dict[str, Any]]) -> None:
     for index, kind in enumerate(kinds):
         at = f"/points/{index}"
         _check_terms(found, kind, at)
-        if kind.get("return_policy", "within_balance") != "within_balance":
-            found.missing(f"{at}/return_policy", f"the return policy {kind['return_policy']}")
         if kind.get("state") == "paused":
             found.missing(f"{at}/state", "pausing a kind of points")
 
 
 def _check_terms(found: _Findings, item: dict[str, Any], at: str) -> None:
-    pending = (item.get("pending") or {}).get("policy", "immediate")
-    if pending != "immediate":
-        found.missing(f"{at}/pending/policy", f"pending {pending}")
-    expiry = (item.get("expiry") or {}).get("policy", "never")
-    if expiry != "never":
-        found.missing(f"{at}/expiry/policy", f"expiry {expiry}")
+    pending, expiry = item.get("pending") or {}, item.get("expiry") or {}
+    needs = {"after": ("duration",)}
+    _check_policy(found, pending, needs, may=(), at=f"{at}/pending", default="immediate")
+    needs = {"after": ("duration",), "inactivity": ("duration",), "fixed_dates": ("dates",)}
+    may = {"after": ("round_up_to",), "inactivity": ("activities",)}
+    policy = expiry.get("policy", "never")
+    allowed = (*may.get(policy, ()), *(() if policy == "never" else ("notify",)))
+    _check_policy(found, expiry, needs, may=allowed, at=f"{at}/expiry", default="never")
+    for index, text in enumerate(expiry.get("dates") or ()):
+        if not _is_day_of_year(text):
+            found.error(f"{at}/expiry/dates/{index}", "is no day of a year, such as 12-31")
+    for index, name in enumerate(expiry.get("activities") or ()):
+        if name not in INACTIVITY_ENDS:
+            found.error(
+                f"{at}/expiry/activities/{index}", f"must be one of {', '.join(INACTIVITY_ENDS)}"
+            )
+
+
+def _check_policy(
+    found: _Findings,
+    item: dict[str, Any],
+    needs: Mapping[str, tuple[str, ...]],
+    *,
+    may: tuple[str, ...],
+    at: str,
+    default: str,
+) -> None:
+    """A policy has the settings it needs, and none that it would ignore."""
+    policy = item.get("policy", default)
+    needed = needs.get(policy, ())
+    for name in needed:
+        if not item.get(name):
+            found.error(f"{at}/{name}", f"is required by {policy}", "required")
+    for name in item.keys() - {"policy", *needed, *may}:
+        if not item[name]:
+            continue
+        found.error(f"{at}/{name}", f"means nothing with the policy {policy}", "unknown_field")
+
+
+def _is_day_of_year(text: str) -> bool:
+    try:
+        date(2028, int(text[:2]), int(text[3:]))
+    except ValueError:
+        return False
+    return True
 
 
 def _check_earning(found: _Findings, earning: dict[str, Any], kinds: set[str]) -> None:

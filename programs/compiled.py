@@ -9,14 +9,17 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from core import clock
-from programs import triggers
+from programs import terms, triggers
 from programs.checking import threshold
+from programs.terms import Terms
 from rules import conditions
 from rules.conditions import Condition
 from rules.effects import AddPoints, Effect, MultiplyPoints, PointsPerAmount, PointsPerUnit
 from rules.facts import Catalogue
 
 FACTOR_ONE = 10_000
+
+ReturnPolicy = Literal["within_balance", "only_pending", "unlimited", "deduct_from_refund"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Rule:
     group: str | None
     on_refund: Literal["recheck", "keep", "prorate"]
     effect: Effect
+    terms: Terms
 
     @property
     def is_kept_on_refund(self) -> bool:
@@ -79,12 +83,22 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True)
 class PointsKind:
-    """A kind of points; `minor` per `points` is what they are worth."""
+    """A kind of points; `minor` per `points` is what they are worth.
+
+    `notices` are how long before they expire the member is told, the earliest first.
+    """
 
     key: str
     name: dict[str, str]
     points: int
     minor: int
+    terms: Terms
+    notices: tuple[clock.Duration, ...]
+    return_policy: ReturnPolicy
+
+    def value_minor(self, points: int) -> int:
+        """What points are worth in whole minor units."""
+        return points * self.minor // self.points
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,7 @@ class Compiled:
     locales: tuple[str, ...]
     prices_include_tax: bool
     auto_enrol: bool
+    tombstone_for: clock.Duration
     points: tuple[PointsKind, ...]
     basis: Basis
     rounding: Literal["floor", "half_up", "ceil"]
@@ -115,11 +130,11 @@ class Compiled:
 def compile_document(program_id: bytes, version: int, document: dict[str, Any]) -> Compiled:
     """Compile a checked document."""
     earning = document.get("earning") or {}
-    default_key = document["points"][0]["key"]
+    kinds = tuple(_kind(kind) for kind in document["points"])
     rules: dict[str, list[Rule]] = {}
     for item in earning.get("rules") or []:
         trigger = item.get("trigger", "order")
-        rules.setdefault(trigger, []).append(_rule(item, trigger, default_key))
+        rules.setdefault(trigger, []).append(_rule(item, trigger, kinds))
     ordered = {
         trigger: tuple(sorted(items, key=lambda rule: (rule.priority, rule.key)))
         for trigger, items in rules.items()
@@ -139,7 +154,10 @@ def compile_document(program_id: bytes, version: int, document: dict[str, Any]) 
         locales=tuple(document.get("locales") or ["en"]),
         prices_include_tax=document.get("prices_include_tax", True),
         auto_enrol=(document.get("members") or {}).get("auto_enrol", False),
-        points=tuple(_kind(kind) for kind in document["points"]),
+        tombstone_for=clock.parse_duration(
+            (document.get("members") or {}).get("tombstone_for", "P36M")
+        ),
+        points=kinds,
         basis=_basis(earning.get("basis") or {}),
         rounding=earning.get("rounding", "floor"),
         tier_multiplier_at=earning.get("tier_multiplier_at", "order_time"),
@@ -156,6 +174,18 @@ def _kind(kind: dict[str, Any]) -> PointsKind:
         name=kind.get("name") or {"en": kind["key"]},
         points=value["points"],
         minor=value["minor"],
+        terms=terms.of_document(kind),
+        notices=_notices(kind),
+        return_policy=kind.get("return_policy", "within_balance"),
+    )
+
+
+def _notices(kind: dict[str, Any]) -> tuple[clock.Duration, ...]:
+    durations = (
+        clock.parse_duration(text) for text in (kind.get("expiry") or {}).get("notify", ())
+    )
+    return tuple(
+        sorted(durations, key=lambda one: (one.months, one.days, one.seconds), reverse=True)
     )
 
 
@@ -170,10 +200,12 @@ def _basis(basis: dict[str, Any]) -> Basis:
     )
 
 
-def _rule(item: dict[str, Any], trigger: str, default_key: str) -> Rule:
+def _rule(item: dict[str, Any], trigger: str, kinds: tuple[PointsKind, ...]) -> Rule:
     facts = triggers.find_facts(trigger)
     assert facts is not None, f"trigger {trigger} passed the check without facts"
     stacking = item.get("stacking") or {}
+    effect = _effect(item["effect"], triggers.find_line_facts(trigger), kinds[0].key)
+    kind = next(kind for kind in kinds if kind.key == effect.points_key)
     return Rule(
         key=item["key"],
         name=item.get("name") or {},
@@ -182,7 +214,8 @@ def _rule(item: dict[str, Any], trigger: str, default_key: str) -> Rule:
         priority=item.get("priority", 0),
         group=stacking.get("group") if stacking.get("mode") == "exclusive" else None,
         on_refund=item.get("on_refund", "recheck"),
-        effect=_effect(item["effect"], triggers.find_line_facts(trigger), default_key),
+        effect=effect,
+        terms=terms.of_document(item["effect"], kind.terms),
     )
 
 

@@ -7,7 +7,8 @@ from core import db
 
 
 class Program(db.Base):
-    """A tenant. `clock_at` is a test program's own clock; without one, real time runs."""
+    """A tenant. `clock_at` is a test program's own clock; without one, real time runs. It is
+    moved to `clock_target` through everything that falls due on the way."""
 
     __tablename__ = "programs"
 
@@ -15,6 +16,7 @@ class Program(db.Base):
     name: Mapped[str] = mapped_column(sa.Text)
     mode: Mapped[str] = mapped_column(sa.Text)
     clock_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    clock_target: Mapped[int | None] = mapped_column(sa.BigInteger)
     live_version: Mapped[int] = mapped_column(sa.Integer)
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
 
@@ -55,6 +57,15 @@ class Decision(db.Base):
     """
 
     __tablename__ = "decisions"
+    __table_args__ = (
+        sa.Index(
+            "ix_decisions_member",
+            "program_id",
+            "member_id",
+            postgresql_where=sa.text("member_id IS NOT NULL"),
+            sqlite_where=sa.text("member_id IS NOT NULL"),
+        ),
+    )
 
     program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
     id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)

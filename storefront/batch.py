@@ -13,13 +13,12 @@ import sqlalchemy as sa
 from core import db, ids
 from core.errors import Problem, not_found
 from loyalty import reading
-from loyalty.ledger import Book
 from members import members
 from members.members import Known
 from orders import figures
 from programs import versions
 from storefront import orders, reads, standing
-from storefront.plan import Plan
+from storefront.plan import begin
 from storefront.telling import Telling, check_times, item_of
 
 _PART = 100
@@ -152,12 +151,14 @@ def _unit(
     if reads[0].live_version != live.version:
         versions.expect(connection, program_id, reads[0].live_version)
         raise db.Restart
-    plan = Plan(program_id, live, now, actor, Book(program_id))
+    plan = begin(connection, live, now=now, actor=actor)
     for read in reads:
         plan.book.load(read.holdings)
     stored_ids = [read.stored.id for read in reads if read.stored and read.stored.decision_id]
     if stored_ids:
         plan.book.load((), reading.read_lots(connection, program_id, stored_ids))
+    for member_id in {one.member.id for one in tellings.values() if one.member is not None}:
+        plan.settle(member_id)
     results: dict[int, dict[str, Any]] = {}
     waiting: set[bytes] = set()
     for (index, telling), read in zip(tellings.items(), reads, strict=True):
@@ -172,8 +173,7 @@ def _unit(
             continue
         answer, status = orders.decide_and_plan(connection, plan, telling, read)
         results[index] = {"order_ref": telling.order_ref, "status": status, **answer}
-    plan.book.write(plan.writes)
-    plan.writes.run(connection)
+    plan.write(connection)
     return results
 
 

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from core import clock
 from core.writing import Writes
 from loyalty import tiers
-from loyalty.ledger import Book
+from loyalty.ledger import due
+from loyalty.ledger.book import Book
+from loyalty.reading import Stored
 from loyalty.tiers import Contribution
 from programs.compiled import Compiled
 from storefront import standing
@@ -23,7 +25,6 @@ from storefront.standing import Item, Sums
 class Plan:
     """Everything one unit will write, and what later orders of the unit must know of it."""
 
-    program_id: bytes
     live: Compiled
     now: clock.Instant
     actor: str | None
@@ -36,7 +37,21 @@ class Plan:
     first_refs: dict[bytes, str | None] = field(default_factory=dict)
     levels: dict[bytes, tiers.Standing] = field(default_factory=dict)
     #: Contributions as stored, read once a member: the unit writes nothing before its end.
-    _stored: dict[bytes, list[tuple[str, int, int, int]]] = field(default_factory=dict)
+    _stored: dict[bytes, list[tuple[str, Contribution]]] = field(default_factory=dict)
+
+    @property
+    def program_id(self) -> bytes:
+        """Whose plan it is."""
+        return self.live.program_id
+
+    def settle(self, member_id: bytes) -> None:
+        """Let what fell due of a member's accounts happen, at its own instants."""
+        due.settle(self.book, member_id, self.now)
+
+    def write(self, connection: sa.Connection) -> None:
+        """Write everything that was planned."""
+        self.book.write(self.writes, now=self.now)
+        self.writes.run(connection)
 
     def record(
         self,
@@ -59,7 +74,7 @@ class Plan:
                 continue
             for one, sign in ((old, -1), (new, 1)):
                 if one is not None:
-                    _add(sums, one, sign, item)
+                    sums.add(one, sign, item)
 
     def first_ref(self, member_id: bytes, read: str | None) -> str | None:
         """Which order of the member holds the first-purchase claim."""
@@ -75,11 +90,7 @@ class Plan:
             stored = self._stored[member_id] = standing.read_contributions(
                 connection, self.program_id, member_id
             )
-        found = [
-            Contribution(at, spend, points)
-            for ref, at, spend, points in stored
-            if ref not in changed and ref != without
-        ]
+        found = [one for ref, one in stored if ref not in changed and ref != without]
         found += _new(changed.items(), without)
         return sorted(found, key=lambda one: one.at)
 
@@ -91,23 +102,8 @@ def _new(
     return [new for ref, (_, new) in changed if new is not None and ref != without]
 
 
-def _add(sums: Sums, one: Contribution, sign: int, item: Item) -> None:
-    if one.at > item.now_from:
-        sums.now_count += sign
-        sums.now_spend += sign * one.spend
-        sums.now_points += sign * one.points
-    if one.at > item.at:
-        sums.later_count += sign
-        sums.later_spend += sign * one.spend
-        sums.later_points += sign * one.points
-        return
-    sums.count += sign
-    sums.spend += sign * one.spend
-    if one.at > item.year_from:
-        sums.year_spend += sign * one.spend
-    if one.at > item.window_from:
-        sums.window_count += sign
-        sums.window_spend += sign * one.spend
-        sums.window_points += sign * one.points
-    if sign > 0:
-        sums.last_at = max(sums.last_at or one.at, one.at)
+def begin(
+    connection: sa.Connection, live: Compiled, *, now: clock.Instant, actor: str | None = None
+) -> Plan:
+    """An empty plan, whose book reads what it needs on this connection."""
+    return Plan(live, now, actor, Book(live, Stored(connection, live.program_id)))

@@ -5,17 +5,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db
+from core import db
 from core.errors import FieldError, invalid
-from loyalty.earning import Earning
-from loyalty.ledger import Book
 from loyalty.tiers import Contribution
 from members import members
 from members.members import Known
 from orders import figures
 from programs import versions
 from storefront import answers, decide, levels, orders, standing
-from storefront.plan import Plan
+from storefront.plan import Plan, begin
 from storefront.telling import Telling, item_of
 
 #: No stored order can have this reference: it is not printable.
@@ -46,8 +44,10 @@ def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]
     telling = Telling(_NO_ORDER, cart, member=member or _NOBODY)
     telling.item = item_of(telling, live, now)
     [read] = standing.read(connection, program_id, [telling.item])
-    plan = Plan(program_id, live, now, None, Book(program_id))
+    plan = begin(connection, live, now=now)
     plan.book.load(read.holdings)
+    if member is not None:
+        plan.settle(member.id)
     pinned = orders.pinned_of(connection, plan, telling, read)
     order = decide.figure(live, cart)
     decided = decide.decide_order(
@@ -63,7 +63,7 @@ def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]
         own = Contribution(at, decided.spend_minor, decided.qualifying_points)
         tier = _tier_after(plan, telling, read, own)
     return {
-        "earned": _earned(decided.earning, at),
+        "earned": answers.awards(plan, "order", decided, earned_at=at),
         "tier": tier,
         "pay_with_points": None,
         "rewards": [],
@@ -73,10 +73,6 @@ def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]
         ],
         "missing": [],
     }
-
-
-def _earned(earning: Earning, at: int) -> list[dict[str, Any]]:
-    return answers.awards(earning, available_at=clock.Instant(at), decision_id=None)
 
 
 def _tier_after(plan: Plan, telling: Telling, read: Any, own: Contribution) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import rawsql
+from core import jsontext, rawsql
 from loyalty import reading
-from loyalty.ledger import Holding
+from loyalty.ledger.rows import Holding
+from loyalty.tiers import Contribution
 
 
 @dataclass(slots=True)
@@ -47,8 +48,17 @@ class StoredOrder:
     decision_id: bytes | None
     created_at: int
     updated_at: int
+    points_returned: int
     version: int | None
     facts: str | None
+
+    @property
+    def was_first(self) -> bool:
+        """Whether it was decided as the first purchase; the claim itself may be another order's
+        since its member was merged with one who had bought before."""
+        if self.facts is None:
+            return self.is_first
+        return bool(jsontext.parse(self.facts)["order"].get("order.is_first", self.is_first))
 
 
 @dataclass(slots=True)
@@ -68,6 +78,28 @@ class Sums:
     later_spend: int = 0
     later_points: int = 0
     last_at: int | None = None
+
+    def add(self, one: Contribution, sign: int, item: Item) -> None:
+        """Add a contribution, or take it away."""
+        if one.at > item.now_from:
+            self.now_count += sign * one.count
+            self.now_spend += sign * one.spend
+            self.now_points += sign * one.points
+        if one.at > item.at:
+            self.later_count += sign * one.count
+            self.later_spend += sign * one.spend
+            self.later_points += sign * one.points
+            return
+        self.count += sign * one.count
+        self.spend += sign * one.spend
+        if one.at > item.year_from:
+            self.year_spend += sign * one.spend
+        if one.at > item.window_from:
+            self.window_count += sign * one.count
+            self.window_spend += sign * one.spend
+            self.window_points += sign * one.points
+        if sign > 0 and one.count:
+            self.last_at = max(self.last_at or one.at, one.at)
 
     def metric(self, name: str) -> int:
         """The tier metric in the window as of the instant."""
@@ -101,6 +133,10 @@ class Read:
     first_ref: str | None
     level_key: str | None
     level_since: int | None
+    #: Level, since and until: what the member brought along when moving in.
+    assured: tuple[str, int, int | None] | None = None
+    #: Whether refunds of the order were told; before the order itself they are parked.
+    has_refunds: bool = False
     holdings: list[Holding] = field(default_factory=list)
 
 
@@ -127,13 +163,13 @@ _SUMS = """
 _ORDER = """
     o.id, o.member_id, o.revision, o.placed_at, o.snapshot, o.net_minor, o.refunded_minor,
     o.spend_minor, o.qualifying_points, o.stands, o.is_first, o.is_history, o.decision_id,
-    o.created_at, o.updated_at, d.version, d.facts
+    o.created_at, o.updated_at, o.points_returned, d.version, d.facts
 """
 
 
 _ACCOUNT = (
     "a.member_id, a.points_key, a.available, a.pending, a.held, a.lifetime_earned, a.version,"
-    " a.head"
+    " a.head, a.due_at, a.has_inactivity, a.has_counted"
 )
 
 
@@ -187,7 +223,10 @@ SELECT i.k, {_ACCOUNT},
     (SELECT f.order_ref FROM orders f
      WHERE f.program_id = {program} AND f.member_id = i.member_id AND f.is_first),
     s.{columns.replace(", ", ", s.")},
-    {_ORDER}
+    {_ORDER},
+    (SELECT 1 FROM order_refunds r
+     WHERE r.program_id = {program} AND r.order_ref = i.order_ref LIMIT 1),
+    t.assured_key, t.assured_since, t.assured_until
 FROM i {summed} JOIN programs p ON p.program_id = {program}
 {" ".join(joins)}
 ORDER BY i.k, a.points_key
@@ -218,16 +257,33 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
             continue
         one = found.get(row[0])
         if one is None:
-            one = found[row[0]] = _read(row[9:])
+            one = found[row[0]] = _read(row[12:])
         if row[1] is not None:
-            one.holdings.append(reading.holding_of(program_id, row[1:9]))
+            one.holdings.append(reading.holding_of(program_id, row[1:12]))
+    for item, one in zip(items, found.values(), strict=True):
+        if any(holding.has_counted for holding in one.holdings):
+            for contribution in _counted(connection, program_id, item):
+                one.sums.add(contribution, 1, item)
     return list(found.values())
+
+
+def _counted(connection: sa.Connection, program_id: bytes, item: Item) -> list[Contribution]:
+    """What adjustments of a member count for tiers."""
+    mark = rawsql.mark(connection.dialect.name)
+    rows = rawsql.run(
+        connection,
+        "SELECT effective_at, points FROM adjustments"
+        f" WHERE program_id = {mark}1 AND tier_member_id = {mark}2",
+        [program_id, item.member_id],
+    )
+    return [Contribution(at, 0, points, count=0) for at, points in rows]
 
 
 def _read(row: Sequence[Any]) -> Read:
     stored = None
+    assured_key, assured_since, assured_until = row[-3:]
     if row[18] is not None:
-        order = list(row[18:])
+        order = list(row[18:-4])
         order[0] = bytes(order[0])
         order[1] = None if order[1] is None else bytes(order[1])
         order[9], order[10], order[11] = bool(order[9]), bool(order[10]), bool(order[11])
@@ -241,14 +297,16 @@ def _read(row: Sequence[Any]) -> Read:
         first_ref=row[4],
         sums=Sums(*row[5:18]),
         stored=stored,
+        has_refunds=bool(row[-4]),
+        assured=None if assured_key is None else (assured_key, assured_since, assured_until),
     )
 
 
 def read_contributions(
     connection: sa.Connection, program_id: bytes, member_id: bytes
-) -> list[tuple[str, int, int, int]]:
-    """(order_ref, placed_at, spend, qualifying points) of the member's orders that stand, in the
-    order of time and, at one instant, of arrival."""
+) -> list[tuple[str, Contribution]]:
+    """What the member's orders that stand contribute, each with its reference, in the order of
+    time and, at one instant, of arrival; then what adjustments do."""
     mark = rawsql.mark(connection.dialect.name)
     rows = rawsql.run(
         connection,
@@ -257,4 +315,6 @@ def read_contributions(
         " ORDER BY placed_at, created_at, id",
         [program_id, member_id],
     )
-    return [tuple(row) for row in rows]
+    found = [(ref, Contribution(at, spend, points)) for ref, at, spend, points in rows]
+    nobody = Item(member_id, "", 0, 0, 0, 0)
+    return found + [("", one) for one in _counted(connection, program_id, nobody)]

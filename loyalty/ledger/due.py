@@ -1,0 +1,112 @@
+"""What falls due by time: pending points become available, holds run out, points expire.
+
+Each at its own instant, and at one instant in this order (SEMANTICS C24). A reader applies it in
+memory, whoever holds the member's lock writes it; both see the same, whenever a worker runs.
+"""
+
+from core import clock, ids
+from loyalty.ledger import awards, holds
+from loyalty.ledger.book import Book
+from loyalty.ledger.entries import Cause, Change
+from loyalty.ledger.rows import HeldLot, Holding
+
+
+def settle(book: Book, member_id: bytes, now: int) -> None:
+    """Write what fell due of a member's accounts, at its own instant, recorded now."""
+    for holding in book.holdings(member_id):
+        if holding.due_at is not None and holding.due_at <= now:
+            _settle(book, holding, now)
+
+
+def next_due(book: Book, holding: Holding) -> int | None:
+    """When something of the account falls due next, exactly."""
+    dates = [lot.next_due() for lot in book.open_lots(holding.member_id, holding.points_key)] + [
+        hold.expires_at for hold in book.open_holds(holding.member_id, holding.points_key)
+    ]
+    return min((one for one in dates if one is not None), default=None)
+
+
+def _settle(book: Book, holding: Holding, now: int) -> None:
+    while True:
+        due_at = next_due(book, holding)
+        if due_at is None or due_at > now:
+            break
+        _activate_due(book, holding, at=due_at, now=now)
+        _time_out_due(book, holding, at=due_at, now=now)
+        expire_due(book, holding, at=due_at, now=now)
+        _notify_due(book, holding, at=due_at, now=now)
+    if holding.due_at != due_at:
+        holding.due_at, holding.is_changed = due_at, True
+
+
+def _cause(kind: str, ref: str, *, at: int, now: int) -> Cause:
+    return Cause(kind, ref, None, None, at, now)
+
+
+def _activate_due(book: Book, holding: Holding, *, at: int, now: int) -> None:
+    for lot in book.open_lots(holding.member_id, holding.points_key):
+        if lot.is_pending and lot.available_at is not None and lot.available_at <= at:
+            activate(book, lot, at=max(lot.available_at, lot.credited_at or 0), now=now)
+
+
+def activate(book: Book, lot: HeldLot, *, at: int, now: int) -> None:
+    """Make a pending lot available; from now on its term runs, and a deficit takes of it."""
+    holding = book.holding(lot.member_id, lot.points_key)
+    lot.is_pending, lot.available_at = False, at
+    if lot.expires_at is None:
+        awards.date(book, lot, since=at)
+    book.touch(lot)
+    if not lot.remaining:
+        return
+    absorbed = book.absorbed(holding, lot.remaining)
+    book.post(
+        "activate",
+        ("pending", "available"),
+        lot.remaining,
+        holding=holding,
+        changes=[Change(lot, -absorbed)],
+        cause=_cause("lot", ids.show_id("lot", lot.id), at=at, now=now),
+        lot=lot,
+    )
+
+
+def _time_out_due(book: Book, holding: Holding, *, at: int, now: int) -> None:
+    for hold in book.open_holds(holding.member_id, holding.points_key):
+        if hold.expires_at is not None and hold.expires_at <= at:
+            holds.end(book, hold, "expired", at=hold.expires_at, now=now, actor=None)
+
+
+def expire_due(book: Book, holding: Holding, *, at: int, now: int) -> None:
+    """Expire what is free of lots whose date has come; one entry for all that end together."""
+    ended: dict[int, list[HeldLot]] = {}
+    for lot in book.open_lots(holding.member_id, holding.points_key):
+        if lot.expires_at is not None and lot.expires_at <= at and lot.free:
+            # What came back to a lot after its date expires at once, not before it came.
+            when = max(lot.expires_at, lot.credited_at or lot.expires_at)
+            ended.setdefault(when, []).append(lot)
+    for when, lots in sorted(ended.items()):
+        changes = [Change(lot, -lot.free) for lot in lots]
+        for lot in lots:
+            lot.expired += lot.free
+        book.post(
+            "expire",
+            ("available", "expired"),
+            sum(lot.free for lot in lots),
+            holding=holding,
+            changes=changes,
+            cause=_cause("expiry", clock.format_instant(when), at=when, now=now),
+        )
+
+
+def _notify_due(book: Book, holding: Holding, *, at: int, now: int) -> None:
+    """Tell the member once of all that expires together, and only the latest of what is late."""
+    told: dict[int, int] = {}
+    for lot in book.open_lots(holding.member_id, holding.points_key):
+        if lot.notice_at is not None and lot.notice_at <= at and not lot.is_pending:
+            lot.notice_at = awards.next_notice(book, lot, after=now)
+            book.touch(lot)
+            if lot.expires_at is not None and lot.expires_at > now:
+                told[lot.expires_at] = told.get(lot.expires_at, 0) + lot.free
+    for expires_at, points in sorted(told.items()):
+        if points:
+            book.notify(holding, points=points, expires_at=expires_at)

@@ -1,0 +1,156 @@
+"""What falls due by time, for every member of a program: written by the worker in batches.
+
+Balances are true when read without any of this; here the entries are written that say so, each
+effective at its own instant and recorded when it is written. Members who are being served at this
+moment are passed over: whoever holds their lock settles them.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import clock, db
+from loyalty import reading
+from loyalty.ledger.rows import HOLDS, LOTS
+from members.members import MEMBERS
+from programs import versions
+from programs.models import Program
+from storefront.plan import Plan, begin
+
+#: Members settled in one unit of work.
+BATCH = 100
+
+
+def settle_due(program_id: bytes, *, limit: int = BATCH) -> int:
+    """Settle some of the members of a program of whom something is due; how many there were."""
+    return db.in_transaction(lambda connection: _unit(connection, program_id, limit))
+
+
+def settle_all(program_id: bytes) -> int:
+    """Settle every member of whom something is due by the program's clock."""
+    total = 0
+    while done := settle_due(program_id):
+        total += done
+    return total
+
+
+def settle_some(_now: clock.Instant) -> int:
+    """A duty of the worker: a batch of each program of which something is due. Between batches it
+    rests as long as they took, so that checkout has the database to itself half of the time."""
+    total = 0
+    for program_id in programs_due():
+        started = time.monotonic()
+        total += settle_due(program_id)
+        time.sleep(time.monotonic() - started)
+    return total
+
+
+def programs_due() -> list[bytes]:
+    """Programs in which something is due by their own clock."""
+    now = clock.system_now()
+    waiting = (
+        sa.select(sa.literal(1)).where(LOTS.c.program_id == Program.program_id, _lot_is_due(now)),
+        sa.select(sa.literal(1)).where(HOLDS.c.program_id == Program.program_id, _hold_is_due(now)),
+    )
+    statement = sa.select(Program.program_id).where(
+        sa.or_(*(sa.exists(one.correlate(Program.__table__)) for one in waiting))
+    )
+    rows = db.reading(lambda connection: list(connection.execute(statement)))
+    return [bytes(row[0]) for row in rows]
+
+
+def _lot_is_due(now: int) -> sa.ColumnElement[bool]:
+    return LOTS.c.due_at <= sa.func.coalesce(Program.clock_at, now)
+
+
+def _hold_is_due(now: int) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        HOLDS.c.state == sa.literal_column("'held'"),
+        HOLDS.c.expires_at <= sa.func.coalesce(Program.clock_at, now),
+    )
+
+
+def next_due(connection: sa.Connection, program_id: bytes) -> int | None:
+    """The next instant at which something of any member falls due."""
+    dates = [
+        connection.execute(
+            sa.select(sa.func.min(LOTS.c.due_at)).where(LOTS.c.program_id == program_id)
+        ).scalar(),
+        connection.execute(
+            sa.select(sa.func.min(HOLDS.c.expires_at)).where(
+                HOLDS.c.program_id == program_id, HOLDS.c.state == sa.literal_column("'held'")
+            )
+        ).scalar(),
+    ]
+    return min((one for one in dates if one is not None), default=None)
+
+
+def _unit(connection: sa.Connection, program_id: bytes, limit: int) -> int:
+    live, now = versions.get_live(connection, program_id)
+    found = _due_members(connection, program_id, now, limit)
+    if not found:
+        return 0
+    locked = _lock_free(connection, program_id, found)
+    plan = begin(connection, live, now=now)
+    load(connection, plan, locked)
+    for member_id in locked:
+        plan.settle(member_id)
+    plan.write(connection)
+    return len(locked)
+
+
+def _due_members(connection: sa.Connection, program_id: bytes, now: int, limit: int) -> list[bytes]:
+    """Members of whom something is due, those waiting longest first."""
+    lots = (
+        sa.select(LOTS.c.member_id)
+        .where(LOTS.c.program_id == program_id, LOTS.c.due_at <= now)
+        .order_by(LOTS.c.due_at)
+        .limit(limit)
+    )
+    of_holds = (
+        sa.select(HOLDS.c.member_id)
+        .where(
+            HOLDS.c.program_id == program_id,
+            HOLDS.c.state == sa.literal_column("'held'"),
+            HOLDS.c.expires_at <= now,
+        )
+        .order_by(HOLDS.c.expires_at)
+        .limit(limit)
+    )
+    rows = [*connection.execute(lots), *connection.execute(of_holds)]
+    return sorted({bytes(row[0]) for row in rows})
+
+
+def _lock_free(
+    connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
+) -> list[bytes]:
+    """Lock those members whom nobody else has locked just now."""
+    statement = (
+        sa.select(MEMBERS.c.id)
+        .where(MEMBERS.c.program_id == program_id, MEMBERS.c.id.in_(member_ids))
+        .order_by(MEMBERS.c.id)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return [bytes(row[0]) for row in connection.execute(statement)]
+
+
+def load(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes]) -> None:
+    """Take up accounts, open lots and open holds of many members in three statements."""
+    program_id = plan.program_id
+    holdings = reading.holdings_of(connection, program_id, member_ids)
+    plan.book.load(holdings)
+    lots = _by_account(reading.open_lots_of(connection, program_id, member_ids))
+    holds = _by_account(reading.open_holds_of(connection, program_id, member_ids))
+    for holding in holdings:
+        key = (holding.member_id, holding.points_key)
+        plan.book.load_open(*key, lots.get(key, ()))
+        plan.book.load_holds(*key, holds.get(key, ()))
+
+
+def _by_account(rows: Sequence[Any]) -> dict[tuple[bytes, str], list[Any]]:
+    found: dict[tuple[bytes, str], list[Any]] = {}
+    for row in rows:
+        found.setdefault((row.member_id, row.points_key), []).append(row)
+    return found
