@@ -28,7 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase
 
 from config import Settings
-from core import rawsql
+from core import failpoints, rawsql
 from core.errors import Problem
 
 T = TypeVar("T")
@@ -116,6 +116,8 @@ def _set_up_sqlite(settings: Settings) -> Callable[[sqlite3.Connection, Any], No
             "foreign_keys=ON",
             "temp_store=MEMORY",
             "cache_size=-16384",
+            # What is erased or replaced is overwritten, not only forgotten.
+            "secure_delete=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -166,6 +168,12 @@ def in_transaction(work: Callable[[sa.Connection], T]) -> T:
 
 
 def _attempt(work: Callable[[sa.Connection], T]) -> T:
+    result = _committed(work)
+    failpoints.reach("db.after_commit")
+    return result
+
+
+def _committed(work: Callable[[sa.Connection], T]) -> T:
     engine = db.engine
     if engine.dialect.name == "sqlite":
         with (
@@ -173,12 +181,15 @@ def _attempt(work: Callable[[sa.Connection], T]) -> T:
             engine.connect().execution_options(is_write=True) as connection,
             connection.begin(),
         ):
-            return work(connection)
+            result = work(connection)
+            failpoints.reach("db.before_commit")
+            return result
     with engine.connect() as connection, connection.begin():
         with _dropped_when_lost(connection):
             rawsql.begin(connection)
             _age(connection)
             result = work(connection)
+            failpoints.reach("db.before_commit")
             rawsql.commit(connection)
         return result
 
