@@ -7,10 +7,9 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from core import clock, db, http
+from core import clock, db, http, outbox
 from core.errors import Problem
 from core.fields import Integer, Schema, Text, described
-from core.outbox import OutboxMessage
 
 routes = http.Routes("health", __name__, description="Health.")
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -45,12 +44,9 @@ def readyz() -> dict[str, Any]:
 
     def read(connection: sa.Connection) -> dict[str, Any]:
         current = check_migrated(connection)
-        oldest = connection.execute(
-            sa.select(sa.func.min(OutboxMessage.created_at)).where(
-                OutboxMessage.delivered_at.is_(None)
-            )
-        ).scalar()
-        age = 0 if oldest is None else max(0, clock.system_now() - oldest) // clock.SECOND
+        now = clock.system_now()
+        oldest = min((written_at for _, written_at in outbox.list_waiting(connection)), default=now)
+        age = max(0, now - oldest) // clock.SECOND
         return {
             "status": "ok",
             "database": connection.dialect.name,

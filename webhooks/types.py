@@ -1,0 +1,179 @@
+"""The types of messages, and the JSON schema of each that can arise so far.
+
+One declaration serves the check of an endpoint's types and docs/reference/webhooks, which
+`python -m webhooks.types` writes. Fields may be added to a message, never renamed or removed.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+_NAMES = {
+    "points": "earned activated spent expiring expired reversed adjusted transferred",
+    "tier": "changed at_risk",
+    "card": "completed",
+    "redemption": "held captured released expired reversed",
+    "voucher": "redeemed",
+    "referral": "qualified approved rejected rewarded clawed_back",
+    "surprise": "won",
+    "budget": "alert",
+    "segment": "entered left",
+    "fulfilment": "changed",
+    "member": "created merged erased",
+    "program": "published",
+}
+#: Every type there is.
+TYPES = tuple(f"{group}.{name}" for group, names in _NAMES.items() for name in names.split())
+#: What an endpoint may ask for: a type, all of a group, or everything.
+PATTERNS = (*TYPES, *(f"{group}.*" for group in _NAMES), "*")
+
+DIRECTORY = Path(__file__).parent.parent / "docs/reference/webhooks"
+_TEXT: dict[str, Any] = {"type": "string"}
+_NULLABLE_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+_INSTANT: dict[str, Any] = {"type": "string", "format": "date-time"}
+_SOURCE = {
+    "type": "object",
+    "required": ["type", "ref"],
+    "properties": {"type": _TEXT, "ref": _TEXT},
+    "description": "What caused it: an order, a refund, a signup, an adjustment, …",
+}
+
+
+def _id(prefix: str, description: str) -> dict[str, Any]:
+    return {
+        "type": "string",
+        "pattern": f"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$",
+        "description": description,
+    }
+
+
+_MOVED: dict[str, Any] = {
+    "entry_id": _id("ent", "The entry: `GET /v1/entries/{id}` explains it."),
+    "kind": _TEXT | {"description": "Kind of the entry."},
+    "points_key": _TEXT | {"description": "Kind of points."},
+    "points": {"type": "integer", "minimum": 1, "description": "Points moved."},
+    "available_after": {"type": "integer", "description": "Available points after it."},
+    "source": _SOURCE,
+    "effective_at": _INSTANT | {"description": "When it happened."},
+    "recorded_at": _INSTANT | {"description": "When it was recorded, by the program's clock."},
+}
+
+#: Of each type: what it says, whether it is about a member, its required and optional fields.
+_Message = tuple[str, bool, dict[str, Any], dict[str, Any]]
+MESSAGES: dict[str, _Message] = {
+    "points.earned": ("Points were earned, pending or available.", True, _MOVED, {}),
+    "points.activated": ("Pending points became available.", True, _MOVED, {}),
+    "points.spent": ("Points were spent.", True, _MOVED, {}),
+    "points.expiring": (
+        "Points will expire soon.",
+        True,
+        {
+            "points_key": _TEXT | {"description": "Kind of points."},
+            "points": {"type": "integer", "minimum": 1, "description": "Points that expire."},
+            "expires_at": _INSTANT | {"description": "When they expire."},
+        },
+        {},
+    ),
+    "points.expired": ("Points expired.", True, _MOVED, {}),
+    "points.reversed": ("Points earned were taken back.", True, _MOVED, {}),
+    "points.adjusted": ("Points were adjusted by hand.", True, _MOVED, {}),
+    "points.transferred": ("Points went from one member to another.", True, _MOVED, {}),
+    "tier.changed": (
+        "The member's tier changed.",
+        True,
+        {
+            "from": _NULLABLE_TEXT | {"description": "Level before; null for none."},
+            "to": _NULLABLE_TEXT | {"description": "Level now; null for none."},
+            "kind": _TEXT | {"description": "Kind of the change, such as up or down."},
+        },
+        {"source": _SOURCE},
+    ),
+    "member.created": (
+        "A member was created.",
+        True,
+        {
+            "member_ref": _NULLABLE_TEXT
+            | {"description": "The storefront's reference; null when it is gone."}
+        },
+        {},
+    ),
+    "member.merged": (
+        "A member was merged into another.",
+        True,
+        {
+            "member_ref": _NULLABLE_TEXT
+            | {"description": "The reference that is an alias from now on; null when it is gone."},
+            "into_member_ref": _NULLABLE_TEXT
+            | {"description": "The reference of the one who stays; null when it is gone."},
+        },
+        {},
+    ),
+    "member.erased": ("A member's personal data was erased.", True, {}, {}),
+    "program.published": (
+        "A version of the program document was published.",
+        False,
+        {
+            "version": {"type": "integer", "minimum": 1, "description": "Its number."},
+            "note": _NULLABLE_TEXT | {"description": "Why."},
+            "actor": _NULLABLE_TEXT | {"description": "Who published."},
+        },
+        {},
+    ),
+}
+
+_MEMBER = {
+    "type": "object",
+    "required": ["id", "member_ref"],
+    "properties": {
+        "id": _id("mem", "Our id."),
+        "member_ref": _NULLABLE_TEXT
+        | {"description": "The storefront's reference; null when it is gone."},
+    },
+}
+
+
+def matches(patterns: list[str], type: str) -> bool:
+    """Whether an endpoint that asked for these patterns is told of this type."""
+    group = type.partition(".")[0]
+    return any(pattern in {type, f"{group}.*", "*"} for pattern in patterns)
+
+
+def schema(type: str) -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of a whole message of this type."""
+    description, is_about_member, required, optional = MESSAGES[type]
+    data: dict[str, Any] = {"program_id": _id("prg", "The program.")}
+    if is_about_member:
+        data["member"] = _MEMBER
+    data |= required
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": type,
+        "description": description,
+        "type": "object",
+        "required": ["type", "timestamp", "data"],
+        "properties": {
+            "type": {"const": type},
+            "timestamp": _INSTANT | {"description": "When it arose, by the program's clock."},
+            "data": {
+                "type": "object",
+                "required": list(data),
+                "properties": data | optional,
+            },
+        },
+    }
+
+
+def files() -> dict[str, str]:
+    """The files of docs/reference/webhooks: names and contents."""
+    return {f"{name}.json": json.dumps(schema(name), indent=2) + "\n" for name in MESSAGES}
+
+
+def write_files() -> None:
+    """Write docs/reference/webhooks anew."""
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    for name, content in files().items():
+        (DIRECTORY / name).write_text(content)
+
+
+if __name__ == "__main__":
+    write_files()
