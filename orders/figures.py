@@ -119,15 +119,27 @@ def _net(line: Mapping[str, Any]) -> int:
     return amount
 
 
+def nets(body: Mapping[str, Any]) -> list[int]:
+    """The net of each line, its share of the order's discount taken off, before any refund."""
+    displayed = [_net(line) for line in body["lines"]]
+    if not body["discount_minor"]:
+        return displayed
+    shares = spread(body["discount_minor"], displayed)
+    return [amount - share for amount, share in zip(displayed, shares, strict=True)]
+
+
+def told_back(line: Mapping[str, Any], net_minor: int) -> int:
+    """What a snapshot says was refunded of a line's net: in money, else by quantity."""
+    back: int | None = line.get("refunded_minor")
+    if back is None:
+        return part(net_minor, line["refunded_quantity"], line["quantity"])
+    return min(back, net_minor)
+
+
 def figure(body: Mapping[str, Any], basis: Basis, *, prices_include_tax: bool) -> OrderFigures:
     """The figures of a checked order or cart under a basis."""
     lines = body["lines"]
-    displayed = [_net(line) for line in lines]
-    if body["discount_minor"]:
-        shares = spread(body["discount_minor"], displayed)
-        net = [amount - share for amount, share in zip(displayed, shares, strict=True)]
-    else:
-        net = displayed
+    net = nets(body)
     left = _left(body, net)
     quantities = [
         0 if gone and net[i] else line["quantity"] - line["refunded_quantity"]
@@ -180,12 +192,9 @@ def figure(body: Mapping[str, Any], basis: Basis, *, prices_include_tax: bool) -
 def _left(body: Mapping[str, Any], net: list[int]) -> list[int]:
     """What is left of each line's net. The order's own figure is a total: what of it is not in
     the lines yet is spread over what is left of them by value."""
-    left = []
-    for amount, line in zip(net, body["lines"], strict=True):
-        back = line.get("refunded_minor")
-        if back is None:
-            back = part(amount, line["refunded_quantity"], line["quantity"])
-        left.append(max(0, amount - back))
+    left = [
+        amount - told_back(line, amount) for amount, line in zip(net, body["lines"], strict=True)
+    ]
     unplaced = body.get("refunded_minor", 0) - (sum(net) - sum(left))
     if unplaced > 0:
         shares = spread(min(unplaced, sum(left)), left)

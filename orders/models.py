@@ -1,4 +1,4 @@
-"""The table of orders."""
+"""The tables of orders and their refunds."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -11,7 +11,8 @@ class Order(db.Base):
 
     `snapshot` is what the storefront said, without contact data. `spend_minor` is the money that
     earns, `qualifying_points` what counts for tiers, both after refunds. `is_first` holds the
-    member's first-purchase claim; at most one order of a member holds it.
+    member's first-purchase claim; at most one order of a member holds it. `points_returned` is
+    what went back, with its refunds, of the points that it was paid with.
     """
 
     __tablename__ = "orders"
@@ -45,5 +46,27 @@ class Order(db.Base):
     is_first: Mapped[bool] = mapped_column(sa.Boolean)
     is_history: Mapped[bool] = mapped_column(sa.Boolean)
     decision_id: Mapped[bytes | None] = mapped_column(db.Id)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    updated_at: Mapped[int] = mapped_column(sa.BigInteger)
+    points_returned: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class OrderRefund(db.Base):
+    """A refund as last told. Parked, not yet applied, while its order is not known; so the order
+    is named by its reference and by no foreign key.
+
+    `refunded_at` is when it counts from: what was told, or the clock when that was ahead of it.
+    """
+
+    __tablename__ = "order_refunds"
+    __table_args__ = (sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),)
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    order_ref: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    refund_ref: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    status: Mapped[str] = mapped_column(sa.Text)
+    refunded_at: Mapped[int] = mapped_column(sa.BigInteger)
+    body: Mapped[str] = mapped_column(sa.Text)
+    is_applied: Mapped[bool] = mapped_column(sa.Boolean)
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
     updated_at: Mapped[int] = mapped_column(sa.BigInteger)

@@ -1,4 +1,4 @@
-"""Bodies of orders and carts."""
+"""Bodies of orders, refunds and carts."""
 
 from typing import Any
 
@@ -121,6 +121,51 @@ class BatchOrderSchema(OrderSchema):
     """An order of a batch."""
 
     order_ref = described(Reference, "The storefront's id of the order.", required=True)
+
+
+class RefundLineSchema(Schema):
+    """What was refunded of a line: money, pieces or both; money alone leaves the pieces."""
+
+    line_ref = described(Reference, "The line of the order.", required=True)
+    quantity = described(Integer, "How many pieces.", most=QUANTITY_MAX)
+    amount_minor = described(
+        Minor, "How much, in terms of the line's net; by quantity when absent."
+    )
+
+
+class RefundSchema(Schema):
+    """One refund of an order: of lines, or of an amount spread over what is left of them by
+    value; of shipping besides or alone."""
+
+    refunded_at = described(Instant, "When it was refunded.", required=True)
+    status = described(
+        Text,
+        "Whether it stands.",
+        one_of=("succeeded", "withdrawn"),
+        load_default="succeeded",
+    )
+    lines = Items(
+        ma.fields.Nested(RefundLineSchema),
+        most=LINES_MAX,
+        least=1,
+        metadata={"description": "Of which lines; not together with amount_minor."},
+    )
+    amount_minor = described(Minor, "How much of the goods, when no lines are told.")
+    shipping_minor = described(Minor, "How much of the shipping.")
+    payments = Items(
+        ma.fields.Nested(PaymentSchema),
+        most=50,
+        least=1,
+        metadata={
+            "description": "How it was paid back; when absent, as the order was paid, in shares."
+        },
+    )
+
+
+class RefundQuery(Schema):
+    """Whether to change anything."""
+
+    dry_run = described(Boolean, "Only preview; nothing is stored.", load_default=False)
 
 
 #: Never stored with an order: contact data and evidence that is not the order's own.

@@ -4,22 +4,27 @@ Read under the member's lock, decide purely, write once. Telling the same again 
 telling it late, twice or out of order ends in the state of the newest snapshot.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db, ids, jsontext, outbox
+from core import db, ids, jsontext, outbox
 from loyalty import reading
-from loyalty.ledger import Book, Cause
+from loyalty.deserved import Deserved, by_terms
+from loyalty.ledger import awards, due, moves
+from loyalty.ledger.awards import Award
+from loyalty.ledger.entries import Cause
 from orders import figures
 from orders.models import Order
+from orders.refunds import Refund
 from orders.schemas import NOT_STORED
 from programs import versions
-from storefront import answers, decide, decisions, levels
+from programs.terms import parse as parse_terms
+from storefront import answers, decide, decisions, erasure, levels, tender
 from storefront import telling as tellings
 from storefront.decide import Decided, Pinned
-from storefront.plan import Plan
+from storefront.plan import Plan, begin
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
 
@@ -31,27 +36,30 @@ def put(
 ) -> tuple[dict[str, Any], int]:
     """Tell one order; the answer and 201 when it was new, 200 otherwise."""
     telling = Telling(order_ref, body)
-    return db.in_transaction(lambda connection: _unit(connection, program_id, telling, actor))
+    return db.in_transaction(lambda connection: tell(connection, program_id, telling, actor))
 
 
-def _unit(
+def tell(
     connection: sa.Connection, program_id: bytes, telling: Telling, actor: str | None
 ) -> tuple[dict[str, Any], int]:
+    """The same within a unit of work, which starts again when it must lock more."""
     live = versions.expected(connection, program_id)
     figures.check(telling.body, currency=live.currency)
     old_owner = tellings.lock(connection, program_id, live, telling)
     now, read = tellings.read(connection, program_id, live, telling)
     tellings.check_times(telling.body, now)
     tellings.check_owner(telling, read)
-    plan = Plan(program_id, live, now, actor, Book(program_id))
+    plan = begin(connection, live, now=now, actor=actor)
     plan.book.load(read.holdings)
+    if telling.member is not None:
+        plan.settle(telling.member.id)
     if read.stored is not None and read.stored.decision_id is not None:
         plan.book.load((), reading.read_lots(connection, program_id, [read.stored.id]))
     if old_owner is not None:
         plan.book.load(reading.read_holdings(connection, program_id, old_owner.id))
+        plan.settle(old_owner.id)
     answer, status = decide_and_plan(connection, plan, telling, read)
-    plan.book.write(plan.writes)
-    plan.writes.run(connection)
+    plan.write(connection)
     return answer, status
 
 
@@ -59,31 +67,70 @@ def decide_and_plan(
     connection: sa.Connection, plan: Plan, telling: Telling, read: Read
 ) -> tuple[dict[str, Any], int]:
     """Decide one order and add what follows to the plan; the answer and its status."""
+    refunds = []
+    if read.has_refunds:
+        refunds = tellings.read_refunds(connection, plan.program_id, telling.order_ref)
+    return decide_refunded(connection, plan, telling, read, refunds)
+
+
+def decide_refunded(
+    connection: sa.Connection, plan: Plan, telling: Telling, read: Read, refunds: list[Refund]
+) -> tuple[dict[str, Any], int]:
+    """The same with these refunds of the order, which are stored as far as they are news."""
     stored = read.stored
     assert telling.item is not None
+    telling.start(refunds)
     plan.adjust(read.sums, telling.item)
+    if telling.member is not None and telling.member.is_erased:
+        telling.body = erasure.reduced_body(connection, plan.program_id, telling.body, read)
     if stored is not None and tellings.is_stale(telling.body, stored.revision):
         if is_same_member(stored, telling):
             return answers.stored_order(connection, plan, telling, read, is_stale=True), 200
         # The newer snapshot named nobody; whose order it is, is still news.
         telling.body = jsontext.parse(stored.snapshot) | {"member_ref": telling.member_ref}
     snapshot = _snapshot(telling.body)
-    if stored is not None and stored.snapshot == snapshot and is_same_member(stored, telling):
+    is_told_again = (
+        stored is not None and stored.snapshot == snapshot and is_same_member(stored, telling)
+    )
+    if is_told_again and not telling.has_news:
         return answers.stored_order(connection, plan, telling, read, is_stale=False), 200
-    decided = _decide(connection, plan, telling, read)
+    folded = telling.fold()
+    decided = _decide(connection, plan, telling, read, body=folded.body)
     decision_id = ids.new_id()
-    row = _order_row(plan, telling, stored, decided, snapshot=snapshot)
+    row = _order_row(plan, telling, stored, decided, body=folded.body)
+    row["snapshot"] = snapshot
+    row["is_first"] = row["is_first"] and _may_claim_first(plan, telling, read)
     made = _move_points(plan, telling, stored, decided, row=row, decision_id=decision_id)
+    if decided is not None:
+        tender.give_back(
+            connection,
+            plan,
+            telling,
+            folded=folded,
+            order=decided.figures,
+            row=row,
+            at=_reversal_at(plan, telling),
+        )
     change = levels.move(connection, plan, telling, read, row)
+    _follow_time(connection, plan, telling, stored, row=row)
     if decided is None:
         row["decision_id"] = None
     elif made or _is_news(stored, telling, row, decided):
         _write_decision(plan, telling, decided, decision_id)
         row["decision_id"] = decision_id
     (plan.writes.insert if stored is None else plan.writes.replace)(ORDERS, row)
-    _tell_world(plan, telling, row, made, change)
+    _apply_refunds(plan, telling)
+    _tell_world(plan, telling, row, change)
     answer = answers.order(plan, telling, read, row=row, decided=decided, made=made, change=change)
     return answer, 201 if stored is None else 200
+
+
+def _apply_refunds(plan: Plan, telling: Telling) -> None:
+    for refund in telling.refunds:
+        if not refund.is_applied:
+            refund.is_applied = True
+            write = plan.writes.insert if refund.is_new else plan.writes.replace
+            write(tellings.ORDER_REFUNDS, refund.row(plan.program_id))
 
 
 def _snapshot(body: Mapping[str, Any]) -> str:
@@ -107,19 +154,26 @@ def pinned_of(connection: sa.Connection, plan: Plan, telling: Telling, read: Rea
     )
 
 
-def _decide(connection: sa.Connection, plan: Plan, telling: Telling, read: Read) -> Decided | None:
+def _decide(
+    connection: sa.Connection,
+    plan: Plan,
+    telling: Telling,
+    read: Read,
+    *,
+    body: Mapping[str, Any],
+) -> Decided | None:
     if telling.member is None:
         return None
     pinned = pinned_of(connection, plan, telling, read)
-    order = decide.figure(pinned.program, telling.body)
-    stands = decide.is_standing(telling.body["status"], order)
+    order = decide.figure(pinned.program, body)
+    stands = decide.is_standing(body["status"], order)
     return decide.decide_order(
         pinned,
-        telling.body,
+        body,
         order=order,
         stands=stands,
         is_first=stands and takes_first(plan, telling, read),
-        is_history=_is_history(read.stored, telling.body),
+        is_history=_is_history(read.stored, body),
     )
 
 
@@ -132,7 +186,14 @@ def takes_first(plan: Plan, telling: Telling, read: Read) -> bool:
     stored = read.stored
     assert telling.member is not None
     if stored is not None and stored.stands and stored.member_id == telling.member.id:
-        return stored.is_first
+        return stored.was_first
+    return _may_claim_first(plan, telling, read)
+
+
+def _may_claim_first(plan: Plan, telling: Telling, read: Read) -> bool:
+    """Whether no other order of the member holds the first-purchase claim. Of two that were
+    first, each of a member of their own, only one holds it once those are merged."""
+    assert telling.member is not None
     return plan.first_ref(telling.member.id, read.first_ref) in (None, telling.order_ref)
 
 
@@ -147,9 +208,8 @@ def _order_row(
     stored: StoredOrder | None,
     decided: Decided | None,
     *,
-    snapshot: str,
+    body: Mapping[str, Any],
 ) -> dict[str, Any]:
-    body = telling.body
     order = decided.figures if decided else decide.figure(plan.live, body)
     revision = body.get("revision")
     if revision is None and stored is not None:
@@ -162,7 +222,7 @@ def _order_row(
         "status": body["status"],
         "revision": revision,
         "placed_at": _placed_at(stored, telling),
-        "snapshot": snapshot,
+        "snapshot": "",
         "net_minor": 0 if body["status"] == "cancelled" else order.net_minor,
         "refunded_minor": order.refunded_minor,
         "spend_minor": decided.spend_minor if decided else 0,
@@ -173,6 +233,7 @@ def _order_row(
         "decision_id": stored.decision_id if stored else None,
         "created_at": stored.created_at if stored else plan.now,
         "updated_at": plan.now,
+        "points_returned": stored.points_returned if stored else 0,
     }
 
 
@@ -196,28 +257,86 @@ def _move_points(
     decision_id: bytes,
 ) -> list[dict[str, Any]]:
     """Bring what stands of the order to what it deserves; returns the entries made."""
-    body, order_id = telling.body, row["id"]
-    reversal_at = plan.now
-    if body["status"] == "cancelled" and body.get("cancelled_at"):
-        reversal_at = clock.Instant(min(body["cancelled_at"], plan.now))
+    order_id, reversal_at = row["id"], _reversal_at(plan, telling)
     made: list[dict[str, Any]] = []
     if stored is not None and stored.member_id is not None and not is_same_member(stored, telling):
         undo = _cause(plan, telling, stored.decision_id)
-        for key in plan.book.awarded_keys(order_id, stored.member_id):
-            award = (order_id, stored.member_id, key)
-            made += plan.book.bring_to(0, award, cause=undo, reversal_at=plan.now)
+        for award in _awards(plan, order_id, stored.member_id, ()):
+            made += awards.bring_to(plan.book, 0, award, cause=undo, reversal_at=plan.now)
     if decided is None or telling.member is None:
         return made
-    deserved = {one.points_key: one.points for one in decided.earning.earned}
+    program = decided.pinned.program
+    found = by_terms(program, "order", decided.earning.earned)
+    deserved = {(one.points_key, one.terms): one.points for one in found}
     cause = _cause(plan, telling, decision_id)
-    for key in dict.fromkeys([*deserved, *plan.book.awarded_keys(order_id, telling.member.id)]):
-        made += plan.book.bring_to(
-            deserved.get(key, 0),
-            (order_id, telling.member.id, key),
+    for award in _awards(plan, order_id, telling.member.id, found):
+        kind = program.kind(award.points_key)
+        made += awards.bring_to(
+            plan.book,
+            deserved.get((award.points_key, award.terms), 0),
+            award,
             cause=cause,
             reversal_at=reversal_at,
+            policy="within_balance"
+            if kind is None or telling.member.is_erased
+            else kind.return_policy,
         )
     return made
+
+
+def _reversal_at(plan: Plan, telling: Telling) -> int:
+    """Since when what is taken back is gone: refunded or cancelled then, else told now."""
+    body, at = telling.body, telling.reversal_at
+    if at is None and body["status"] == "cancelled":
+        at = body.get("cancelled_at")
+    return plan.now if at is None else min(at, plan.now)
+
+
+def _awards(
+    plan: Plan, order_id: bytes, member_id: bytes, deserved: Sequence[Deserved]
+) -> list[Award]:
+    """What the order deserves or has made for a member, by kind of points and terms."""
+    keys = [(one.points_key, one.terms) for one in deserved]
+    keys += [
+        (lot.points_key, parse_terms(lot.terms)) for lot in plan.book.lots_of(order_id, member_id)
+    ]
+    return [Award(order_id, member_id, key, terms) for key, terms in dict.fromkeys(keys)]
+
+
+def _follow_time(
+    connection: sa.Connection,
+    plan: Plan,
+    telling: Telling,
+    stored: StoredOrder | None,
+    *,
+    row: Mapping[str, Any],
+) -> None:
+    """What the order does to dates: its points become available when it is fulfilled, those that
+    live as long as the member is active live on, and what is late by now happens now."""
+    if telling.member is None:
+        return
+    member_id, body = telling.member.id, telling.body
+    if body["status"] == "fulfilled":
+        at = min(body.get("fulfilled_at") or plan.now, plan.now)
+        for lot in plan.book.lots_of(row["id"], member_id):
+            if lot.is_pending and lot.available_at is None:
+                due.activate(
+                    plan.book, lot, at=max(at, lot.credited_at or lot.earned_at), now=plan.now
+                )
+    if any(holding.has_inactivity for holding in plan.book.holdings(member_id)):
+        active = [one.at for one in plan.contributions(connection, member_id)]
+        moves.redate(
+            plan.book,
+            member_id,
+            last_activity_at=max(active, default=0),
+            kinds={"order"},
+            now=plan.now,
+        )
+    plan.settle(member_id)
+    if telling.member.is_erased:
+        erasure.forfeit(plan, member_id)
+    if stored is not None and stored.member_id not in (None, member_id):
+        plan.settle(stored.member_id)
 
 
 def _cause(plan: Plan, telling: Telling, decision_id: bytes | None) -> Cause:
@@ -262,31 +381,16 @@ def _tell_world(
     plan: Plan,
     telling: Telling,
     row: Mapping[str, Any],
-    made: list[dict[str, Any]],
     change: dict[str, Any] | None,
 ) -> None:
     if row["is_history"]:
         return
-    for entry in made:
-        outbox.add(
-            plan.writes,
-            plan.program_id,
-            type="points.reversed" if entry["kind"] == "claw_back" else "points.earned",
-            payload={
-                "order_ref": telling.order_ref,
-                "points_key": entry["points_key"],
-                "points": entry["points"],
-                "entry_id": ids.show_id("ent", entry["id"]),
-            },
-            now=plan.now,
-            member_id=entry["member_id"],
-        )
     if change is not None:
         outbox.add(
             plan.writes,
             plan.program_id,
             type="tier.changed",
-            payload={"order_ref": telling.order_ref, **change},
+            payload={**change, "source": {"type": "order", "ref": telling.order_ref}},
             now=plan.now,
             member_id=row["member_id"],
         )

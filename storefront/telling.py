@@ -6,17 +6,19 @@ order. A stale snapshot names nobody: it neither moves an order nor enrols a mem
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db, ids, outbox
+from core import clock, db, ids, jsontext, outbox, rawsql
 from core.errors import FieldError, Problem, invalid
 from core.writing import Writes
 from members import members
 from members.members import Known
-from orders.models import Order
+from members.models import Member
+from orders.models import Order, OrderRefund
+from orders.refunds import Folded, Refund, fold
 from programs import versions
 from programs.compiled import Compiled
 from storefront import standing
@@ -27,12 +29,36 @@ FUTURE = 5 * 60 * clock.SECOND
 _BEGINNING = -(2**62)
 _INSTANTS = ("placed_at", "paid_at", "fulfilled_at", "cancelled_at")
 
+ORDER_REFUNDS: sa.Table = OrderRefund.__table__  # type: ignore[assignment]
+
+_refunds_of = db.Statement(
+    sa.select(
+        OrderRefund.refund_ref,
+        OrderRefund.status,
+        OrderRefund.refunded_at,
+        OrderRefund.body,
+        OrderRefund.is_applied,
+        OrderRefund.created_at,
+        OrderRefund.updated_at,
+    ).where(
+        OrderRefund.program_id == sa.bindparam("program_id"),
+        OrderRefund.order_ref == sa.bindparam("order_ref"),
+    )
+)
+
 _order_of = {
-    is_locking: db.Statement(statement.with_for_update(key_share=True) if is_locking else statement)
+    is_locking: db.Statement(
+        statement.with_for_update(key_share=True, of=Order) if is_locking else statement
+    )
     for is_locking, statement in (
         (
             is_locking,
-            sa.select(Order.member_id, Order.revision).where(
+            sa.select(Order.member_id, Order.revision, Member.erased_at)
+            .outerjoin(
+                Member,
+                sa.and_(Member.program_id == Order.program_id, Member.id == Order.member_id),
+            )
+            .where(
                 Order.program_id == sa.bindparam("program_id"),
                 Order.order_ref == sa.bindparam("order_ref"),
             ),
@@ -53,12 +79,31 @@ class Telling:
     #: Set when the unit must take every lock at once, with whom the order belongs to.
     is_careful: bool = False
     owner_id: bytes | None = None
+    #: The order's refunds, since when what this telling takes back is gone, what went back of
+    #: the points that the order was paid with, and what of that could not be done.
+    refunds: list[Refund] = field(default_factory=list)
+    reversal_at: int | None = None
+    points_returned: int = 0
+    problems: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def member_ref(self) -> str | None:
         """Whose order the storefront says it is."""
         ref: str | None = self.body.get("member_ref")
         return ref
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a refund is still to be applied."""
+        return any(not refund.is_applied for refund in self.refunds)
+
+    def fold(self) -> Folded:
+        """The order as told, with its refunds told in it."""
+        return fold(self.body, self.refunds)
+
+    def start(self, refunds: list[Refund]) -> None:
+        """Begin to decide it with these refunds, forgetting an attempt that was lost."""
+        self.refunds, self.problems, self.points_returned = refunds, [], 0
 
     def be_careful(self, owner_id: bytes | None) -> db.Restart:
         """Start again with every lock, for an order that belongs to `owner_id`."""
@@ -84,7 +129,9 @@ def lock(
     if telling.is_careful:
         return _lock_all(connection, program_id, live, telling)
     ref = telling.member_ref
-    if ref is not None:
+    if ref is None:
+        _announce(connection)
+    else:
         telling.member = members.find(connection, program_id, ref, is_locking=True)
         if telling.member is None:
             owner_id, is_old = _stored(connection, program_id, telling, is_locking=False)
@@ -94,11 +141,19 @@ def lock(
     return None
 
 
+def _announce(connection: sa.Connection) -> None:
+    """Be seen as under way from the start, as who locks a member is: a refund that is parked
+    waits for the orders that may not have seen it (`storefront.refunds`)."""
+    if connection.dialect.name == "postgresql":
+        rawsql.later(connection, "SELECT pg_current_xact_id()")
+
+
 def _lock_all(
     connection: sa.Connection, program_id: bytes, live: Compiled, telling: Telling
 ) -> Known | None:
     owner_id, is_old = _stored(connection, program_id, telling, is_locking=False)
-    # An order keeps its member when a snapshot names none, or is too old to name one.
+    # An order keeps its member when a snapshot names none, or is too old to name one, and for
+    # ever when they were erased.
     ref = None if is_old and owner_id is not None else telling.member_ref
     wanted = set() if owner_id is None else {owner_id}
     named = None
@@ -120,13 +175,15 @@ def _lock_all(
 def _stored(
     connection: sa.Connection, program_id: bytes, telling: Telling, *, is_locking: bool
 ) -> tuple[bytes | None, bool]:
-    """Whose the stored order is, and whether the telling is older than it."""
+    """Whose the stored order is, and whether the telling does not say so: it is older, or they
+    were erased, whose orders stay with them."""
     row = _order_of[is_locking].first(
         connection, {"program_id": program_id, "order_ref": telling.order_ref}
     )
     if row is None:
         return None, False
-    return None if row[0] is None else bytes(row[0]), is_stale(telling.body, row[1])
+    is_old = row[2] is not None or is_stale(telling.body, row[1])
+    return None if row[0] is None else bytes(row[0]), is_old
 
 
 def check_owner(telling: Telling, read: Read) -> None:
@@ -180,6 +237,35 @@ def read(
         telling.item = item_of(telling, live, now)
         [found] = standing.read(connection, program_id, [telling.item])
     return now, found
+
+
+def read_refunds(connection: sa.Connection, program_id: bytes, order_ref: str) -> list[Refund]:
+    """What was told of the refunds of an order, by reference."""
+    rows = _refunds_of.rows(connection, {"program_id": program_id, "order_ref": order_ref})
+    found = [
+        Refund(
+            order_ref=order_ref,
+            refund_ref=refund_ref,
+            status=status,
+            refunded_at=refunded_at,
+            body=jsontext.parse(body),
+            is_applied=bool(is_applied),
+            created_at=created_at,
+            updated_at=updated_at,
+        )
+        for refund_ref, status, refunded_at, body, is_applied, created_at, updated_at in rows
+    ]
+    return sorted(found, key=lambda refund: refund.refund_ref)
+
+
+def find_owner(
+    connection: sa.Connection, program_id: bytes, order_ref: str, *, is_locking: bool = False
+) -> tuple[bytes | None] | None:
+    """Whose a stored order is (nobody's: None in the tuple); None when it is not known."""
+    row = _order_of[is_locking].first(
+        connection, {"program_id": program_id, "order_ref": order_ref}
+    )
+    return None if row is None else (None if row[0] is None else bytes(row[0]),)
 
 
 def item_of(telling: Telling, live: Compiled, now: clock.Instant) -> Item:

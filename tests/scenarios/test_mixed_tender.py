@@ -1,0 +1,246 @@
+"""Orders paid with points in part: what of them goes back with a refund (SEMANTICS B15)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core import clock, ids
+from storefront import holds
+from tests.concurrency.parallel import assert_sound
+from tests.world import World, line, points, reversed_points
+
+Make = Callable[..., World]
+EXPIRY = {"policy": "after", "duration": "P12M"}
+
+
+class Till:
+    """Mina has 1,000 points until March and 4,000 until June of next year; 3,000 of them pay."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.held: str = ""
+        program_id = ids.read_id("prg", world.program_id)
+        assert program_id is not None
+        self.program_id = program_id
+        world.set_clock("2026-07-01T00:00:00Z")
+        world.member()
+        world.order("A-1", 100000, placed_at="2026-03-10T10:00:00Z")
+        world.order("A-2", 400000, placed_at="2026-06-10T10:00:00Z")
+
+    def hold(self, count: int, *, member_ref: str = "mina") -> str:
+        """Hold points."""
+        with self.world.app.app_context():
+            found: str = holds.hold(
+                self.program_id, member_ref, count, ttl=clock.Duration(days=30)
+            )["id"]
+        return found
+
+    def capture(self, held: str) -> None:
+        """Spend what is held."""
+        with self.world.app.app_context():
+            holds.capture(self.program_id, held)
+
+    def buy(self, **more: Any) -> Any:
+        """100.00 in two lines, 70.00 by card and 3,000 points."""
+        self.held = self.held or self.hold(3000)
+        if more.pop("is_captured", True):
+            self.capture(self.held)
+        payments = [
+            {"kind": "card", "amount_minor": 7000},
+            {"kind": "points", "amount_minor": 3000, "redemption_id": self.held},
+        ]
+        told = {"payments": payments, "placed_at": "2026-07-01T00:00:00Z"} | more
+        return self.world.order("B-1", line("1", 4000), line("2", 6000), **told)
+
+    def refund(self, ref: str, *, status: str = "succeeded", **told: Any) -> Any:
+        """Tell a refund of that order."""
+        body = {"refunded_at": "2026-07-01T00:00:00Z", "status": status} | told
+        return self.world.put(f"/orders/B-1/refunds/{ref}", body)
+
+    def expiring(self) -> dict[str, int]:
+        """What is left until when."""
+        found = self.world.get("/members/mina/balances")["data"][0]["expiring"]
+        return {one["expires_at"][:7]: one["points"] for one in found}
+
+
+@pytest.fixture
+def till(make_world: Make) -> Till:
+    """Points are worth 0.01 and live for twelve months."""
+    return Till(make_world(points=[{"key": "points", "expiry": EXPIRY}]))
+
+
+LINE_1: dict[str, Any] = {"lines": [{"line_ref": "1", "quantity": 1, "amount_minor": 4000}]}
+LINE_2: dict[str, Any] = {"lines": [{"line_ref": "2", "quantity": 1, "amount_minor": 6000}]}
+
+
+def test_a_refund_gives_its_share_back_to_the_lots_and_reverses_the_rest(till: Till) -> None:
+    assert points(till.buy()) == 70
+    # 1,000 of March and 2,000 of June were spent; 70 of this order live until 2027-07.
+    assert till.expiring() == {"2027-06": 2000, "2027-07": 70}
+    told = till.refund("R-1", **LINE_1)
+    assert (told["points_returned"], reversed_points(told), points(told)) == (1200, 28, 42)
+    # The last taken goes back first: to the lot of June.
+    assert till.expiring() == {"2027-06": 3200, "2027-07": 42}
+    assert told["balances"][0]["available"] == 3242
+    rest = till.refund("R-2", **LINE_2)
+    assert (rest["points_returned"], reversed_points(rest), points(rest)) == (1800, 42, 0)
+    assert till.expiring() == {"2027-03": 1000, "2027-06": 4000}
+    assert_sound(till.world)
+
+
+def test_the_same_refund_again_gives_nothing_back_twice(till: Till) -> None:
+    till.buy()
+    till.refund("R-1", **LINE_1)
+    again = till.refund("R-1", **LINE_1)
+    assert (again["points_returned"], again["reversed"]) == (0, [])
+    # Nor does the order, told with and without what was refunded.
+    till.buy()
+    till.buy(shipping_minor=1)
+    assert till.world.balance() == 3242
+
+
+@pytest.mark.parametrize(
+    ("amount", "returned"), [(1, 0), (33, 9), (3333, 999), (9999, 2999), (10000, 3000)]
+)
+def test_shares_are_rounded_down_until_all_goes_back(
+    till: Till, amount: int, returned: int
+) -> None:
+    # 3,000 × 0.0001 = 0.3; × 0.0033 = 9.9; × 0.3333 = 999.9; × 0.9999 = 2,999.7.
+    till.buy()
+    assert till.refund("R-1", amount_minor=amount)["points_returned"] == returned
+
+
+def test_a_cancelled_order_gives_all_of_them_back(till: Till) -> None:
+    till.buy()
+    till.refund("R-1", **LINE_1)
+    gone = till.buy(status="cancelled")
+    assert reversed_points(gone) == 42
+    assert till.expiring() == {"2027-03": 1000, "2027-06": 4000}
+    # Paid again, they are spent again but for what the refund gave back.
+    assert points(till.buy(is_captured=False, shipping_minor=1)) == 42
+    assert till.world.balance() == 5000 - 1800 + 42
+    assert_sound(till.world)
+
+
+def test_a_withdrawn_refund_takes_the_points_again(till: Till) -> None:
+    till.buy()
+    till.refund("R-1", **LINE_1)
+    back = till.refund("R-1", status="withdrawn", **LINE_1)
+    assert (back["points_returned"], back["problems"], points(back)) == (0, [], 70)
+    assert till.expiring() == {"2027-06": 2000, "2027-07": 70}
+    anew = till.refund("R-1", **LINE_1)
+    assert (anew["points_returned"], reversed_points(anew)) == (1200, 28)
+    assert till.expiring() == {"2027-06": 3200, "2027-07": 42}
+    assert_sound(till.world)
+
+
+def test_points_that_are_gone_again_are_named_and_no_deficit_is_made(till: Till) -> None:
+    till.buy()
+    till.refund("R-1", **LINE_1)
+    till.capture(till.hold(3000))  # 242 are left
+    back = till.refund("R-1", status="withdrawn", **LINE_1)
+    # 28 come back to the order's own lot before: 270 of 1,200 can be taken.
+    assert till.world.balance() == 0
+    [problem] = back["problems"]
+    assert (problem["code"], problem["pointer"]) == (
+        "insufficient_points",
+        "/payments/1/redemption_id",
+    )
+    assert problem["detail"].startswith("930 of 1200 points")
+    # The refund stands again: those 930 were never taken, so 270 go back.
+    assert till.refund("R-1", **LINE_1)["points_returned"] == 270
+    assert_sound(till.world)
+
+
+def test_a_preview_of_both(till: Till) -> None:
+    till.buy()
+    seen = till.refund("R-1?dry_run=true", **LINE_1)
+    assert (seen["points_returned"], reversed_points(seen)) == (1200, 28)
+    assert till.expiring() == {"2027-06": 2000, "2027-07": 70}
+
+
+def test_what_the_snapshot_refunds_gives_points_back_too_and_once(till: Till) -> None:
+    till.buy()
+    told = till.world.get("/orders/B-1")["order"]["payments"]
+    lines = (line("1", 4000, refunded_quantity=1), line("2", 6000))
+    till.world.order("B-1", *lines, payments=told, placed_at="2026-07-01T00:00:00Z")
+    assert till.world.balance() == 3242
+    assert till.refund("R-1", **LINE_1)["points_returned"] == 0
+    assert till.world.balance() == 3242
+
+
+def test_points_that_the_storefront_gave_back_itself_are_not_given_twice(till: Till) -> None:
+    till.buy()
+    with till.world.app.app_context():
+        holds.reverse(till.program_id, till.held)
+    told = till.refund("R-1", **LINE_1)
+    assert (told["points_returned"], reversed_points(told)) == (0, 28)
+    # Nor are they taken when the refund is withdrawn, or the order told again.
+    till.refund("R-1", status="withdrawn", **LINE_1)
+    till.buy(is_captured=False, shipping_minor=1)
+    assert till.world.balance() == 5070
+    assert_sound(till.world)
+
+
+@pytest.mark.parametrize(
+    ("payments", "returned"),
+    [
+        ([{"kind": "card", "amount_minor": 4000}], 0),
+        ([{"kind": "points", "amount_minor": 3000}, {"kind": "card", "amount_minor": 1000}], 3000),
+        ([{"kind": "card", "amount_minor": 2800}], 1200),
+    ],
+)
+def test_a_refund_may_say_how_it_was_paid_back(
+    till: Till, payments: list[dict[str, Any]], returned: int
+) -> None:
+    till.buy()
+    told = till.refund("R-1", **LINE_1, payments=payments)
+    assert told["points_returned"] == returned
+    assert reversed_points(told) == 28
+    assert told["refund"]["payments"] == payments
+
+
+def test_a_redemption_that_is_none_of_ours_gives_nothing_back(till: Till) -> None:
+    till.held = "gift-77"
+    payments = [{"kind": "points", "amount_minor": 3000, "redemption_id": "gift-77"}]
+    told = {"payments": payments, "placed_at": "2026-07-01T00:00:00Z"}
+    assert points(till.world.order("B-1", line("1", 4000), line("2", 6000), **told)) == 70
+    back = till.refund("R-1", **LINE_1)
+    assert (back["points_returned"], reversed_points(back)) == (0, 28)
+    assert [one["code"] for one in back["problems"]] == ["not_found"]
+
+
+def test_a_redemption_of_another_member_is_left_alone(till: Till) -> None:
+    till.world.member("jun")
+    till.world.order("C-1", 300000, member_ref="jun")
+    till.held = till.hold(3000, member_ref="jun")
+    till.buy()
+    back = till.refund("R-1", **LINE_1)
+    assert back["points_returned"] == 0
+    assert [one["code"] for one in back["problems"]] == ["not_found"]
+    assert till.world.balance("jun") == 0
+
+
+def test_what_is_only_held_is_named_and_let_go_when_the_order_is_cancelled(till: Till) -> None:
+    till.buy(is_captured=False)
+    back = till.refund("R-1", **LINE_1)
+    assert (back["points_returned"], [one["code"] for one in back["problems"]]) == (
+        0,
+        ["state_conflict"],
+    )
+    till.buy(is_captured=False, status="cancelled")
+    assert till.world.balance() == 5000
+    assert till.world.get("/members/mina/balances")["data"][0]["held"] == 0
+    assert_sound(till.world)
+
+
+def test_points_that_come_back_after_their_date_expire_at_once(till: Till) -> None:
+    till.buy()
+    till.world.set_clock("2027-04-01T00:00:00Z")
+    told = till.refund("R-1", amount_minor=10000, refunded_at="2027-04-01T00:00:00Z")
+    # 2,000 of June come back; the 1,000 of March are over.
+    assert told["points_returned"] == 3000
+    assert told["balances"][0]["available"] == 4000
+    assert [one["kind"] for one in till.world.entries()][-2:] == ["restore", "expire"]
+    assert_sound(till.world)
