@@ -2,11 +2,12 @@
 
 Same key and body: the stored answer, byte for byte. Same key, other body or route: 422. Still
 running: 409. Only 2xx answers are stored, so after any other the key may be tried again.
-Scoped by program and kind of credential; rows are kept for at least 30 days.
+Scoped by program and kind of credential; rows are kept for at least 30 days. An answer that told
+of somebody who was erased is emptied: its key stays used, and its request is answered 404.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,6 +78,24 @@ def once(work: Work) -> Response:
     return db.in_transaction(unit)
 
 
+def forget(connection: sa.Connection, program_id: bytes, needles: Sequence[bytes]) -> int:
+    """Empty the stored answers in which one of these occurs; how many."""
+    found = sa.func.instr if connection.dialect.name == "sqlite" else _position
+    return connection.execute(
+        sa.update(IdempotencyKey)
+        .where(
+            IdempotencyKey.program_id == program_id,
+            sa.or_(*(found(IdempotencyKey.body, needle) > 0 for needle in needles)),
+        )
+        # The digest of the request goes as well: short requests could be guessed from it.
+        .values(body=b"", fingerprint=bytes(32))
+    ).rowcount
+
+
+def _position(column: Any, needle: bytes) -> sa.ColumnElement[int]:
+    return sa.func.position(sa.literal(needle, sa.LargeBinary).op("IN")(column))
+
+
 def _read_key() -> str:
     text = request.headers.get("Idempotency-Key", "").strip()
     if len(text) >= 2 and text[0] == text[-1] == '"':
@@ -118,6 +137,10 @@ def _take_turn(connection: sa.Connection, name: bytes) -> None:
 
 
 def _replayed(stored: Any, fingerprint: bytes) -> Response:
+    if not stored.body:
+        raise Problem(
+            404, "not_found", "What this key was used for told of somebody who was erased since."
+        )
     if bytes(stored.fingerprint) != fingerprint:
         raise Problem(
             422,

@@ -12,14 +12,14 @@ import sqlalchemy as sa
 from core import clock, db, ids, jsontext
 from core.errors import not_found
 from core.writing import Writes
-from members import contacts
+from members import aliases, contacts
 from members.models import Consent, ContactDigest, Member, SignupClaim
 
 MEMBERS: sa.Table = Member.__table__  # type: ignore[assignment]
 DIGESTS: sa.Table = ContactDigest.__table__  # type: ignore[assignment]
 CLAIMS: sa.Table = SignupClaim.__table__  # type: ignore[assignment]
 CONSENTS: sa.Table = Consent.__table__  # type: ignore[assignment]
-PREFIX = "mem"
+PREFIX = aliases.PREFIX
 
 _COLUMNS = (
     Member.id,
@@ -28,6 +28,7 @@ _COLUMNS = (
     Member.joined_at,
     Member.locale,
     Member.attributes,
+    Member.erased_at,
 )
 
 
@@ -41,10 +42,11 @@ class Known:
     joined_at: int
     locale: str | None
     attributes: Mapping[str, Any]
+    is_erased: bool = False
 
 
 def _known(row: Sequence[Any]) -> Known:
-    member_id, member_ref, is_enrolled, joined_at, locale, attributes = row
+    member_id, member_ref, is_enrolled, joined_at, locale, attributes, erased_at = row
     return Known(
         id=bytes(member_id),
         member_ref=member_ref,
@@ -52,11 +54,14 @@ def _known(row: Sequence[Any]) -> Known:
         joined_at=joined_at,
         locale=locale,
         attributes=jsontext.parse(attributes) if attributes != "{}" else {},
+        is_erased=erased_at is not None,
     )
 
 
 def _select(*where: Any, is_locking: bool) -> sa.Select[Any]:
-    statement = sa.select(*_COLUMNS).where(Member.program_id == sa.bindparam("program_id"), *where)
+    statement = sa.select(*_COLUMNS).where(
+        Member.program_id == sa.bindparam("program_id"), *where, Member.merged_into_id.is_(None)
+    )
     if is_locking:
         # Rows in one order, so that two units never wait for each other; FOR NO KEY UPDATE, so
         # that foreign keys to a member do not wait at all.
@@ -71,7 +76,9 @@ _by_ref = {
     for locking in (False, True)
 }
 _by_id = {
-    locking: db.Statement(_select(Member.id == sa.bindparam("id"), is_locking=locking))
+    locking: db.Statement(
+        _select(Member.id == sa.bindparam("id"), Member.erased_at.is_(None), is_locking=locking)
+    )
     for locking in (False, True)
 }
 
@@ -79,7 +86,8 @@ _by_id = {
 def find(
     connection: sa.Connection, program_id: bytes, member_ref: str, *, is_locking: bool = False
 ) -> Known | None:
-    """A member by the storefront's reference, or by our own id."""
+    """A member by the storefront's reference, or by our own id; also by those of members that
+    were merged into them."""
     values = {"program_id": program_id, "member_ref": member_ref}
     row = _by_ref[is_locking].first(connection, values)
     if row is None:
@@ -87,7 +95,25 @@ def find(
         if member_id is not None:
             values = {"program_id": program_id, "id": member_id}
             row = _by_id[is_locking].first(connection, values)
-    return None if row is None else _known(row)
+    if row is None:
+        return _find_merged(connection, program_id, member_ref, is_locking=is_locking)
+    return _known(row)
+
+
+def _find_merged(
+    connection: sa.Connection, program_id: bytes, member_ref: str, *, is_locking: bool
+) -> Known | None:
+    found = aliases.find(connection, program_id, member_ref)
+    if found is None or found.merged_into_id is None:
+        return None
+    member_id = aliases.follow(connection, program_id, found.merged_into_id)
+    row = _by_id[is_locking].first(connection, {"program_id": program_id, "id": member_id})
+    if row is not None:
+        return _known(row)
+    if aliases.follow(connection, program_id, member_id) != member_id:
+        # Merged between the two looks.
+        raise db.Restart
+    return None
 
 
 def get(connection: sa.Connection, program_id: bytes, member_ref: str) -> Known:
@@ -101,14 +127,28 @@ def get(connection: sa.Connection, program_id: bytes, member_ref: str) -> Known:
 def lock_ids(
     connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
 ) -> dict[bytes, Known]:
-    """Lock members by id, all at once and in one order."""
+    """Lock members by id, all at once and in one order.
+
+    For one that was merged, whoever it was merged into is locked as well and is answered.
+    """
     statement = (
-        sa.select(*_COLUMNS)
+        sa.select(*_COLUMNS, Member.merged_into_id)
         .where(Member.program_id == program_id, Member.id.in_(sorted(member_ids)))
         .order_by(Member.id)
         .with_for_update(key_share=True)
     )
-    return {known.id: known for known in map(_known, connection.execute(statement))}
+    found = {}
+    for *columns, merged_into_id in connection.execute(statement):
+        member_id = bytes(columns[0])
+        if merged_into_id is None:
+            found[member_id] = _known(columns)
+        else:
+            known = _find_merged(
+                connection, program_id, ids.show_id(PREFIX, member_id), is_locking=True
+            )
+            if known is not None:
+                found[member_id] = known
+    return found
 
 
 def find_all(
@@ -116,14 +156,18 @@ def find_all(
 ) -> dict[str, bytes]:
     """Ids of many members by reference or our own id, without locks."""
     shown = {ref: found for ref in member_refs if (found := ids.read_id(PREFIX, ref))}
-    statement = sa.select(Member.member_ref, Member.id).where(
+    statement = sa.select(Member.member_ref, Member.id, Member.merged_into_id).where(
         Member.program_id == program_id,
+        Member.erased_at.is_(None),
         sa.or_(Member.member_ref.in_(member_refs), Member.id.in_(list(shown.values()))),
     )
     by_ref: dict[str, bytes] = {}
     by_id: dict[bytes, bytes] = {}
-    for member_ref, member_id in connection.execute(statement):
-        by_ref[member_ref] = by_id[bytes(member_id)] = bytes(member_id)
+    for member_ref, member_id, merged_into_id in connection.execute(statement).all():
+        living = bytes(member_id)
+        if merged_into_id is not None:
+            living = aliases.follow(connection, program_id, bytes(merged_into_id))
+        by_ref[member_ref] = by_id[bytes(member_id)] = living
     for ref, member_id in shown.items():
         if ref not in by_ref and member_id in by_id:
             by_ref[ref] = member_id
@@ -155,6 +199,8 @@ def insert(
         "is_enrolled": True,
         "joined_at": joined_at,
         "created_at": now,
+        "merged_into_id": None,
+        "erased_at": None,
     } | columns(body)
     row["joined_at"] = joined_at
     writes.insert(MEMBERS, row)
@@ -255,19 +301,24 @@ def claim_signup(
             wanted.append((kind, contacts.digests(program_id, kind, value)))
     is_free = True
     for kind, accepted in wanted:
-        taken = connection.execute(
-            sa.select(CLAIMS.c.claimed_at).where(
-                CLAIMS.c.program_id == program_id,
-                CLAIMS.c.kind == kind,
-                CLAIMS.c.digest.in_(accepted),
-            )
-        ).first()
-        if taken is not None:
+        claims = sa.and_(
+            CLAIMS.c.program_id == program_id, CLAIMS.c.kind == kind, CLAIMS.c.digest.in_(accepted)
+        )
+        ends = connection.execute(sa.select(CLAIMS.c.ends_at).where(claims)).scalars().all()
+        if any(ends_at is None or ends_at > now for ends_at in ends):
             is_free = False
             continue
+        if ends:
+            # A tombstone whose term has ended counts no longer, whether it was purged or not.
+            connection.execute(sa.delete(CLAIMS).where(claims))
         connection.execute(
             sa.insert(CLAIMS).values(
-                program_id=program_id, kind=kind, digest=accepted[0], claimed_at=now
+                program_id=program_id,
+                kind=kind,
+                digest=accepted[0],
+                claimed_at=now,
+                member_id=row["id"],
+                ends_at=None,
             )
         )
     return is_free

@@ -7,12 +7,23 @@ from core import db
 
 
 class Member(db.Base):
-    """A member. Its row is the one lock that every unit touching the member takes first."""
+    """A member. Its row is the one lock that every unit touching the member takes first.
+
+    An erased member keeps the row, because the ledger refers to it: emptied, and under a
+    reference that nobody can guess.
+    """
 
     __tablename__ = "members"
     __table_args__ = (
         sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
         sa.UniqueConstraint("program_id", "member_ref"),
+        sa.Index(
+            "ix_members_merged",
+            "program_id",
+            "merged_into_id",
+            postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+            sqlite_where=sa.text("merged_into_id IS NOT NULL"),
+        ),
     )
 
     program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
@@ -29,6 +40,8 @@ class Member(db.Base):
     is_enrolled: Mapped[bool] = mapped_column(sa.Boolean)
     joined_at: Mapped[int] = mapped_column(sa.BigInteger)
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    merged_into_id: Mapped[bytes | None] = mapped_column(db.Id)
+    erased_at: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 class ContactDigest(db.Base):
@@ -47,14 +60,36 @@ class ContactDigest(db.Base):
 
 
 class SignupClaim(db.Base):
-    """A canonical contact for which signup effects were paid: they are paid once."""
+    """A canonical contact for which signup effects were paid: they are paid once.
+
+    While the member lives the claim has no end. An erased member's is a tombstone: it ends at
+    `ends_at` and no longer says whose it was.
+    """
 
     __tablename__ = "signup_claims"
+    __table_args__ = (
+        sa.Index(
+            "ix_signup_claims_member",
+            "program_id",
+            "member_id",
+            postgresql_where=sa.text("member_id IS NOT NULL"),
+            sqlite_where=sa.text("member_id IS NOT NULL"),
+        ),
+        sa.Index(
+            "ix_signup_claims_ending",
+            "program_id",
+            "ends_at",
+            postgresql_where=sa.text("ends_at IS NOT NULL"),
+            sqlite_where=sa.text("ends_at IS NOT NULL"),
+        ),
+    )
 
     program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
     kind: Mapped[str] = mapped_column(sa.Text, primary_key=True)
     digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
     claimed_at: Mapped[int] = mapped_column(sa.BigInteger)
+    member_id: Mapped[bytes | None] = mapped_column(db.Id)
+    ends_at: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 class Consent(db.Base):
@@ -75,3 +110,33 @@ class Consent(db.Base):
     source: Mapped[str] = mapped_column(sa.Text)
     text_version: Mapped[str | None] = mapped_column(sa.Text)
     recorded_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Erasure(db.Base):
+    """That a member was erased, and what the erasure answered; it names nobody."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    member_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    erased_at: Mapped[int] = mapped_column(sa.BigInteger)
+    answer: Mapped[str] = mapped_column(sa.Text)
+
+
+class ErasedReference(db.Base):
+    """A keyed digest of a reference that an erased member had, so that erasing them once more
+    answers as the first time; kept as long as the tombstones of their contacts."""
+
+    __tablename__ = "erased_references"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+        sa.Index("ix_erased_references_ending", "program_id", "ends_at"),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
+    member_id: Mapped[bytes] = mapped_column(db.Id)
+    ends_at: Mapped[int] = mapped_column(sa.BigInteger)

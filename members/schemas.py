@@ -3,10 +3,12 @@
 import marshmallow as ma
 
 from core.fields import (
+    BIGINT_MAX,
     Attributes,
     Boolean,
     Date,
     Instant,
+    Integer,
     Items,
     Reference,
     Schema,
@@ -69,6 +71,73 @@ class MemberSchema(Schema):
     referral = ma.fields.Nested(
         ReferralSchema, metadata={"description": "Evidence of a referral."}, allow_none=True
     )
+
+
+class OpeningLotSchema(Schema):
+    """Points that a member brings along."""
+
+    points_key = described(Text, "Kind of points; the program's first when absent.", most=64)
+    points = described(Integer, "How many, 1 to 1,000,000,000.", required=True, least=-BIGINT_MAX)
+    earned_at = described(Instant, "When they were earned.", required=True)
+    expires_at = described(
+        Instant, "When they expire; null for never.", allow_none=True, load_default=None
+    )
+
+
+class OpeningTierSchema(Schema):
+    """A level that a member brings along."""
+
+    key = described(Text, "Key of the level.", required=True, most=64)
+    since = described(Instant, "Since when.", required=True)
+    until = described(Instant, "Assured until; null for good.", allow_none=True, load_default=None)
+
+
+class OpeningSchema(Schema):
+    """What a member brings along, once."""
+
+    lots = Items(
+        ma.fields.Nested(OpeningLotSchema), most=200, metadata={"description": "The points left."}
+    )
+    lifetime_earned = described(
+        Integer, "Points earned in all, of the program's first kind.", least=-BIGINT_MAX
+    )
+    tier = ma.fields.Nested(
+        OpeningTierSchema, metadata={"description": "The level assured."}, allow_none=True
+    )
+
+
+class MovingMemberSchema(MemberSchema):
+    """A member of a batch: as in PUT, and what they bring along."""
+
+    member_ref = described(Reference, "The storefront's id of the member.", required=True)
+    is_history = described(
+        Boolean,
+        "Moved in from elsewhere: no signup effects and no messages.",
+        load_default=False,
+    )
+    opening = ma.fields.Nested(
+        OpeningSchema,
+        metadata={"description": "Posted once per member; the same again posts nothing."},
+        allow_none=True,
+    )
+
+
+class MembersBatchSchema(Schema):
+    """Members, each as in PUT with its reference."""
+
+    members = Items(
+        ma.fields.Nested(MovingMemberSchema),
+        most=500,
+        least=1,
+        required=True,
+        metadata={"description": "The members."},
+    )
+
+
+class MergeSchema(Schema):
+    """Into whom a member is merged."""
+
+    into_member_ref = described(Reference, "The member who stays.", required=True)
 
 
 class SearchSchema(Schema):

@@ -5,31 +5,68 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, ids, jsontext
-from loyalty import reading, tiers
+from core import clock, ids, jsontext, signing
+from loyalty import showing, tiers
+from loyalty.deserved import Deserved, by_terms
 from loyalty.earning import Earning
+from loyalty.ledger.rows import HeldLot
 from loyalty.tiers import Contribution
 from members import members
+from orders.refunds import Refund, fold
 from programs.compiled import Compiled
-from storefront import decide, decisions
+from storefront import decide, decisions, refunded
+from storefront import telling as tellings
 from storefront.decide import Decided
 from storefront.plan import Plan
 from storefront.standing import Read, StoredOrder
 
 _INSTANTS = ("placed_at", "paid_at", "fulfilled_at", "cancelled_at")
+#: How long after it was placed a guest's order can be claimed, and what its token is signed for.
+CLAIMABLE = clock.Duration(days=90)
+CLAIM = "claim"
 
 
 def awards(
-    earning: Earning, *, available_at: int, decision_id: bytes | None
+    plan: Plan,
+    trigger: str,
+    decided: Decided,
+    *,
+    earned_at: int,
+    lots: Sequence[HeldLot] = (),
+    decision_id: bytes | None = None,
 ) -> list[dict[str, Any]]:
-    """What an order or a signup earns, kind by kind, with its breakdown."""
+    """What an order deserves, by kind and terms, with its breakdown; dated by its lots, or as
+    they would be when there are none."""
+    found = by_terms(decided.pinned.program, trigger, decided.earning.earned)
+    return _shown_awards(plan, found, earned_at=earned_at, lots=lots, decision_id=decision_id)
+
+
+def signup_awards(
+    plan: Plan, member_id: bytes, earning: Earning, *, decision_id: bytes | None
+) -> list[dict[str, Any]]:
+    """What a signup earns."""
+    return _shown_awards(
+        plan,
+        by_terms(plan.live, "signup", earning.earned),
+        earned_at=plan.now,
+        lots=plan.book.lots_of(member_id, member_id),
+        decision_id=decision_id,
+    )
+
+
+def _shown_awards(
+    plan: Plan,
+    found: Sequence[Deserved],
+    *,
+    earned_at: int,
+    lots: Sequence[HeldLot],
+    decision_id: bytes | None,
+) -> list[dict[str, Any]]:
     return [
         {
             "points_key": one.points_key,
             "points": one.points,
-            "state": "available",
-            "available_at": clock.format_instant(available_at),
-            "expires_at": None,
+            **_dates(plan, one, earned_at=earned_at, lots=lots),
             "breakdown": [
                 {"rule": share.rule, "points": share.points, "detail": share.detail}
                 for share in one.breakdown
@@ -37,8 +74,27 @@ def awards(
             "lines": [{"line_ref": ref, "points": points} for ref, points in one.by_line],
             "decision_id": _decision_id(decision_id),
         }
-        for one in earning.earned
+        for one in found
     ]
+
+
+def _dates(plan: Plan, one: Deserved, *, earned_at: int, lots: Sequence[HeldLot]) -> dict[str, Any]:
+    """State and dates of an award."""
+    own = [lot for lot in lots if lot.points_key == one.points_key and lot.terms == one.terms.text]
+    if own:
+        is_pending = any(lot.is_pending and lot.standing for lot in own)
+        available_at, expires_at = own[0].available_at, own[0].expires_at
+    else:
+        available_at = one.terms.available_at(earned_at, plan.live.zone)
+        is_pending = available_at is None or available_at > plan.now
+        expires_at = None
+        if available_at is not None:
+            expires_at = one.terms.expires_at(available_at, plan.live.zone)
+    return {
+        "state": "pending" if is_pending else "available",
+        "available_at": None if available_at is None else clock.format_instant(available_at),
+        "expires_at": None if expires_at is None else clock.format_instant(expires_at),
+    }
 
 
 def _decision_id(value: bytes | None) -> str | None:
@@ -83,7 +139,10 @@ def balances(plan: Plan, member_id: bytes) -> list[dict[str, Any]]:
     """A member's balances of every kind the program has, also where nothing moved yet."""
     keys = [kind.key for kind in plan.live.points]
     keys += [one.points_key for one in plan.book.holdings(member_id)]
-    return [reading.show_balance(plan.book.holding(member_id, key)) for key in dict.fromkeys(keys)]
+    return [
+        showing.show_balance(plan.book, plan.book.holding(member_id, key))
+        for key in dict.fromkeys(keys)
+    ]
 
 
 def reversed_points(made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -96,7 +155,7 @@ def reversed_points(made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {
             "points_key": key,
             "points": sum(entry["points"] for entry in entries),
-            "entries": [reading.show_entry(entry) for entry in entries],
+            "entries": [showing.show_entry(entry) for entry in entries],
         }
         for key, entries in by_key.items()
     ]
@@ -114,6 +173,7 @@ def tier_now(
     if held is None:
         held = tiers.Standing(ladder.find(read.level_key), read.level_since or 0)
     standing = tiers.current(ladder, held, value, at=plan.now)
+    standing = tiers.at_least(standing, tiers.assured(ladder, read.assured), at=plan.now)
     return tiers.show(plan.live, standing, value=value, change=change)
 
 
@@ -137,11 +197,21 @@ def order(
     if row["stands"]:
         own = Contribution(row["placed_at"], row["spend_minor"], row["qualifying_points"])
     member = telling.member
+    member_ref = None if member is None or member.is_erased else member.member_ref
     body = jsontext.parse(row["snapshot"])
+    folded = fold(body, telling.refunds)
     earned_at = min(body.get("paid_at") or body["placed_at"], plan.now)
     return {
-        "order": _shown_order(row, body, member.member_ref if member else None),
-        "earned": awards(decided.earning, available_at=earned_at, decision_id=row["decision_id"])
+        "order": _shown_order(row, body, member_ref)
+        | {"refunds": [refunded.show(one, folded) for one in telling.refunds]},
+        "earned": awards(
+            plan,
+            "order",
+            decided,
+            earned_at=earned_at,
+            lots=plan.book.lots_of(row["id"], member.id) if member else (),
+            decision_id=row["decision_id"],
+        )
         if decided
         else [],
         "reversed": reversed_points(made),
@@ -150,9 +220,23 @@ def order(
         "cards": [],
         "referral": referral(telling.body),
         "surprises": [],
-        "problems": problems(telling.body),
+        "problems": [
+            *problems(telling.body),
+            *refunded.problems(folded),
+            *telling.problems,
+        ],
         "decision_id": _decision_id(row["decision_id"]),
+        **({} if member else {"claim_token": claim_token(plan, row)}),
     }
+
+
+def claim_token(plan: Plan, row: Mapping[str, Any]) -> str | None:
+    """What whoever placed a guest's order proves it by; None once that time is over."""
+    expires_at = clock.after(row["placed_at"], CLAIMABLE, plan.live.zone)
+    if expires_at <= plan.now:
+        return None
+    values = [ids.show_id("prg", plan.program_id), ids.show_id("ord", row["id"])]
+    return signing.sign(CLAIM, values, expires_at=expires_at)
 
 
 def _shown_order(
@@ -189,13 +273,14 @@ def problems(body: Mapping[str, Any]) -> list[dict[str, str]]:
     """What hangs on the fact and could not be honoured."""
     found = []
     if body.get("referral"):
-        found.append(_problem("NOT_FOUND", "/referral", "the program has no referral offer"))
+        found.append(problem("NOT_FOUND", "/referral", "the program has no referral offer"))
     for index, _ in enumerate(body.get("redemptions") or ()):
-        found.append(_problem("not_found", f"/redemptions/{index}", "there is no such redemption"))
+        found.append(problem("not_found", f"/redemptions/{index}", "there is no such redemption"))
     return found
 
 
-def _problem(code: str, pointer: str, detail: str) -> dict[str, str]:
+def problem(code: str, pointer: str, detail: str) -> dict[str, str]:
+    """Something that could not be honoured."""
     return {"code": code, "pointer": pointer, "detail": detail}
 
 
@@ -206,7 +291,10 @@ def stored_order(
     stored = read.stored
     assert stored is not None
     row = row_of(telling.order_ref, stored)
-    decided = decided_again(connection, plan, stored)
+    if read.has_refunds:
+        told = tellings.read_refunds(connection, plan.program_id, telling.order_ref)
+        telling.refunds = [one for one in told if one.is_applied]
+    decided = decided_again(connection, plan, stored, telling.refunds)
     answer = order(plan, telling, read, row=row, decided=decided, made=[], change=None)
     if is_stale:
         answer["stale"] = True
@@ -234,18 +322,20 @@ def row_of(order_ref: str, stored: StoredOrder) -> dict[str, Any]:
     }
 
 
-def decided_again(connection: sa.Connection, plan: Plan, stored: StoredOrder) -> Decided | None:
+def decided_again(
+    connection: sa.Connection, plan: Plan, stored: StoredOrder, refunds: Sequence[Refund]
+) -> Decided | None:
     """The decision that stands for a stored order, made again from what it pinned."""
     if stored.facts is None or stored.version is None:
         return None
     pinned = decisions.pinned_before(connection, plan.program_id, stored)
-    body = jsontext.parse(stored.snapshot)
+    body = fold(jsontext.parse(stored.snapshot), refunds).body
     return decide.decide_order(
         pinned,
         body,
         order=decide.figure(pinned.program, body),
         stands=stored.stands,
-        is_first=stored.is_first,
+        is_first=stored.was_first,
         is_history=stored.is_history,
     )
 

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 
 from core import clock, ids, jsontext
 from core.errors import not_found
-from loyalty import reading
+from loyalty import reading, showing
+from loyalty.ledger.entries import default_change
+from members import members
 from programs import versions
 from programs.compiled import Rule
 from programs.models import Decision
@@ -37,13 +39,14 @@ def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dic
     if row is None:
         raise not_found("decision")
     program = versions.get_compiled(connection, program_id, row.version)
+    member_ref = _signed_up(connection, program_id, row.source_type, row.member_id)
     facts, outcomes = jsontext.parse(row.facts), jsontext.parse(row.outcomes)
     flat = {**facts["member"], **facts.get("order", {})}
     whole = {**flat, **facts.get("order_whole", {})}
     rules = {rule.key: rule for rule in program.rules.get(row.source_type, ())}
     return {
         "id": decision_ref,
-        "source": {"type": row.source_type, "ref": row.source_ref},
+        "source": {"type": row.source_type, "ref": member_ref or row.source_ref},
         "member_id": ids.show_id("mem", bytes(row.member_id)) if row.member_id else None,
         "version": row.version,
         "facts": flat,
@@ -58,6 +61,16 @@ def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dic
         "effective_at": clock.format_instant(row.effective_at),
         "recorded_at": clock.format_instant(row.recorded_at),
     }
+
+
+def _signed_up(
+    connection: sa.Connection, program_id: bytes, source_type: str, member_id: bytes | None
+) -> str | None:
+    """The storefront's reference of whose signup it was, as far as there still is one."""
+    if source_type != "signup" or member_id is None:
+        return None
+    row = members.get_row(connection, program_id, bytes(member_id))
+    return None if row["erased_at"] is not None else str(row["member_ref"])
 
 
 def _lines(facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -91,19 +104,40 @@ def _arithmetic(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def show_entry(connection: sa.Connection, program_id: bytes, entry_ref: str) -> dict[str, Any]:
-    """An entry with its decision and the lot it touched; 404 when there is none with this id."""
+    """An entry with its decision and the lots it touched; 404 when there is none with this id."""
     entry_id = ids.read_id("ent", entry_ref)
     row = reading.find_entry(connection, program_id, entry_id) if entry_id else None
     if row is None:
         raise not_found("entry")
-    shown = reading.show_entry(row)
+    member_ref = _signed_up(connection, program_id, row["source_type"], row["member_id"])
+    shown = showing.show_entry(row, member_ref=member_ref)
     shown["decision"] = (
         show(connection, program_id, shown["decision_id"]) if shown["decision_id"] else None
     )
-    shown["lots"] = [
-        reading.show_lot(reading.get_lot(connection, program_id, bytes(row["lot_id"])))
-    ]
+    shown["lots"] = _touched(connection, program_id, row)
     return shown
+
+
+def _touched(connection: sa.Connection, program_id: bytes, row: Any) -> list[dict[str, Any]]:
+    """Every lot that an entry changed, with what it changed of each."""
+    if row["is_split"]:
+        changes = reading.read_allocations(connection, program_id, bytes(row["id"]))
+    else:
+        move = (row["from_bucket"], row["to_bucket"])
+        changes = [(bytes(row["lot_id"]), *default_change(move, row["points"]), None)]
+    lots = {
+        lot.id: lot
+        for lot in reading.Stored(connection, program_id).lots_by_id([one[0] for one in changes])
+    }
+    return [
+        showing.show_lot(lots[lot_id])
+        | {
+            "change": remaining,
+            "held_change": held,
+            "for_lot_id": None if for_lot_id is None else ids.show_id("lot", for_lot_id),
+        }
+        for lot_id, remaining, held, for_lot_id in changes
+    ]
 
 
 def pinned_before(connection: sa.Connection, program_id: bytes, stored: StoredOrder) -> Pinned:

@@ -4,7 +4,7 @@ An order that is the member's newest moves the level by one assessment; anything
 late orders, orders that change hands) replays the orders that stand.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,10 +27,33 @@ def held(plan: Plan, member_id: bytes, read: Read) -> tiers.Standing:
 
 def before(connection: sa.Connection, plan: Plan, telling: Telling, read: Read) -> Level | None:
     """The level a member stood on as of an order's instant, before the order."""
+    assert telling.item is not None
+    if not plan.live.ladder.levels:
+        return None
+    level = _derived_before(connection, plan, telling, read)
+    return _lifted(plan, read, level, at=telling.item.at)
+
+
+def _lifted(plan: Plan, read: Read, level: Level | None, *, at: int) -> Level | None:
+    """A level, or the one that the member is assured if that is higher."""
+    floor = tiers.assured(plan.live.ladder, read.assured)
+    return tiers.at_least(tiers.Standing(level, 0), floor, at=at).level
+
+
+def _change(
+    plan: Plan, read: Read, before: Level | None, after: Level | None
+) -> dict[str, Any] | None:
+    """What the member sees of a derived level that changed."""
+    return tiers.change(
+        _lifted(plan, read, before, at=plan.now), _lifted(plan, read, after, at=plan.now)
+    )
+
+
+def _derived_before(
+    connection: sa.Connection, plan: Plan, telling: Telling, read: Read
+) -> Level | None:
     ladder, member, item = plan.live.ladder, telling.member, telling.item
     assert member is not None and item is not None
-    if not ladder.levels:
-        return None
     standing = held(plan, member.id, read)
     if read.sums.later_count and not _is_settled(plan, standing, item.at):
         earlier = [
@@ -72,7 +95,7 @@ def move(
         plan.record(stored.member_id, telling.order_ref, old, None)
         if stored.is_first:
             plan.first_refs[stored.member_id] = None
-        _replay(connection, plan, stored.member_id, None)
+        replay(connection, plan, stored.member_id, None)
         old = None
     if telling.member is None:
         return None
@@ -95,8 +118,8 @@ def move(
     standing = held(plan, member_id, read)
     if old is None and new is not None and _stays(plan, standing, read, new):
         return None
-    after = _replay(connection, plan, member_id, standing)
-    return tiers.change(standing.level, after.level)
+    after = replay(connection, plan, member_id, standing)
+    return _change(plan, read, standing.level, after.level)
 
 
 def _contribution_of(stored: StoredOrder | None) -> Contribution | None:
@@ -117,12 +140,38 @@ def advance(plan: Plan, member_id: bytes, read: Read, new: Contribution) -> dict
     if after == standing:
         return None
     plan.levels[member_id] = after
-    return tiers.change(lowered.level, after.level)
+    return _change(plan, read, lowered.level, after.level)
 
 
-def _replay(
+def unite(
+    connection: sa.Connection, plan: Plan, member_id: bytes, reads: Sequence[Read]
+) -> dict[str, Any] | None:
+    """Keep the level of a member into whom another was merged, whose orders are theirs by now;
+    the change for them. `reads` are of both as they stood, theirs last: the better level stays,
+    though the ladder may have been raised since it was reached.
+    """
+    ladder = plan.live.ladder
+    stood = []
+    for read in reads:
+        kept = tiers.Standing(ladder.find(read.level_key), read.level_since or 0)
+        value = read.sums.metric_now(ladder.metric)
+        stood.append(tiers.current(ladder, kept, value, at=plan.now))
+    after = replay(connection, plan, member_id, None)
+    best = max(stood, key=_rank)
+    if _rank(best) > _rank(after):
+        after = plan.levels[member_id] = best
+        tiers.keep(plan.writes, plan.program_id, member_id, best)
+    return _change(plan, reads[-1], stood[-1].level, after.level)
+
+
+def _rank(standing: tiers.Standing) -> int:
+    return 0 if standing.level is None else standing.level.rank
+
+
+def replay(
     connection: sa.Connection, plan: Plan, member_id: bytes, standing: tiers.Standing | None
 ) -> tiers.Standing:
+    """The level that everything which stands leads to, kept where it is not `standing` already."""
     if not plan.live.ladder.levels:
         return tiers.Standing(None, 0)
     contributions = plan.contributions(connection, member_id)

@@ -5,16 +5,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db, ids, paging
+from core import db, ids, paging
 from core.errors import not_found
 from loyalty import reading, tiers
-from loyalty.ledger import Book
+from loyalty.ledger.book import Book
 from members import members
 from members.members import MEMBERS
 from programs import versions
 from storefront import answers, signup, standing
 from storefront.orders import ORDERS
-from storefront.plan import Plan
+from storefront.plan import Plan, begin
 from storefront.telling import Telling, item_of
 
 _SEARCH_MAX = 100
@@ -22,7 +22,7 @@ _SEARCH_MAX = 100
 
 def _plan(connection: sa.Connection, program_id: bytes) -> Plan:
     live, now = versions.get_live(connection, program_id)
-    return Plan(program_id, live, now, None, Book(program_id))
+    return begin(connection, live, now=now)
 
 
 def member(connection: sa.Connection, program_id: bytes, member_ref: str) -> dict[str, Any]:
@@ -38,22 +38,24 @@ def balances(program_id: bytes, member_ref: str) -> dict[str, Any]:
         lambda connection: reading.find_balances(connection, program_id, member_ref)
     )
     if found is None:
-        return db.reading(lambda connection: _balances_by_id(connection, program_id, member_ref))
-    version, member_id, holdings = found
+        return db.reading(lambda connection: _balances(connection, program_id, member_ref))
+    version, clock_at, member_id, holdings = found
+    if any(one.due_at is not None for one in holdings):
+        return db.reading(lambda connection: _balances(connection, program_id, member_ref))
     live = versions.find_remembered(program_id, version) or db.reading(
         lambda connection: versions.get_compiled(connection, program_id, version)
     )
-    plan = Plan(program_id, live, clock.system_now(), None, Book(program_id))
+    plan = Plan(live, versions.program_now(clock_at), None, Book(live))
     plan.book.load(holdings)
     return {"data": answers.balances(plan, member_id), "next_cursor": None}
 
 
-def _balances_by_id(
-    connection: sa.Connection, program_id: bytes, member_ref: str
-) -> dict[str, Any]:
+def _balances(connection: sa.Connection, program_id: bytes, member_ref: str) -> dict[str, Any]:
+    """Balances as what fell due by now leaves them, written or not (SEMANTICS C18)."""
     known = members.get(connection, program_id, member_ref)
     plan = _plan(connection, program_id)
     plan.book.load(reading.read_holdings(connection, program_id, known.id))
+    plan.settle(known.id)
     return {"data": answers.balances(plan, known.id), "next_cursor": None}
 
 
@@ -109,7 +111,11 @@ def _is_of(view: Mapping[str, Any], tier_key: str | None) -> bool:
 def _members_after(
     connection: sa.Connection, program_id: bytes, after: bytes | None, limit: int
 ) -> list[dict[str, Any]]:
-    statement = sa.select(MEMBERS).where(MEMBERS.c.program_id == program_id)
+    statement = sa.select(MEMBERS).where(
+        MEMBERS.c.program_id == program_id,
+        MEMBERS.c.erased_at.is_(None),
+        MEMBERS.c.merged_into_id.is_(None),
+    )
     if after is not None:
         statement = statement.where(MEMBERS.c.id > after)
     rows = connection.execute(statement.order_by(MEMBERS.c.id).limit(limit)).mappings()
@@ -147,4 +153,7 @@ def order(connection: sa.Connection, program_id: bytes, order_ref: str) -> dict[
         telling.item = item_of(telling, plan.live, plan.now)
         [read] = standing.read(connection, program_id, [telling.item])
         plan.book.load(read.holdings)
+        if read.stored is not None and telling.member is not None:
+            plan.book.load((), reading.read_lots(connection, program_id, [read.stored.id]))
+            plan.settle(telling.member.id)
     return answers.stored_order(connection, plan, telling, read, is_stale=False)

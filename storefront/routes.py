@@ -6,22 +6,25 @@ import sqlalchemy as sa
 
 from core import auth, db, http, ids, paging
 from core.errors import FieldError, invalid
-from loyalty import reading
+from loyalty import reading, showing
 from loyalty.schemas import (
     BalancesAnswer,
     EntriesAnswer,
     EntriesQuery,
+    MomentQuery,
     TierAnswer,
 )
 from members import members
 from members.schemas import MemberSchema, MembersQuery, SearchSchema
-from orders.schemas import OrderSchema
+from orders.schemas import OrderSchema, RefundQuery, RefundSchema
 from storefront import (
     batch,
     decisions,
     orders,
+    past,
     quotes,
     reads,
+    refunds,
     schemas,
     signup,
 )
@@ -30,6 +33,7 @@ routes = http.Routes("storefront", __name__, url_prefix="/v1", description="Stor
 
 _MEMBER = schemas.SignupAnswer()
 _ORDER = schemas.OrderAnswer()
+_REFUND = schemas.RefundAnswer()
 
 
 def _program_id() -> bytes:
@@ -70,10 +74,20 @@ def search_members(body: dict[str, Any]) -> dict[str, Any]:
     return db.reading(lambda connection: reads.search(connection, _program_id(), kind, text))
 
 
-@routes.operation("GET", "/members/<ref:member_ref>/balances", answers={200: BalancesAnswer()})
-def get_balances(member_ref: str) -> dict[str, Any]:
-    """Balances of every kind of points."""
-    return reads.balances(_program_id(), member_ref)
+@routes.operation(
+    "GET",
+    "/members/<ref:member_ref>/balances",
+    answers={200: BalancesAnswer()},
+    query=MomentQuery(),
+)
+def get_balances(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Balances of every kind of points, now or as of another time."""
+    program_id = _program_id()
+    if query:
+        return db.reading(
+            lambda connection: past.balances(connection, program_id, member_ref, query)
+        )
+    return reads.balances(program_id, member_ref)
 
 
 @routes.operation(
@@ -84,6 +98,11 @@ def get_balances(member_ref: str) -> dict[str, Any]:
 )
 def list_entries(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
     """A member's entries, newest first."""
+    if "as_of" in query or "known_at" in query:
+        program_id = _program_id()
+        return db.reading(
+            lambda connection: past.entries(connection, program_id, member_ref, query)
+        )
     cursor = paging.read_cursor(query.get("cursor"), [int, str])
     before = (cursor[0], paging.read_id("ent", cursor[1])) if cursor else None
     limit = query["limit"]
@@ -102,15 +121,20 @@ def list_entries(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
             rows,
             limit,
             key=lambda row: [row["recorded_at"], ids.show_id("ent", bytes(row["id"]))],
-            show=reading.show_entry,
+            show=lambda row: showing.show_entry(row, member_ref=member.member_ref),
         )
 
     return db.reading(read)
 
 
-@routes.operation("GET", "/members/<ref:member_ref>/tier", answers={200: TierAnswer()})
-def get_tier(member_ref: str) -> dict[str, Any]:
-    """A member's tier and the progress to the next."""
+@routes.operation(
+    "GET", "/members/<ref:member_ref>/tier", answers={200: TierAnswer()}, query=MomentQuery()
+)
+def get_tier(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
+    """A member's tier and the progress to the next, now or as of another time."""
+    if query:
+        program_id = _program_id()
+        return db.reading(lambda connection: past.tier(connection, program_id, member_ref, query))
     return db.reading(lambda connection: reads.tier(connection, _program_id(), member_ref))
 
 
@@ -123,6 +147,27 @@ def put_order(order_ref: str, body: dict[str, Any]) -> tuple[dict[str, Any], int
         auth.require_scope("import", "Telling history (is_history)")
     ref = reads.resolve_order_ref(_program_id(), order_ref)
     return orders.put(_program_id(), ref, body, actor=auth.actor())
+
+
+@routes.operation(
+    "PUT",
+    "/orders/<ref:order_ref>/refunds/<ref:refund_ref>",
+    answers={200: _REFUND, 201: _REFUND, 202: _REFUND},
+    body=RefundSchema(),
+    query=RefundQuery(),
+    problems=(409,),
+)
+def put_refund(
+    order_ref: str, refund_ref: str, body: dict[str, Any], query: dict[str, Any]
+) -> tuple[dict[str, Any], int]:
+    """Tell a refund of an order: of lines, of an amount, of shipping, or that it was withdrawn.
+
+    Before its order is known it is parked (202) and applied when the order is told.
+    """
+    ref = reads.resolve_order_ref(_program_id(), order_ref)
+    return refunds.put(
+        _program_id(), ref, refund_ref, body, actor=auth.actor(), is_preview=query["dry_run"]
+    )
 
 
 @routes.operation("GET", "/orders/<ref:order_ref>", answers={200: _ORDER})

@@ -3,9 +3,16 @@
 import marshmallow as ma
 
 from core.fields import Boolean, Instant, Items, Json, Reference, Schema, Text, described
-from loyalty.schemas import BalanceAnswer, EntryAnswer, SourceAnswer, TierAnswer, whole
+from loyalty.schemas import (
+    BalanceAnswer,
+    EntryAnswer,
+    SourceAnswer,
+    TierAnswer,
+    TouchedLotAnswer,
+    whole,
+)
 from members.schemas import ConsentSchema
-from orders.schemas import BatchOrderSchema, CartSchema, OrderSchema
+from orders.schemas import BatchOrderSchema, CartSchema, OrderSchema, RefundSchema
 
 BATCH_MAX = 500
 
@@ -53,7 +60,12 @@ class AwardAnswer(Schema):
     points_key = described(Text, "Kind of points.", required=True)
     points = whole("How many.")
     state = described(Text, "pending or available.", required=True, one_of=("pending", "available"))
-    available_at = described(Instant, "When they can be spent.", required=True)
+    available_at = described(
+        Instant,
+        "When they can be spent; null while that depends on fulfilment.",
+        required=True,
+        allow_none=True,
+    )
     expires_at = described(Instant, "When they expire.", required=True, allow_none=True)
     breakdown = ma.fields.List(ma.fields.Nested(ShareAnswer), required=True)
     lines = ma.fields.List(ma.fields.Nested(LineShareAnswer), required=True)
@@ -114,6 +126,15 @@ class SignupAnswer(Schema):
     problems = ma.fields.List(ma.fields.Nested(ProblemItemAnswer), required=True)
 
 
+class RefundView(RefundSchema):
+    """A refund as last told, and what it took of its order."""
+
+    refund_ref = described(Reference, "The storefront's reference.", required=True)
+    refunded_minor = whole("What it took of the goods; 0 when it does not stand.")
+    shipping_refunded_minor = whole("What it took of the shipping.")
+    is_parked = described(Boolean, "Its order is not known yet.", required=True)
+
+
 class OrderView(OrderSchema):
     """An order as last told, with what stands of it."""
 
@@ -128,6 +149,11 @@ class OrderView(OrderSchema):
     refunded_minor = whole("Refunded of the goods.")
     spend_minor = whole("Money that earns, less refunds.")
     qualifying_points = whole("Points that count for tiers.")
+    refunds = ma.fields.List(
+        ma.fields.Nested(RefundView),
+        required=True,
+        metadata={"description": "The refunds told of it, by reference."},
+    )
     updated_at = described(Instant, "When it last changed.", required=True)
 
 
@@ -145,6 +171,29 @@ class OrderAnswer(Schema):
     problems = ma.fields.List(ma.fields.Nested(ProblemItemAnswer), required=True)
     decision_id = described(Text, "Why.", required=True, allow_none=True)
     stale = described(Boolean, "The revision was older than the stored one: nothing changed.")
+    claim_token = described(
+        Text,
+        "Of an order without a member: with it, POST /v1/claims gives the order to one. For 90"
+        " days from when it was placed; null afterwards.",
+        allow_none=True,
+        most=2000,
+    )
+
+
+class RefundAnswer(OrderAnswer):
+    """The order as the refund leaves it, and what came of the refund."""
+
+    order = ma.fields.Nested(
+        OrderView,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The order; null while it is not known."},
+    )
+    refund = ma.fields.Nested(RefundView, required=True)
+    points_returned = whole("Points given back of those that the order was paid with.")
+    suggested_refund_deduction_minor = whole(
+        "What points that could not be taken back are worth: deduct it from the money paid back."
+    )
 
 
 class BatchAnswer(Schema):
@@ -192,10 +241,4 @@ class EntryDetailAnswer(EntryAnswer):
     """An entry with its decision and the lots it touched."""
 
     decision = ma.fields.Nested(DecisionAnswer, required=True, allow_none=True)
-    lots = ma.fields.List(
-        described(
-            Json,
-            "{id, points_key, points, remaining, reversed, written_off, earned_at, expires_at}.",
-        ),
-        required=True,
-    )
+    lots = ma.fields.List(ma.fields.Nested(TouchedLotAnswer), required=True)

@@ -9,9 +9,12 @@ from core import clock, db, ids, jsontext, outbox
 from core.errors import FieldError, invalid, invalid_at
 from core.writing import Writes
 from loyalty import earning, reading, tiers
+from loyalty.deserved import by_terms
 from loyalty.earning import Earning
 from loyalty.exact import NO_TIER_FACTOR, Earner
-from loyalty.ledger import Book, Cause
+from loyalty.ledger import awards
+from loyalty.ledger.awards import Award
+from loyalty.ledger.entries import Cause
 from members import contacts, members
 from members.facts import member_facts
 from members.members import Known
@@ -19,7 +22,7 @@ from programs import versions
 from programs.compiled import Compiled
 from storefront import answers, standing
 from storefront.decisions import DECISIONS
-from storefront.plan import Plan
+from storefront.plan import Plan, begin
 from storefront.telling import FUTURE
 
 
@@ -28,42 +31,47 @@ def put(
 ) -> tuple[dict[str, Any], int]:
     """Tell one member; the answer and 201 when they were new, 200 otherwise."""
     return db.in_transaction(
-        lambda connection: _unit(connection, program_id, member_ref, body, actor)
+        lambda connection: tell(connection, program_id, member_ref, body, actor=actor)
     )
 
 
-def _unit(
+def tell(
     connection: sa.Connection,
     program_id: bytes,
     member_ref: str,
     body: Mapping[str, Any],
+    *,
     actor: str | None,
 ) -> tuple[dict[str, Any], int]:
+    """The unit of `put`."""
     known = members.find(connection, program_id, member_ref, is_locking=True)
     live, now = versions.get_live(connection, program_id)
-    _check(body, now)
-    plan = Plan(program_id, live, now, actor, Book(program_id))
+    check(body, now)
+    plan = begin(connection, live, now=now, actor=actor)
     result = Earning()
     if known is None:
         row, result = _create(connection, plan, member_ref, body)
     else:
-        row = _update(connection, plan, known, body)
+        row = update(connection, plan, known, body)
         plan.book.load(reading.read_holdings(connection, program_id, known.id))
+        plan.settle(known.id)
     if body.get("consents"):
         members.append_consents(connection, program_id, row["id"], body["consents"], now=now)
     decision_id = row.pop("decision_id", None)
     answer = {
         "member": show(connection, plan, row),
-        "earned": answers.awards(result, available_at=now, decision_id=decision_id),
+        "earned": answers.signup_awards(plan, row["id"], result, decision_id=decision_id),
         "balances": answers.balances(plan, row["id"]),
         "referral": answers.referral(body),
         "surprises": [],
         "problems": answers.problems(body),
     }
+    plan.write(connection)
     return answer, 201 if known is None else 200
 
 
-def _check(body: Mapping[str, Any], now: clock.Instant) -> None:
+def check(body: Mapping[str, Any], now: clock.Instant) -> None:
+    """422 for instants ahead of the clock and for contacts that are none."""
     errors = []
     if body.get("joined_at", 0) > now + FUTURE:
         errors.append(FieldError("/joined_at", "invalid", "is more than 5 minutes in the future"))
@@ -83,13 +91,18 @@ def _check(body: Mapping[str, Any], now: clock.Instant) -> None:
         raise invalid(errors)
 
 
-def _create(
-    connection: sa.Connection, plan: Plan, member_ref: str, body: Mapping[str, Any]
-) -> tuple[dict[str, Any], Earning]:
+def check_ref(member_ref: str) -> None:
+    """422 for a reference that nobody can be created under."""
     if ids.read_id(members.PREFIX, member_ref) is not None:
         raise invalid_at(
             "/member_ref", "looks like one of our own ids; create members under your reference"
         )
+
+
+def _create(
+    connection: sa.Connection, plan: Plan, member_ref: str, body: Mapping[str, Any]
+) -> tuple[dict[str, Any], Earning]:
+    check_ref(member_ref)
     program_id, now = plan.program_id, plan.now
     joined_at = min(body.get("joined_at", now), now)
     row = members.insert(plan.writes, program_id, member_ref, body, joined_at=joined_at, now=now)
@@ -109,8 +122,6 @@ def _create(
     is_new = bool(row["is_enrolled"]) and members.claim_signup(connection, program_id, row, now=now)
     if plan.live.rules.get("signup"):
         result, row["decision_id"] = _pay_signup(plan, row, is_new=is_new)
-    plan.book.write(plan.writes)
-    plan.writes.run(connection)
     return row, result
 
 
@@ -134,13 +145,15 @@ def _pay_signup(plan: Plan, row: Mapping[str, Any], *, is_new: bool) -> tuple[Ea
         chosen = earning.choose(live, rules, earner, lambda _: NO_TIER_FACTOR)
         result = earning.settle(live, chosen, earner, NO_TIER_FACTOR)
     decision_id = ids.new_id()
+    # Our own id: entries are for ever, and the storefront's reference ends with an erasure.
+    member_ref = ids.show_id(members.PREFIX, row["id"])
     plan.writes.insert(
         DECISIONS,
         {
             "program_id": plan.program_id,
             "id": decision_id,
             "source_type": "signup",
-            "source_ref": row["member_ref"],
+            "source_ref": member_ref,
             "member_id": row["id"],
             "version": live.version,
             "facts": jsontext.text({"member": facts}),
@@ -149,24 +162,17 @@ def _pay_signup(plan: Plan, row: Mapping[str, Any], *, is_new: bool) -> tuple[Ea
             "recorded_at": now,
         },
     )
-    cause = Cause("signup", row["member_ref"], decision_id, plan.actor, now, now)
-    for one in result.earned:
-        award = (row["id"], row["id"], one.points_key)
-        plan.book.bring_to(one.points, award, cause=cause, reversal_at=now)
-        outbox.add(
-            plan.writes,
-            plan.program_id,
-            type="points.earned",
-            payload={"points_key": one.points_key, "points": one.points},
-            now=now,
-            member_id=row["id"],
-        )
+    cause = Cause("signup", member_ref, decision_id, plan.actor, now, now)
+    for one in by_terms(live, "signup", result.earned):
+        award = Award(row["id"], row["id"], one.points_key, one.terms)
+        awards.give(plan.book, one.points, award, cause=cause)
     return result, decision_id
 
 
-def _update(
+def update(
     connection: sa.Connection, plan: Plan, known: Known, body: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """Set what was given of a member who is known; the row as it is then."""
     row = members.get_row(connection, plan.program_id, known.id)
     values = members.columns(body)
     if "joined_at" in values:
@@ -201,10 +207,22 @@ def standing_now(
     connection: sa.Connection, live: Compiled, member_id: bytes, now: clock.Instant
 ) -> tuple[tiers.Standing, int]:
     """The level a member stands on as of the clock, and the metric's value."""
+    [read] = standing.read(connection, live.program_id, [item_now(live, member_id, now)])
+    return standing_of(live, read, now)
+
+
+def item_now(live: Compiled, member_id: bytes, now: clock.Instant) -> standing.Item:
+    """What to read for a member's standing as of the clock."""
     window = live.ladder.window
     start = -(2**62) if window is None else clock.before(now, window, live.zone)
-    item = standing.Item(member_id, "\x01", now, start, start, start)
-    [read] = standing.read(connection, live.program_id, [item])
+    return standing.Item(member_id, "\x01", now, start, start, start)
+
+
+def standing_of(
+    live: Compiled, read: standing.Read, now: clock.Instant
+) -> tuple[tiers.Standing, int]:
+    """Level and metric as of the clock, from what was read."""
     held = tiers.Standing(live.ladder.find(read.level_key), read.level_since or 0)
     value = read.sums.metric_now(live.ladder.metric)
-    return tiers.current(live.ladder, held, value, at=now), value
+    derived = tiers.current(live.ladder, held, value, at=now)
+    return tiers.at_least(derived, tiers.assured(live.ladder, read.assured), at=now), value

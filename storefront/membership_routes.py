@@ -1,0 +1,70 @@
+"""Addresses of membership as a whole: moving in, merging, erasing, claiming."""
+
+from typing import Any
+
+from flask import Response
+
+from core import auth, http, idempotency
+from members.schemas import MembersBatchSchema, MergeSchema
+from storefront import claims, erasure, membership_schemas, merging, moving_in, schemas
+
+routes = http.Routes("membership", __name__, url_prefix="/v1", description="Membership.")
+
+
+def _program_id() -> bytes:
+    return auth.credential().program_id
+
+
+@routes.operation(
+    "POST",
+    "/members/batch",
+    answers={200: membership_schemas.MembersBatchAnswer()},
+    body=MembersBatchSchema(),
+)
+def put_members(body: dict[str, Any]) -> dict[str, Any]:
+    """Tell up to 500 members, with what they bring along; each converges by itself, so no
+    Idempotency-Key is needed."""
+    return {"results": moving_in.put(_program_id(), body["members"], actor=auth.actor())}
+
+
+@routes.operation(
+    "POST",
+    "/members/<ref:member_ref>/merge",
+    answers={200: membership_schemas.MergeAnswer()},
+    body=MergeSchema(),
+    problems=(409,),
+    parameters=(idempotency.PARAMETER,),
+)
+def merge_members(member_ref: str, body: dict[str, Any]) -> Response:
+    """Merge a member into another; the old reference stays an alias for ever."""
+    program_id, actor = _program_id(), auth.actor()
+    return idempotency.once(
+        lambda connection: merging.merge(
+            connection, program_id, member_ref, body["into_member_ref"], actor=actor
+        )
+    )
+
+
+@routes.operation(
+    "DELETE", "/members/<ref:member_ref>", answers={200: membership_schemas.ErasureAnswer()}
+)
+def erase_member(member_ref: str) -> dict[str, Any]:
+    """Erase a member: personal data goes everywhere, what is left of their points is forfeited by
+    entries, and sums stay. Erasing again answers the same."""
+    return erasure.erase(_program_id(), member_ref, actor=auth.actor())
+
+
+@routes.operation(
+    "POST",
+    "/claims",
+    answers={200: schemas.OrderAnswer()},
+    body=membership_schemas.ClaimBody(),
+    problems=(409,),
+    parameters=(idempotency.PARAMETER,),
+)
+def claim_order(body: dict[str, Any]) -> Response:
+    """Give a guest's order to a member, once, by its token."""
+    program_id, actor = _program_id(), auth.actor()
+    return idempotency.once(
+        lambda connection: claims.claim(connection, program_id, body, actor=actor)
+    )

@@ -1,0 +1,301 @@
+"""Merging: two members turn out to be one person.
+
+Points move with their dates, orders and what hangs on them change hands, nothing is decided
+again: what was paid stays, and is not paid once more. The merged member's row stays as an alias
+without personal data. Refuses what would go in a circle.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import db, ids, jsontext, outbox
+from core.errors import Problem, invalid_at, not_found
+from loyalty import reading, tiers
+from loyalty.ledger import moves
+from loyalty.ledger.entries import Cause
+from loyalty.tiers import TIERS
+from members import aliases, members
+from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, Known
+from programs import versions
+from storefront import answers, levels, signup, standing
+from storefront.adjustments import ADJUSTMENTS
+from storefront.decisions import DECISIONS
+from storefront.openings import OPENINGS
+from storefront.orders import ORDERS
+from storefront.plan import Plan, begin
+
+_PERSONAL = ("email", "phone", "name", "birthday_on", "locale", "card_ref")
+
+
+def merge(
+    connection: sa.Connection,
+    program_id: bytes,
+    member_ref: str,
+    into_member_ref: str,
+    *,
+    actor: str | None,
+) -> tuple[dict[str, Any], int]:
+    """Merge one member into another; the one who stays, and 200. Again changes nothing."""
+    old, into = _both(connection, program_id, member_ref, into_member_ref)
+    live, now = versions.get_live(connection, program_id)
+    plan = begin(connection, live, now=now, actor=actor)
+    if old is None:
+        plan.book.load(reading.read_holdings(connection, program_id, into.id))
+        plan.settle(into.id)
+    else:
+        _unite(connection, plan, old, into)
+    row = members.get_row(connection, program_id, into.id)
+    answer = {
+        "member": signup.show(connection, plan, row),
+        "balances": answers.balances(plan, into.id),
+    }
+    return answer, 200
+
+
+def _both(
+    connection: sa.Connection, program_id: bytes, member_ref: str, into_member_ref: str
+) -> tuple[Known | None, Known]:
+    """Both members, locked; no first one when they were merged before."""
+    found = aliases.find(connection, program_id, member_ref)
+    now_known = members.find(connection, program_id, member_ref)
+    into = members.find(connection, program_id, into_member_ref)
+    if found is None or now_known is None or into is None:
+        raise not_found("member")
+    if found.merged_into_id is not None:
+        if now_known.id == into.id:
+            return None, into
+        raise Problem(
+            409,
+            "state_conflict",
+            f"This member was merged into {now_known.member_ref} already; merge that one.",
+            state="merged",
+        )
+    if into.id == found.member_id:
+        named = aliases.find(connection, program_id, into_member_ref)
+        if named is not None and named.member_id == into.id:
+            raise invalid_at("/into_member_ref", "is the member who is to be merged")
+        raise Problem(
+            409,
+            "state_conflict",
+            f"{into_member_ref} was merged into this member already: it is the same one.",
+            state="merged",
+        )
+    locked = members.lock_ids(connection, program_id, sorted({found.member_id, into.id}))
+    old, stays = locked.get(found.member_id), locked.get(into.id)
+    if old is None or stays is None or old.id != found.member_id or stays.id != into.id:
+        # One of them was merged by somebody else since we looked.
+        raise db.Restart
+    if old.is_erased or stays.is_erased:
+        raise not_found("member")
+    return old, stays
+
+
+def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> None:
+    program_id = plan.program_id
+    lots = reading.member_lots(connection, program_id, old.id)
+    plan.book.load((), lots)
+    for known in (old, into):
+        plan.book.load(reading.read_holdings(connection, program_id, known.id))
+        plan.settle(known.id)
+    reads = standing.read(
+        connection,
+        program_id,
+        [signup.item_now(plan.live, known.id, plan.now) for known in (old, into)],
+    )
+    cause = Cause(
+        "merge", ids.show_id(members.PREFIX, old.id), None, plan.actor, plan.now, plan.now
+    )
+    for source in plan.book.holdings(old.id):
+        own = [lot for lot in lots if lot.points_key == source.points_key and not lot.is_moved]
+        target = plan.book.holding(into.id, source.points_key)
+        moves.move_all(plan.book, source, target, lots=own, cause=cause)
+        target.has_counted = target.has_counted or source.has_counted
+        source.due_at, source.is_changed, target.is_changed = None, True, True
+    _move_openings(connection, plan, old.id, into.id)
+    _move_orders(connection, program_id, old.id, into.id)
+    _move_person(connection, plan, old, into)
+    change = levels.unite(connection, plan, into.id, reads)
+    _follow_time(connection, plan, into.id)
+    _tell_world(plan, old, into, change)
+    plan.write(connection)
+    ladder = plan.live.ladder
+    promised = [tiers.assured(ladder, read.assured) for read in reads]
+    best = tiers.better(*promised, at=plan.now)
+    tiers.assure(connection, program_id, {} if best is None else {into.id: best})
+
+
+def _move_openings(connection: sa.Connection, plan: Plan, old_id: bytes, into_id: bytes) -> None:
+    """Move what was earned in all, and what the old member came with, so that it is not posted
+    once more."""
+    for source in plan.book.holdings(old_id):
+        if not source.lifetime_earned:
+            continue
+        target = plan.book.holding(into_id, source.points_key)
+        moved = source.lifetime_earned
+        for holding, points in ((source, -moved), (target, moved)):
+            holding.lifetime_earned += points
+            _insert_opening(plan, holding.member_id, source.points_key, points, None)
+    rows = connection.execute(
+        sa.select(OPENINGS.c.points_key, OPENINGS.c.digest).where(
+            OPENINGS.c.program_id == plan.program_id,
+            OPENINGS.c.member_id == old_id,
+            OPENINGS.c.digest.is_not(None),
+        )
+    )
+    for points_key, digest in rows:
+        _insert_opening(plan, into_id, points_key, 0, bytes(digest))
+
+
+def _insert_opening(
+    plan: Plan, member_id: bytes, points_key: str, points: int, digest: bytes | None
+) -> None:
+    plan.writes.insert(
+        OPENINGS,
+        {
+            "program_id": plan.program_id,
+            "id": ids.new_id(),
+            "member_id": member_id,
+            "points_key": points_key,
+            "lifetime_earned": points,
+            "digest": digest,
+            "recorded_at": plan.now,
+        },
+    )
+
+
+def _move_orders(
+    connection: sa.Connection, program_id: bytes, old_id: bytes, into_id: bytes
+) -> None:
+    """Orders with their decisions change hands. Of two first purchases the earlier one keeps the
+    claim; what the other was paid for it stays."""
+    firsts = connection.execute(
+        sa.select(ORDERS.c.id)
+        .where(
+            ORDERS.c.program_id == program_id,
+            ORDERS.c.member_id.in_([old_id, into_id]),
+            ORDERS.c.is_first,
+        )
+        .order_by(ORDERS.c.placed_at, ORDERS.c.created_at, ORDERS.c.id)
+    ).all()
+    for row in firsts[1:]:
+        connection.execute(
+            sa.update(ORDERS)
+            .where(ORDERS.c.program_id == program_id, ORDERS.c.id == row.id)
+            .values(is_first=False)
+        )
+    for column in (ORDERS.c.member_id, DECISIONS.c.member_id, ADJUSTMENTS.c.tier_member_id):
+        connection.execute(
+            sa.update(column.table)
+            .where(column.table.c.program_id == program_id, column == old_id)
+            .values({column: into_id})
+        )
+    connection.execute(
+        sa.delete(TIERS).where(TIERS.c.program_id == program_id, TIERS.c.member_id == old_id)
+    )
+
+
+def _move_person(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> None:
+    """What is known of the person: what the one who stays lacks is taken from the other."""
+    program_id = plan.program_id
+    gone, kept = (members.get_row(connection, program_id, one.id) for one in (old, into))
+    _update(connection, program_id, old.id, _emptied() | {"merged_into_id": into.id})
+    values = _filled(gone, kept)
+    if values:
+        _update(connection, program_id, into.id, values)
+    _move_digests(connection, program_id, old.id, into.id)
+    for table in (CLAIMS, CONSENTS):
+        connection.execute(
+            sa.update(table)
+            .where(table.c.program_id == program_id, table.c.member_id == old.id)
+            .values(member_id=into.id)
+        )
+    person = kept | values
+    if person["is_enrolled"]:
+        members.claim_signup(connection, program_id, person, now=plan.now)
+
+
+def _emptied() -> dict[str, Any]:
+    return dict.fromkeys(_PERSONAL) | {"contact_verified": "[]", "attributes": "{}"}
+
+
+def _filled(gone: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What changes of the member who stays."""
+    values = {name: gone[name] for name in _PERSONAL if kept[name] is None and gone[name]}
+    verified = set(jsontext.parse(kept["contact_verified"]))
+    verified |= {kind for kind in jsontext.parse(gone["contact_verified"]) if kind in values}
+    attributes = jsontext.parse(gone["attributes"]) | jsontext.parse(kept["attributes"])
+    values |= {
+        "contact_verified": jsontext.text(sorted(verified)),
+        "attributes": jsontext.text(attributes),
+        "is_enrolled": bool(kept["is_enrolled"] or gone["is_enrolled"]),
+        "joined_at": min(kept["joined_at"], gone["joined_at"]),
+    }
+    return {name: value for name, value in values.items() if kept[name] != value}
+
+
+def _update(
+    connection: sa.Connection, program_id: bytes, member_id: bytes, values: Mapping[str, Any]
+) -> None:
+    connection.execute(
+        sa.update(MEMBERS)
+        .where(MEMBERS.c.program_id == program_id, MEMBERS.c.id == member_id)
+        .values(**values)
+    )
+
+
+def _move_digests(
+    connection: sa.Connection, program_id: bytes, old_id: bytes, into_id: bytes
+) -> None:
+    """Whoever searches by a contact of either finds the one who stays."""
+    where = sa.and_(DIGESTS.c.program_id == program_id, DIGESTS.c.member_id.in_([old_id, into_id]))
+    rows = connection.execute(
+        sa.select(DIGESTS.c.kind, DIGESTS.c.digest, DIGESTS.c.member_id).where(where)
+    ).all()
+    had = {(row.kind, bytes(row.digest)) for row in rows if bytes(row.member_id) == into_id}
+    moved = {(row.kind, bytes(row.digest)) for row in rows} - had
+    connection.execute(sa.delete(DIGESTS).where(where, DIGESTS.c.member_id == old_id))
+    if moved:
+        connection.execute(
+            sa.insert(DIGESTS),
+            [
+                {"program_id": program_id, "kind": kind, "digest": value, "member_id": into_id}
+                for kind, value in sorted(moved)
+            ],
+        )
+
+
+def _follow_time(connection: sa.Connection, plan: Plan, member_id: bytes) -> None:
+    """Points of either live on with what both did."""
+    if any(holding.has_inactivity for holding in plan.book.holdings(member_id)):
+        found = plan.contributions(connection, member_id)
+        moves.redate(
+            plan.book,
+            member_id,
+            last_activity_at=max((one.at for one in found if one.count), default=0),
+            kinds={"order"},
+            now=plan.now,
+        )
+    plan.settle(member_id)
+
+
+def _tell_world(plan: Plan, old: Known, into: Known, change: dict[str, Any] | None) -> None:
+    outbox.add(
+        plan.writes,
+        plan.program_id,
+        type="member.merged",
+        payload={"member_ref": old.member_ref, "into_member_ref": into.member_ref},
+        now=plan.now,
+        member_id=into.id,
+    )
+    if change is not None:
+        source = {"type": "merge", "ref": ids.show_id(members.PREFIX, old.id)}
+        outbox.add(
+            plan.writes,
+            plan.program_id,
+            type="tier.changed",
+            payload={**change, "source": source},
+            now=plan.now,
+            member_id=into.id,
+        )

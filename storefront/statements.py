@@ -1,0 +1,242 @@
+"""Statements: every entry of a member in a period between its opening and its closing balance.
+
+Streamed: entries are read a few at a time, each time by a short read of its own, up to the last
+entry that there was when the statement began; entries are never changed, so what is read later is
+what was there. A statement up to now ends with what has fallen due and is not written yet.
+
+The CSV is for spreadsheets. A cell of text that starts with = + - @ tab or CR gets an apostrophe
+in front, since programs would take it for a formula. Numbers are digits with at most one minus
+before them, which no program takes for one, and stay numbers. It begins with a byte order mark:
+without it Excel reads Hangul in the code page of the machine.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask
+
+from core import clock, db, ids, jsontext
+from loyalty import reading, showing
+from loyalty.ledger.entries import OWN
+from loyalty.ledger.rows import ENTRIES
+from members import members
+from programs import versions
+from storefront.plan import begin
+
+_ROWS = 500
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_EVER, _NEVER = -(2**62), 2**62
+BOM = "\ufeff"
+COLUMNS = (
+    "points_key",
+    "seq",
+    "kind",
+    "points",
+    "from",
+    "to",
+    "available_after",
+    "pending_after",
+    "held_after",
+    "effective_at",
+    "recorded_at",
+    "source_type",
+    "source_ref",
+    "summary",
+    "actor",
+    "entry_id",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One kind of points of a statement: numbers of its entries, first exclusive, last inclusive,
+    the balances before and after them, and what is due but not written."""
+
+    points_key: str
+    first: int
+    last: int
+    opening: dict[str, int]
+    closing: dict[str, int]
+    due: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a statement covers, fixed when it was asked for."""
+
+    program_id: bytes
+    member_id: bytes
+    member_ref: str
+    locale: str
+    start: int
+    end: int
+    accounts: list[Account]
+
+
+def prepare(
+    connection: sa.Connection, program_id: bytes, member_ref: str, query: Mapping[str, Any]
+) -> Statement:
+    """What a statement covers; 404 when the member is unknown."""
+    known = members.get(connection, program_id, member_ref)
+    live, now = versions.get_live(connection, program_id)
+    plan = begin(connection, live, now=now)
+    plan.book.load(reading.read_holdings(connection, program_id, known.id))
+    keys = [kind.key for kind in live.points]
+    keys += sorted({one.points_key for one in plan.book.holdings(known.id)}.difference(keys))
+    start, end = query.get("from", _EVER), query.get("until", _NEVER)
+    if end > now:
+        plan.settle(known.id)
+    wanted = query.get("points_key")
+    accounts = []
+    for key in keys:
+        if wanted not in (None, key):
+            continue
+        due = [dict(one) for one in plan.book.entries if one["points_key"] == key]
+        last = _before(connection, program_id, known.id, key, end)
+        first = _before(connection, program_id, known.id, key, start)
+        if start > now:
+            due = []
+        closing = due[-1] if due else last
+        accounts.append(
+            Account(
+                key,
+                0 if first is None else first["seq"],
+                0 if last is None else last["seq"],
+                _balances(first),
+                _balances(closing),
+                due,
+            )
+        )
+    locale = "ko" if live.locales[0] == "ko" else "en"
+    return Statement(program_id, known.id, known.member_ref, locale, start, min(end, now), accounts)
+
+
+def _before(
+    connection: sa.Connection, program_id: bytes, member_id: bytes, points_key: str, at: int
+) -> Any | None:
+    """The last entry of an account that was recorded before an instant."""
+    return (
+        connection.execute(
+            sa.select(ENTRIES)
+            .where(
+                ENTRIES.c.program_id == program_id,
+                ENTRIES.c.member_id == member_id,
+                ENTRIES.c.points_key == points_key,
+                ENTRIES.c.recorded_at < at,
+            )
+            .order_by(ENTRIES.c.seq.desc())
+            .limit(1)
+        )
+        .mappings()
+        .first()
+    )
+
+
+def _balances(row: Mapping[str, Any] | None) -> dict[str, int]:
+    return {bucket: 0 if row is None else row[f"{bucket}_after"] for bucket in OWN}
+
+
+def _entries(app: Flask, statement: Statement, account: Account) -> Iterator[Mapping[str, Any]]:
+    """Entries of an account in their order, then what is due. Whoever sends them on has long left
+    the request: each read has the application alone."""
+    seq = account.first
+    while seq < account.last:
+        with app.app_context():
+            rows = db.reading(partial(_read, statement, account, seq))
+        if not rows:
+            break
+        yield from rows
+        seq = rows[-1]["seq"]
+    for row in account.due:
+        yield row | {"is_due": True}
+
+
+def _read(
+    statement: Statement, account: Account, after: int, connection: sa.Connection
+) -> list[Any]:
+    rows = connection.execute(
+        sa.select(ENTRIES)
+        .where(
+            ENTRIES.c.program_id == statement.program_id,
+            ENTRIES.c.member_id == statement.member_id,
+            ENTRIES.c.points_key == account.points_key,
+            ENTRIES.c.seq > after,
+            ENTRIES.c.seq <= account.last,
+        )
+        .order_by(ENTRIES.c.seq)
+        .limit(_ROWS)
+    )
+    return list(rows.mappings())
+
+
+def _shown(statement: Statement, row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = showing.show_entry(row, member_ref=statement.member_ref)
+    shown["pending_after"], shown["held_after"] = row["pending_after"], row["held_after"]
+    if "is_due" in row:
+        # Not written yet: it will get an id when it is.
+        shown["id"] = None
+    return shown
+
+
+def write_json(app: Flask, statement: Statement) -> Iterator[bytes]:
+    """The statement as one JSON object, in parts."""
+    head = jsontext.text(
+        {
+            "member_ref": statement.member_ref,
+            "from": None if statement.start == _EVER else clock.format_instant(statement.start),
+            "until": clock.format_instant(statement.end),
+        }
+    )
+    yield f'{head[:-1]},"accounts":['.encode()
+    for number, account in enumerate(statement.accounts):
+        opening = jsontext.text({"points_key": account.points_key, "opening": account.opening})
+        yield f'{"," if number else ""}{opening[:-1]},"entries":['.encode()
+        separator = b""
+        for row in _entries(app, statement, account):
+            yield separator + jsontext.write(_shown(statement, row))
+            separator = b","
+        closing = jsontext.text({"closing": account.closing})
+        yield f"],{closing[1:]}".encode()
+    yield b"]}"
+
+
+def write_csv(app: Flask, statement: Statement) -> Iterator[bytes]:
+    """The statement as CSV in UTF-8, a line per entry, in parts."""
+    yield BOM.encode() + _line(COLUMNS)
+    for account in statement.accounts:
+        for row in _entries(app, statement, account):
+            shown = _shown(statement, row)
+            source = shown["source"]
+            cells = shown | {
+                "source_type": source["type"],
+                "source_ref": source["ref"],
+                "summary": shown["summary"][statement.locale],
+                "entry_id": shown["id"],
+            }
+            yield _line([cells[name] for name in COLUMNS])
+
+
+def _line(cells: Any) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerow([_cell(one) for one in cells])
+    return buffer.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return str(value)
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def shown_name(statement: Statement) -> str:
+    """A name for the file that is safe in any header and on any disk."""
+    return f"statement-{ids.show_id('mem', statement.member_id)}.csv"
