@@ -35,8 +35,9 @@ fix: setup ## what the tools can mend by themselves
 bench: setup ## measure against limits taken in the same run (5 minutes)
 	$(BIN)/python -m bench.run
 
-soak: setup ## long runs: memory over 100,000 orders, the whole replayed year (30 minutes)
+soak: setup ## long runs: memory, the whole replayed year, kill -9 under load (40 minutes)
 	$(BIN)/python -m bench.soak
+	$(BIN)/python -m bench.crashes
 
 serve: setup ## serve the default database
 	$(BIN)/flask db upgrade

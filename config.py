@@ -1,6 +1,8 @@
 """Settings: every environment variable that Dangol reads, in one place."""
 
+import ipaddress
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +28,12 @@ class Settings:
     statement_timeout_ms: int = 15_000
     lock_timeout_ms: int = 10_000
     is_production: bool = False
+    #: Where workers are woken; "" is a file beside the database.
+    queue_url: str = ""
+    #: Networks that webhooks may call although they are not public; http is allowed inside them.
+    webhook_allowed_cidrs: tuple[str, ...] = ()
+    webhook_timeout_seconds: int = 15
+    webhook_threads: int = 32
 
     @classmethod
     def from_env(cls, environ: dict[str, str] | None = None) -> "Settings":
@@ -35,6 +43,7 @@ class Settings:
         secret_key = env.get("SECRET_KEY", "")
         if is_production:
             _check_secret_key(secret_key)
+        crash_at(env)
         fallbacks = tuple(key for key in env.get("SECRET_KEY_FALLBACKS", "").split(",") if key)
         database_url = _database_url(env.get("DATABASE_URL", ""))
         is_sqlite = database_url.startswith("sqlite")
@@ -51,6 +60,10 @@ class Settings:
                 env, "LOCK_TIMEOUT_MS", 3_000 if is_sqlite else 10_000, least=10
             ),
             is_production=is_production,
+            queue_url=_queue_url(env.get("QUEUE_URL", "")),
+            webhook_allowed_cidrs=_cidrs(env.get("WEBHOOK_ALLOWED_CIDRS", "")),
+            webhook_timeout_seconds=_number(env, "WEBHOOK_TIMEOUT_SECONDS", 15, least=1, most=60),
+            webhook_threads=_number(env, "WEBHOOK_THREADS", 32, least=2, most=256),
         )
 
     @property
@@ -62,6 +75,16 @@ class Settings:
     def secret_keys(self) -> tuple[str, ...]:
         """The key that signs now, then those still accepted."""
         return (self.secret_key, *self.secret_key_fallbacks)
+
+
+def crash_at(env: Mapping[str, str]) -> tuple[str, int]:
+    """The failpoint at which a test lets the process die, and at which time; "" without one."""
+    name, _, time = env.get("CRASH_AT", "").partition(":")
+    if name and env.get("DANGOL_ENV", "development") == "production":
+        raise SettingsError("CRASH_AT is for tests: it kills the process. Unset it.")
+    if time and not (time.isdecimal() and int(time)):
+        raise SettingsError("CRASH_AT is a failpoint's name, or name:3 for the third time.")
+    return name, int(time or 1)
 
 
 def _check_secret_key(key: str) -> None:
@@ -86,6 +109,27 @@ def _database_url(url: str) -> str:
             f"it starts with {url.split(':', 1)[0]!r}."
         )
     return url
+
+
+def _queue_url(url: str) -> str:
+    schemes = ("sqlite:///", "postgresql://", "redis://", "rediss://")
+    if url and not url.startswith(schemes):
+        raise SettingsError(
+            f"QUEUE_URL must start with one of {', '.join(schemes)}; "
+            f"it starts with {url.split(':', 1)[0]!r}."
+        )
+    return url
+
+
+def _cidrs(text: str) -> tuple[str, ...]:
+    """Networks separated by commas, such as 10.1.0.0/16,fd00::/8."""
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for part in found:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError as error:
+            raise SettingsError(f"WEBHOOK_ALLOWED_CIDRS must hold networks: {error}.") from None
+    return found
 
 
 def _development_key() -> str:

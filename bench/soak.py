@@ -1,7 +1,8 @@
-"""Owns `make soak`: does a worker's memory hold over 100,000 orders, does a year replay exactly.
+"""Owns `make soak`: does a worker's memory hold over 100,000 orders, does a year replay exactly,
+is every random history of the ledger what an independent model says, can a whole shop move in.
 
-At most half an hour, not part of the tests. Exit status 1 when memory grew by a fifth or more,
-when the replay's balances differ, or when the ledger does not verify.
+Not part of the tests, which do a tenth of it. Exit status 1 when memory grew by a fifth or more,
+when the replay's balances differ, when the ledger does not verify, or when a history differs.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench.load import drive
+from bench.moving import soak_moving
 from bench.postgres import Postgres, running_postgres, temporary_folder
 from bench.processes import (
     BenchError,
@@ -23,11 +25,16 @@ from bench.processes import (
 from bench.run import DATABASE
 from bench.serving import THREADS, Served, flask_command, served_program
 
+PARTS = ("memory", "replay", "machine", "moving")
 ORDERS = 100_000
 WARM_UP_ORDERS = 10_000
 STEP_ORDERS = 10_000
 GROWTH_MAX_BP = 2_000
 REPLAY_TIMEOUT_S = 1_200
+#: Histories on SQLite (two fifths of them on PostgreSQL), rounds of 32 competing clients.
+LEDGER_RUNS = 500
+HOLD_ROUNDS = 200
+MACHINE_TIMEOUT_S = 3_600
 
 
 def soak_memory(served: Served, *, orders: int) -> bool:
@@ -102,6 +109,30 @@ def replay_year(*, name: str, database_url: str) -> None:
     print(run_command(flask_command("ledger", "verify"), environment=environment, timeout=900))
 
 
+def run_machine(seed: int) -> None:
+    """Random histories against the model, and holds that compete, on both databases.
+
+    The seed is said first: the same one runs the same histories.
+    """
+    say(f"histories of seed {seed}")
+    started = time.monotonic()
+    report = run_command(
+        (
+            *(sys.executable, "-m", "pytest"),
+            "tests/properties/test_ledger_machine.py",
+            "tests/properties/test_order_permutations.py",
+            "tests/concurrency/test_holds.py",
+        ),
+        environment={
+            "LEDGER_RUNS": str(LEDGER_RUNS),
+            "LEDGER_SEED": str(seed),
+            "HOLD_ROUNDS": str(HOLD_ROUNDS),
+        },
+        timeout=MACHINE_TIMEOUT_S,
+    )
+    print(f"{LEDGER_RUNS} histories in {time.monotonic() - started:.0f} s\n{report}")
+
+
 def soak_postgres(folder: Path, *, postgres: Postgres, orders: int) -> bool:
     """The memory soak on PostgreSQL, where the number of workers is the number of cores."""
     postgres.create_database(DATABASE)
@@ -119,13 +150,16 @@ def main(arguments: list[str]) -> int:
     """Run the chosen parts and answer the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--orders", type=int, default=ORDERS)
-    parser.add_argument("--parts", nargs="+", choices=("memory", "replay"))
+    parser.add_argument("--parts", nargs="+", choices=PARTS)
+    parser.add_argument("--seed", type=int, help="repeat the histories of this seed")
     options = parser.parse_args(arguments)
-    parts = options.parts or ["memory", "replay"]
+    parts = options.parts or PARTS
     if options.orders <= WARM_UP_ORDERS:
         parser.error(f"--orders must be more than the warm-up of {WARM_UP_ORDERS}")
     interrupt_on_terminate()
     is_held = True
+    if "machine" in parts:
+        run_machine(secrets.randbelow(2**32) if options.seed is None else options.seed)
     with ExitStack() as stack:
         folder = stack.enter_context(temporary_folder())
         postgres = stack.enter_context(running_postgres(folder))
@@ -135,6 +169,10 @@ def main(arguments: list[str]) -> int:
             postgres.create_database("replay")
             replay_year(name="PostgreSQL", database_url=postgres.url("replay"))
             replay_year(name="SQLite", database_url=f"sqlite:///{folder / 'replay.db'}")
+        if "moving" in parts:
+            postgres.create_database("moving")
+            soak_moving(folder, name="PostgreSQL", database_url=postgres.url("moving"))
+            soak_moving(folder, name="SQLite", database_url=f"sqlite:///{folder / 'moving.db'}")
     return 0 if is_held else 1
 
 

@@ -1,26 +1,42 @@
 """create_app: settings, database, routes and the command line put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flask_migrate
 import flask_smorest
+import sqlalchemy as sa
 from flask import Flask
 
 import loyalty.models
 import members.models
 import orders.models
 import programs.models
+import webhooks.models
 from config import Settings
-from core import auth, db, http, logs
+from core import auth, db, http, jobs, logs
 from programs.routes import keys as key_routes
 from programs.routes import routes as program_routes
 from server import access, cli, health, reference
 from storefront import facts
+from storefront.membership_routes import routes as membership_routes
+from storefront.points_routes import routes as points_routes
 from storefront.routes import routes as storefront_routes
+from webhooks import deliveries
+from webhooks.routes import routes as webhook_routes
 
 # Imported for their tables.
-TABLES = (programs.models, members.models, orders.models, loyalty.models)
+TABLES = (programs.models, members.models, orders.models, loyalty.models, webhooks.models, jobs)
+
+BLUEPRINTS = (
+    storefront_routes,
+    points_routes,
+    membership_routes,
+    program_routes,
+    webhook_routes,
+    key_routes,
+    health.routes,
+)
 
 
 class Application(Flask):
@@ -39,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.init(settings.log_level)
     facts.install()
     db.init(app, settings)
+    deliveries.init(app, settings, read_member_refs=_read_member_refs)
     flask_migrate.Migrate(app, db.db, directory=str(health.MIGRATIONS), compare_type=True)
     http.init(app)
     auth.init(app, access.TABLE)
@@ -47,8 +64,23 @@ def create_app(settings: Settings | None = None) -> Flask:
     reference.register_fields(api)
     # flask-smorest answers werkzeug's exceptions its own way; ours are problem details.
     http.handle_exceptions(app)
-    for blueprint in (storefront_routes, program_routes, key_routes, health.routes):
+    for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     reference.init(app, api)
     cli.init(app)
     return app
+
+
+def _read_member_refs(
+    connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
+) -> dict[bytes, str]:
+    """What webhooks say of members, whom their package does not know."""
+    member = members.models.Member
+    rows = connection.execute(
+        sa.select(member.id, member.member_ref).where(
+            member.program_id == program_id,
+            member.id.in_(member_ids),
+            member.erased_at.is_(None),
+        )
+    )
+    return {bytes(row.id): row.member_ref for row in rows}

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from config import Settings
+from config import Settings, SettingsError
 from core import auth, clock, db, ids
 from core.errors import Problem
 from programs import creation, defaults, versions
 from programs.models import Program
-from server import health, serve
+from server import cli_data, cli_jobs, health, serve
 from server.replay import instance
 
 program_group = AppGroup("program", help="Programs of this instance.")
@@ -24,10 +24,11 @@ ledger_group = AppGroup("ledger", help="The ledger of points.")
 
 def init(app: Flask) -> None:
     """Register every command."""
-    for group in (program_group, keys_group, ledger_group):
+    for group in (program_group, keys_group, ledger_group, cli_jobs.group):
         app.cli.add_command(group)
     for command in (serve_command, worker_command, replay_command, demo_command):
         app.cli.add_command(command)
+    cli_data.init(app)
 
 
 @program_group.command("create")
@@ -207,10 +208,16 @@ def serve_command(host: str, port: int) -> None:
 @click.option("--once", is_flag=True, help="Drain what is due and exit 0.")
 @with_appcontext
 def worker_command(once: bool) -> None:
-    """Run the worker. Nothing is handled by it yet: messages wait in the outbox."""
+    """Do what is due, again and again; SIGTERM finishes the unit in hand."""
     from server import worker
 
-    worker.run(once=once)
+    try:
+        db.reading(health.check_migrated)
+        is_done = worker.run(once=once)
+    except (Problem, SettingsError) as error:
+        raise click.ClickException(str(getattr(error, "detail", error))) from None
+    if not is_done:
+        raise click.ClickException("a duty failed; the log says which")
 
 
 @click.command("replay")

@@ -6,22 +6,24 @@ and tiers. Every row that disagrees is named with what is stored and what was co
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from loyalty import ledger
-from loyalty.ledger import ACCOUNTS, ENTRIES, LOTS, MOVES
+from loyalty import records
+from loyalty.ledger.entries import OWN
+from loyalty.ledger.rows import ACCOUNTS, ALLOCATIONS, ENTRIES, HOLDS, LOTS
+from loyalty.records import OPENINGS
 from members.members import MEMBERS
 from programs.models import Program
-from server import verify_orders
-from server.verify_rows import Groups, Place, Report, show, side_by_side, stream
-
-_OWN = ("available", "pending", "held")
-_LOT_NAMES = ("points", "reversed", "remaining", "written_off", "earned_at", "expires_at")
-_ENTRY_NAMES = tuple(ENTRIES.columns.keys())
+from programs.terms import NO_TERMS
+from server import verify_entries, verify_hands, verify_lots, verify_orders
+from server.verify_entries import Sums
+from server.verify_hands import ADJUSTMENTS, TRANSFERS
+from server.verify_lots import Lots
+from server.verify_programs import Programs
+from server.verify_rows import Groups, Place, Report, side_by_side, stream
+from storefront.orders import ORDERS
 
 
 def run(connection: sa.Connection, program_id: bytes | None) -> dict[str, Any]:
@@ -33,9 +35,11 @@ def run(connection: sa.Connection, program_id: bytes | None) -> dict[str, Any]:
         programs=_count(connection, Program.program_id, program_id),
         members=_count(connection, MEMBERS.c.program_id, program_id),
     )
-    _check_accounts(connection, program_id, report)
-    verify_orders.check_orders(connection, program_id, report)
-    verify_orders.check_members(connection, program_id, report)
+    programs = Programs(connection)
+    _Accounts(connection, program_id, report, programs).check()
+    _check_orphans(connection, program_id, report)
+    verify_orders.check_sources(connection, program_id, report, programs)
+    verify_orders.check_members(connection, program_id, report, programs)
     return report.shown()
 
 
@@ -46,146 +50,171 @@ def _count(connection: sa.Connection, column: Any, program_id: bytes | None) -> 
     return int(connection.execute(statement).scalar_one())
 
 
-@dataclass(slots=True)
-class _LotSums:
-    """What the entries of one lot add up to."""
-
-    earned: int = 0
-    reversed: int = 0
-    earned_at: int | None = None
-
-
-@dataclass(slots=True)
-class _Sums:
-    """What the entries of one account add up to."""
-
-    available: int = 0
-    pending: int = 0
-    held: int = 0
-    lifetime_earned: int = 0
-    version: int = 0
-    head: bytes = ledger.NO_HEAD
-    lots: dict[bytes, _LotSums] = field(default_factory=dict)
-
-
-def _check_accounts(connection: sa.Connection, program_id: bytes | None, report: Report) -> None:
-    """Accounts, entries and lots of one member after the other."""
-    accounts, lots = (
-        Groups(stream(connection, _by_member(table), table, program_id))
-        for table in (ACCOUNTS, LOTS)
-    )
-    # Entries in the order of their unique index, the member before the id.
-    columns = [ENTRIES.c.program_id, ENTRIES.c.member_id, ENTRIES.c.points_key, *ENTRIES.columns]
-    statement = sa.select(*columns).order_by(
-        ENTRIES.c.program_id, ENTRIES.c.member_id, ENTRIES.c.points_key, ENTRIES.c.seq
-    )
-    entries = Groups(stream(connection, statement, ENTRIES, program_id))
-    for key in side_by_side(accounts, lots, entries):
-        rows = {row[2]: row for row in accounts.take(key)}
-        of_kind: dict[str, list[Any]] = {}
-        for lot in lots.take(key):
-            of_kind.setdefault(lot[2], []).append(lot)
-        report.accounts += len(rows)
-        sums: dict[str, _Sums] = {}
-        for points_key, group in itertools.groupby(entries.take(key), lambda row: row[2]):
-            sums[points_key] = _add_up(report, group)
-        for points_key in sorted({*rows, *of_kind, *sums}):
-            place = ("mem", key[1], f" {points_key}")
-            found = sums.get(points_key) or _Sums()
-            _check_account(report, place, rows.get(points_key), found)
-            _check_lots(report, place, of_kind.get(points_key, []), found)
-
-
-def _by_member(table: sa.Table) -> sa.Select[Any]:
+def _by_member(table: sa.Table, member: str = "member_id") -> sa.Select[Any]:
     """Every column of a table, led by program, member and kind of points, in this order."""
-    lead = [table.c.program_id, table.c.member_id, table.c.points_key]
-    rest = [column for column in table.columns if column not in set(lead)]
-    return sa.select(*lead, *rest).order_by(*lead)
+    lead = [table.c.program_id, table.c[member], table.c.points_key]
+    return sa.select(*lead, *_rest(table, lead)).order_by(*lead)
 
 
-def _add_up(report: Report, rows: Iterable[Sequence[Any]]) -> _Sums:
-    """Check each entry against the one before it; what they add up to."""
-    sums = _Sums()
-    after = dict.fromkeys(_OWN, 0)
-    for row in rows:
-        entry = dict(zip(_ENTRY_NAMES, row[3:], strict=True))
-        report.entries += 1
-        _check_entry(report, entry, sums, after)
-        _count_entry(sums, entry)
-        sums.version, sums.head = entry["seq"], entry["hash"]
-        # From what is stored, so that a wrong row does not make all that follow wrong.
-        for bucket in _OWN:
-            after[bucket] = entry[f"{bucket}_after"]
-    return sums
+def _rest(table: sa.Table, lead: list[Any]) -> list[Any]:
+    return [column for column in table.columns if column not in set(lead)]
 
 
-def _check_entry(report: Report, entry: dict[str, Any], sums: _Sums, after: dict[str, int]) -> None:
-    moves = MOVES.get(entry["kind"])
-    source, target = entry["from_bucket"], entry["to_bucket"]
-    points = entry["points"]
-    wrong: list[tuple[str, Any, Any]] = []
-    if entry["seq"] != sums.version + 1:
-        wrong.append(("seq", entry["seq"], sums.version + 1))
-    if moves is None:
-        wrong.append(("kind", entry["kind"], f"one of {', '.join(MOVES)}"))
-    elif (source, target) != moves:
-        wrong.append(("from_bucket, to_bucket", f"{source}, {target}", ", ".join(moves)))
-    for bucket in _OWN:
-        expected = after[bucket] + points * ((target == bucket) - (source == bucket))
-        if entry[f"{bucket}_after"] != expected:
-            wrong.append((f"{bucket}_after", entry[f"{bucket}_after"], expected))
-    computed = ledger.entry_hash(sums.head, entry)
-    if entry["hash"] != computed:
-        wrong.append(("hash", entry["hash"], computed))
-    for column, stored, value in wrong:
-        report.note("entries", ("ent", entry["id"], ""), column, stored, value)
+def _lots_by_member() -> sa.Select[Any]:
+    """Lots with what is needed of the lot that each came from."""
+    origin = LOTS.alias("origin")
+    lead = [LOTS.c.program_id, LOTS.c.member_id, LOTS.c.points_key]
+    joined = sa.and_(origin.c.program_id == LOTS.c.program_id, origin.c.id == LOTS.c.origin_lot_id)
+    return (
+        sa.select(
+            *lead,
+            *_rest(LOTS, lead),
+            *(origin.c[name].label(f"origin_{name}") for name in verify_lots.ORIGIN_NAMES),
+        )
+        .select_from(LOTS.outerjoin(origin, joined))
+        .order_by(*lead)
+    )
 
 
-def _count_entry(sums: _Sums, entry: dict[str, Any]) -> None:
-    points, kind = entry["points"], entry["kind"]
-    source, target = MOVES.get(kind, (entry["from_bucket"], entry["to_bucket"]))
-    for bucket, sign in ((source, -points), (target, points)):
-        if bucket in _OWN:
-            setattr(sums, bucket, getattr(sums, bucket) + sign)
-    sums.lifetime_earned += -points if kind == "claw_back" else points
-    lot = sums.lots.get(entry["lot_id"])
-    if lot is None:
-        lot = sums.lots[entry["lot_id"]] = _LotSums()
-    if kind == "earn":
-        lot.earned += points
-        lot.earned_at = entry["effective_at"]
-    else:
-        lot.reversed += points if kind == "claw_back" else -points
+def _entries_by_member() -> sa.Select[Any]:
+    """Entries with their allocations, the member before the id."""
+    return records.joined(ENTRIES.c.program_id, ENTRIES.c.member_id, ENTRIES.c.points_key)
 
 
-def _check_account(report: Report, place: Place, row: Any, sums: _Sums) -> None:
+class _Accounts:
+    """Accounts, entries, lots, holds and what was moved by hand, one member after the other."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        program_id: bytes | None,
+        report: Report,
+        programs: Programs,
+    ) -> None:
+        def groups(table: sa.Table, statement: sa.Select[Any] | None = None) -> Groups:
+            chosen = _by_member(table) if statement is None else statement
+            return Groups(stream(connection, chosen, table, program_id))
+
+        self._connection, self._report, self._programs = connection, report, programs
+        self._binding = verify_hands.Binding(connection, report)
+        self._accounts = groups(ACCOUNTS)
+        self._lots = groups(LOTS, _lots_by_member())
+        self._entries = groups(ENTRIES, _entries_by_member())
+        self._holds = groups(HOLDS)
+        self._adjustments = groups(ADJUSTMENTS)
+        self._openings = groups(OPENINGS)
+        self._sent = groups(TRANSFERS, _by_member(TRANSFERS, "from_member_id"))
+        self._received = groups(TRANSFERS, _by_member(TRANSFERS, "to_member_id"))
+
+    def check(self) -> None:
+        """Every member who has a row of any of them."""
+        streams = (self._accounts, self._lots, self._entries, self._holds, self._adjustments)
+        for key in side_by_side(*streams, self._openings, self._sent, self._received):
+            self._check_member(key)
+
+    def _check_member(self, key: tuple[bytes, bytes]) -> None:
+        report = self._report
+        accounts = {row[2]: row for row in self._accounts.take(key)}
+        report.accounts += len(accounts)
+        lots, holds = _by_kind(self._lots, key), _by_kind(self._holds, key)
+        sums = {
+            points_key: verify_entries.add_up(report, (row[3:] for row in rows))
+            for points_key, rows in itertools.groupby(self._entries.take(key), lambda row: row[2])
+        }
+        adjustments = _by_kind(self._adjustments, key)
+        brought: dict[str, int] = {}
+        for row in self._openings.take(key):
+            brought[row[2]] = brought.get(row[2], 0) + row.lifetime_earned
+        # Dates that were given by hand, by what gave them.
+        dated = {
+            lot.source_id: lot.expires_at
+            for lot in itertools.chain(*lots.values())
+            if lot.terms == NO_TERMS.text and lot.origin_lot_id is None
+        }
+        active_at = self._active_at(key, accounts, holds)
+        for points_key in sorted({*accounts, *lots, *sums, *holds}):
+            place = ("mem", key[1], f" {points_key}")
+            found, account = sums.get(points_key) or Sums(), accounts.get(points_key)
+            found.lifetime_earned += brought.pop(points_key, 0)
+            _check_account(report, place, account, found)
+            if account is not None:
+                verify_hands.check_account(
+                    report,
+                    place,
+                    account,
+                    rows=adjustments.get(points_key, ()),
+                    is_merged=self._is_merged(key),
+                )
+            for hold in holds.get(points_key, ()):
+                verify_lots.check_hold(report, found, hold)
+            for ref in found.holds:
+                report.note("holds", place, "row", "none", f"entries of {ref}")
+            calendar = self._programs.calendar(key[0])
+            rows, of_holds = lots.get(points_key, []), holds.get(points_key, [])
+            verify_lots.check(
+                report, Lots(calendar, place, found, rows, of_holds, active_at), account
+            )
+        for points_key in brought:
+            place = ("mem", key[1], f" {points_key}")
+            report.note("openings", place, "points_key", points_key, "one of the accounts")
+        for row in itertools.chain(*adjustments.values()):
+            verify_hands.check_adjustment(report, row, sums)
+            self._binding.check_adjustment(row, dated.get(row.id))
+        for row in self._sent.take(key):
+            verify_hands.check_transfer(report, row, sums, is_sender=True)
+            self._binding.check_transfer(row)
+        for row in self._received.take(key):
+            verify_hands.check_transfer(report, row, sums, is_sender=False)
+        verify_hands.check_rest(report, sums.values())
+
+    def _is_merged(self, key: tuple[bytes, bytes]) -> bool:
+        """Whether another member was merged into this one."""
+        statement = sa.select(MEMBERS.c.id).where(
+            MEMBERS.c.program_id == key[0], MEMBERS.c.merged_into_id == key[1]
+        )
+        return self._connection.execute(statement.limit(1)).first() is not None
+
+    def _active_at(
+        self, key: tuple[bytes, bytes], accounts: dict[str, Any], holds: dict[str, list[Any]]
+    ) -> frozenset[int]:
+        """When the member was active; read only of those whose points live by it."""
+        if not any(account.has_inactivity for account in accounts.values()):
+            return frozenset()
+        placed = self._connection.execute(
+            sa.select(ORDERS.c.placed_at).where(
+                ORDERS.c.program_id == key[0], ORDERS.c.member_id == key[1]
+            )
+        ).scalars()
+        ended = (hold.ended_at for rows in holds.values() for hold in rows)
+        return frozenset([*placed, *(at for at in ended if at is not None)])
+
+
+def _by_kind(groups: Groups, key: tuple[bytes, bytes]) -> dict[str, list[Any]]:
+    """The rows of a member by kind of points."""
+    found: dict[str, list[Any]] = {}
+    for row in groups.take(key):
+        found.setdefault(row[2], []).append(row)
+    return found
+
+
+def _check_account(report: Report, place: Place, row: Any, sums: Sums) -> None:
     if row is None:
         report.note("accounts", place, "row", "none", f"version {sums.version}")
         return
-    for name in (*_OWN, "lifetime_earned", "version", "head"):
+    for name in (*OWN, "lifetime_earned", "version", "head"):
         report.compare("accounts", place, name, getattr(row, name), getattr(sums, name))
 
 
-def _check_lots(report: Report, place: Place, rows: Sequence[Any], sums: _Sums) -> None:
-    """Lots against their entries; together they hold what the account holds."""
-    remaining = 0
-    for row in rows:
-        report.lots += 1
-        remaining += row.remaining
-        lot = ("lot", row.id, "")
-        found = sums.lots.pop(row.id, None)
-        if found is None:
-            report.note("lots", lot, "row", f"in the account {show(place)}", "no entry of it there")
-            continue
-        # Nothing can be spent yet: what was not reversed is still there, none is written off.
-        left = found.earned - found.reversed
-        kept = tuple(getattr(row, name) for name in _LOT_NAMES)
-        computed: tuple[Any, ...] = (found.earned, found.reversed, left, 0, found.earned_at, None)
-        if kept != computed:
-            for name, stored, value in zip(_LOT_NAMES, kept, computed, strict=True):
-                report.compare("lots", lot, name, stored, value)
-    for lot_id in sums.lots:
-        report.note("lots", ("lot", lot_id, ""), "row", "none", f"entries in {show(place)}")
-    held = sums.available + sums.pending + sums.held
-    if remaining != held:
-        report.note("lots", place, "sum of remaining", remaining, held)
+def _check_orphans(connection: sa.Connection, program_id: bytes | None, report: Report) -> None:
+    """Allocations of no entry: those of entries and of lots are seen with them."""
+    joined = sa.and_(
+        ALLOCATIONS.c.program_id == ENTRIES.c.program_id, ALLOCATIONS.c.entry_id == ENTRIES.c.id
+    )
+    statement = (
+        sa.select(ALLOCATIONS.c.entry_id, ALLOCATIONS.c.lot_id)
+        .select_from(ALLOCATIONS.outerjoin(ENTRIES, joined))
+        .where(ENTRIES.c.id.is_(None))
+    )
+    for entry_id, lot_id in stream(connection, statement, ALLOCATIONS, program_id):
+        place = ("ent", entry_id, "")
+        report.note("allocations", place, "entry_id", ("lot", lot_id), "an entry that exists")

@@ -12,49 +12,39 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import clock, ids, jsontext
-from core.errors import Problem
 from loyalty import tiers
-from loyalty.ledger import LOTS
+from loyalty.deserved import by_terms
 from loyalty.tiers import TIERS, Contribution
+from members import aliases
+from orders.refunds import fold
 from programs import versions
 from programs.compiled import Compiled, Ladder
 from programs.models import ProgramVersion
+from server import verify_sources
+from server.verify_hands import ADJUSTMENTS
+from server.verify_programs import Programs
 from server.verify_rows import Groups, Place, Report, side_by_side, stream
 from storefront import decide
 from storefront.decide import Decided, Pinned
 from storefront.decisions import DECISIONS
 from storefront.orders import ORDERS
+from storefront.telling import ORDER_REFUNDS, read_refunds
 
 #: Orders in flight while a version is published may still be judged by the one before.
 _PUBLISHING = 60 * clock.SECOND
 _EVER = -(2**62)
 
 
-class _Programs:
-    """Compiled versions and live ladders, each read once."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-        self._live: dict[bytes, Compiled] = {}
-
-    def live(self, program_id: bytes) -> Compiled:
-        """The live version."""
-        if program_id not in self._live:
-            self._live[program_id] = versions.get_live(self._connection, program_id)[0]
-        return self._live[program_id]
-
-    def version(self, program_id: bytes, number: int) -> Compiled | None:
-        """A version by number, None when there is none."""
-        try:
-            return versions.get_compiled(self._connection, program_id, number)
-        except Problem:
-            return None
-
-
-def check_orders(connection: sa.Connection, program_id: bytes | None, report: Report) -> None:
-    """Every order decided again; what stands of its lots is what it deserves."""
+def check_sources(
+    connection: sa.Connection, program_id: bytes | None, report: Report, programs: Programs
+) -> None:
+    """Every order decided again; what stands of the lots of each cause is what it deserves."""
     joined = sa.and_(
         DECISIONS.c.program_id == ORDERS.c.program_id, DECISIONS.c.id == ORDERS.c.decision_id
+    )
+    refunded = sa.exists().where(
+        ORDER_REFUNDS.c.program_id == ORDERS.c.program_id,
+        ORDER_REFUNDS.c.order_ref == ORDERS.c.order_ref,
     )
     statement = (
         sa.select(
@@ -64,43 +54,43 @@ def check_orders(connection: sa.Connection, program_id: bytes | None, report: Re
             DECISIONS.c.member_id.label("decided_member_id"),
             DECISIONS.c.version,
             DECISIONS.c.facts,
+            refunded.label("has_refunds"),
         )
         .select_from(ORDERS.outerjoin(DECISIONS, joined))
         .order_by(ORDERS.c.program_id, ORDERS.c.id)
     )
     orders = Groups(stream(connection, statement, ORDERS, program_id))
-    of_lots = sa.select(
-        LOTS.c.program_id,
-        LOTS.c.source_id,
-        LOTS.c.id,
-        LOTS.c.member_id,
-        LOTS.c.points_key,
-        (LOTS.c.points - LOTS.c.reversed - LOTS.c.written_off).label("standing"),
-    ).order_by(LOTS.c.program_id, LOTS.c.source_id)
-    lots = Groups(stream(connection, of_lots, LOTS, program_id))
-    programs = _Programs(connection)
-    for key in side_by_side(orders, lots):
+    lots = verify_sources.of_lots(connection, program_id)
+    causes = verify_sources.Causes(connection, program_id)
+    for key in side_by_side(orders, lots, *causes.streams):
         own = list(lots.take(key))
         row = next(orders.take(key), None)
+        verify_sources.check_moved(report, own)
         if row is None:
-            _check_signup_lots(report, own)
+            causes.check(report, key, own)
         else:
             report.orders += 1
-            _check_order(report, programs, row, own)
+            _check_order(report, programs, row, own, body=_told(connection, row))
 
 
-def _check_signup_lots(report: Report, lots: Sequence[Any]) -> None:
-    """A lot that no order made was made by the member's own signup."""
-    for lot in lots:
-        if lot.source_id != lot.member_id:
-            report.note(
-                "lots", ("lot", lot.id, ""), "source_id", lot.source_id, "an order or member"
-            )
+def _told(connection: sa.Connection, row: Any) -> Mapping[str, Any]:
+    """The order as told, with what was told of its refunds."""
+    body: dict[str, Any] = jsontext.parse(row.snapshot)
+    if not row.has_refunds:
+        return body
+    refunds = read_refunds(connection, row.program_id, row.order_ref)
+    return fold(body, [refund for refund in refunds if refund.is_applied]).body
 
 
-def _check_order(report: Report, programs: _Programs, row: Any, lots: Sequence[Any]) -> None:
+def _check_order(
+    report: Report,
+    programs: Programs,
+    row: Any,
+    lots: Sequence[Any],
+    *,
+    body: Mapping[str, Any],
+) -> None:
     place = ("ord", row.id, "")
-    body = jsontext.parse(row.snapshot)
     report.compare("orders", place, "status", row.status, body["status"])
     if body.get("revision") is not None:
         report.compare("orders", place, "revision", row.revision, body["revision"])
@@ -131,7 +121,7 @@ def _check_times(report: Report, place: Place, row: Any, body: Mapping[str, Any]
 
 
 def _decided_again(
-    report: Report, programs: _Programs, row: Any, body: Mapping[str, Any]
+    report: Report, programs: Programs, row: Any, body: Mapping[str, Any]
 ) -> Decided | None:
     """The decision made again from what it pinned; None when it is not this order's."""
     place = ("ord", row.id, "")
@@ -152,9 +142,10 @@ def _decided_again(
         report.note("decisions", decision, "version", row.version, "a published version")
         return None
     facts = jsontext.parse(row.facts)
-    report.compare(
-        "orders", place, "is_first", bool(row.is_first), facts["order"]["order.is_first"]
-    )
+    was_first = bool(facts["order"]["order.is_first"])
+    # Of two first purchases only one holds the claim once their members are merged.
+    if bool(row.is_first) != was_first and not (was_first and _is_merged(programs, row)):
+        report.compare("orders", place, "is_first", bool(row.is_first), was_first)
     tier = facts["tier"]
     figures = decide.figure(program, body)
     return decide.decide_order(
@@ -162,14 +153,19 @@ def _decided_again(
         body,
         order=figures,
         stands=decide.is_standing(body["status"], figures),
-        is_first=bool(row.is_first),
+        is_first=was_first,
         is_history=bool(row.is_history),
     )
 
 
+def _is_merged(programs: Programs, row: Any) -> bool:
+    """Whether another member was merged into the order's."""
+    return bool(aliases.merged_ids(programs.connection, row.program_id, row.member_id))
+
+
 def _check_columns(
     report: Report,
-    programs: _Programs,
+    programs: Programs,
     row: Any,
     body: Mapping[str, Any],
     decided: Decided | None,
@@ -192,18 +188,11 @@ def _check_columns(
 
 def _check_award(report: Report, row: Any, lots: Sequence[Any], decided: Decided | None) -> None:
     """What stands of the order's lots, for its member and for whoever had it before."""
-    standing: dict[tuple[bytes, str], int] = {}
-    for lot in lots:
-        key = (lot.member_id, lot.points_key)
-        standing[key] = standing.get(key, 0) + lot.standing
-    deserved: dict[tuple[bytes, str], int] = {}
+    deserved: dict[tuple[bytes, str, str], int] = {}
     if decided is not None:
-        deserved = {(row.member_id, one.points_key): one.points for one in decided.earning.earned}
-    for key in sorted({*standing, *deserved}):
-        stored, computed = standing.get(key, 0), deserved.get(key, 0)
-        if stored != computed:
-            place = ("ord", row.id, f" of {ids.show_id('mem', key[0])} {key[1]}")
-            report.note("lots", place, "standing", stored, computed)
+        for one in by_terms(decided.pinned.program, "order", decided.earning.earned):
+            deserved[row.member_id, one.points_key, one.terms.text] = one.points
+    verify_sources.check_award(report, lots, deserved, row.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +232,9 @@ def _ladder(ladder: Ladder) -> tuple[Any, ...]:
     return ladder.metric, ladder.window, ladder.is_kept_by_time, levels
 
 
-def check_members(connection: sa.Connection, program_id: bytes | None, report: Report) -> None:
+def check_members(
+    connection: sa.Connection, program_id: bytes | None, report: Report, programs: Programs
+) -> None:
     """Levels against a replay of the orders that stand, and one first-purchase claim each."""
     columns = ORDERS.c
     statement = (
@@ -268,15 +259,24 @@ def check_members(connection: sa.Connection, program_id: bytes | None, report: R
     )
     kept = sa.select(TIERS).order_by(TIERS.c.program_id, TIERS.c.member_id)
     orders = Groups(stream(connection, statement, ORDERS, program_id))
+    counted = Groups(stream(connection, _counted(), ADJUSTMENTS, program_id))
     levels = Groups(stream(connection, kept, TIERS, program_id))
     histories: dict[bytes, _History] = {}
-    for key in side_by_side(orders, levels):
+    for key in side_by_side(orders, levels, counted):
         history = histories.get(key[0])
         if history is None:
+            if programs.find_live(key[0]) is None:
+                # Rows of no program; what they lack is told where they are missed.
+                continue
             history = histories[key[0]] = _history(connection, key[0])
         rows = list(orders.take(key))
         _check_claim(report, rows)
-        _check_level(report, history, key[1], rows=rows, kept=next(levels.take(key), None))
+        by_hand = [
+            Contribution(row.effective_at, 0, row.points, count=0) for row in counted.take(key)
+        ]
+        _check_level(
+            report, history, key[1], rows=rows, by_hand=by_hand, kept=next(levels.take(key), None)
+        )
 
 
 def _check_claim(report: Report, rows: Sequence[Any]) -> None:
@@ -286,21 +286,39 @@ def _check_claim(report: Report, rows: Sequence[Any]) -> None:
         report.note("orders", ("ord", order_id, ""), "is_first", True, f"held by {first}")
 
 
+def _counted() -> sa.Select[Any]:
+    """Adjustments that count for tiers, by member."""
+    lead = [ADJUSTMENTS.c.program_id, ADJUSTMENTS.c.tier_member_id]
+    return (
+        sa.select(*lead, ADJUSTMENTS.c.points, ADJUSTMENTS.c.effective_at)
+        .where(ADJUSTMENTS.c.tier_member_id.is_not(None))
+        .order_by(*lead, ADJUSTMENTS.c.effective_at, ADJUSTMENTS.c.id)
+    )
+
+
 def _check_level(
-    report: Report, history: _History, member_id: bytes, *, rows: Sequence[Any], kept: Any
+    report: Report,
+    history: _History,
+    member_id: bytes,
+    *,
+    rows: Sequence[Any],
+    by_hand: Sequence[Contribution],
+    kept: Any,
 ) -> None:
     place = ("mem", member_id, "")
     stored = (kept.level_key, kept.since) if kept is not None else (None, 0)
-    if any(row.created_at <= history.since for row in rows):
+    is_older = any(row.created_at <= history.since for row in rows)
+    if is_older or any(one.at <= history.since for one in by_hand):
         if stored[0] is not None and stored[0] not in history.keys:
             report.note("member_tiers", place, "level_key", stored[0], "a level of the program")
         return
     program = history.program
     level, since = None, 0
-    if rows and program.ladder.levels:
+    if (rows or by_hand) and program.ladder.levels:
         contributions = [
             Contribution(row.placed_at, row.spend_minor, row.qualifying_points) for row in rows
         ]
+        contributions = sorted([*contributions, *by_hand], key=lambda one: one.at)
         standing = tiers.replay(
             program.ladder, contributions, program.zone, at=contributions[-1].at
         )

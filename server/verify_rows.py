@@ -22,7 +22,9 @@ class Report:
     programs: int = 0
     accounts: int = 0
     entries: int = 0
+    allocations: int = 0
     lots: int = 0
+    holds: int = 0
     orders: int = 0
     members: int = 0
     mismatches: list[str] = field(default_factory=list)
@@ -49,7 +51,9 @@ class Report:
             "programs": self.programs,
             "accounts": self.accounts,
             "entries": self.entries,
+            "allocations": self.allocations,
             "lots": self.lots,
+            "holds": self.holds,
             "orders": self.orders,
             "members": self.members,
             "mismatches": [*self.mismatches, f"and {more} more"] if more else self.mismatches,
@@ -90,7 +94,7 @@ class Groups:
         """What the next row belongs to."""
         return None if self._head is None else (self._head[0], self._head[1])
 
-    def take(self, key: tuple[bytes, bytes]) -> Iterator[Sequence[Any]]:
+    def take(self, key: tuple[bytes, bytes]) -> Iterator[Any]:
         """The rows of one group, if it comes next."""
         program_id, own_id = key
         while self._head is not None:

@@ -77,7 +77,7 @@ def test_a_contact_that_hides_another_is_refused(world: World, spelling: str) ->
 
 @pytest.mark.parametrize("ref", ["Z/refunds/R1", "m/balances"])
 def test_an_address_of_ours_is_no_reference(world: World, ref: str) -> None:
-    assert world.call("PUT", f"/orders/{ref}", order(100)).status_code in (404, 405)
+    assert world.call("PUT", f"/orders/{ref}", order(100)).status_code in (404, 405, 422)
     body = order(100, member_ref=ref)
     assert world.call("PUT", "/orders/Z", body).status_code == 422
 

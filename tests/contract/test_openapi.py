@@ -158,6 +158,7 @@ class Known:
         self.arguments = {
             "member_ref": "mina",
             "order_ref": "A-1",
+            "refund_ref": "R-1",
             "decision_id": told["decision_id"],
             "entry_id": entries[0]["id"],
             "section": "rules",

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core import ids
 from core.db import db
+from loyalty.ledger.entries import entry_hash
 from server import verify_rows
 from tests.world import World, line, per_euro, rule
 
@@ -324,12 +325,10 @@ def test_an_entry_of_another_member_is_found(told: World) -> None:
 
 
 def test_an_entry_whose_hash_was_forged_too_breaks_the_chain_at_the_next(told: World) -> None:
-    from loyalty import ledger
-
     row = stored(told, "entries", points=620)
     previous = stored(told, "entries", member_id=row["member_id"], points_key="points", seq=1)
     following = stored(told, "entries", member_id=row["member_id"], points_key="points", seq=3)
-    forged = ledger.entry_hash(previous["hash"], row | {"actor": "mallory"})
+    forged = entry_hash(previous["hash"], row | {"actor": "mallory"})
     with tampered(told, "entries", row, actor="mallory", hash=forged):
         report = told.verify()
         assert len(report["mismatches"]) == 1
@@ -380,14 +379,14 @@ def test_the_database_refuses_to_change_entries(told: World, verb: str) -> None:
     sql = {
         "UPDATE": "UPDATE entries SET actor = 'mallory'",
         "DELETE": "DELETE FROM entries",
-        "TRUNCATE": "TRUNCATE entries",
+        "TRUNCATE": "TRUNCATE entries, allocations",
     }[verb]
     with told.app.app_context():
         engine = db.engine
         if engine.dialect.name == "sqlite" and verb == "TRUNCATE":
             pytest.skip("SQLite has no TRUNCATE")
         with (
-            pytest.raises(DBAPIError, match=f"entries is append-only: {verb} is refused"),
+            pytest.raises(DBAPIError, match=f"(entries|allocations) is append-only: {verb} is refused"),
             engine.connect().execution_options(is_write=True) as connection,
             connection.begin(),
         ):
