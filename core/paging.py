@@ -32,6 +32,9 @@ def read_cursor(cursor: str | None, types: Sequence[type]) -> list[Any] | None:
         )
     if any(isinstance(value, int) and abs(value) >= 1 << 62 for value in values):
         raise Problem(400, "invalid_cursor", "This cursor is not one of ours.")
+    # PostgreSQL takes no text with a NUL, and none of ours has one.
+    if any(isinstance(value, str) and "\x00" in value for value in values):
+        raise Problem(400, "invalid_cursor", "This cursor is not one of ours.")
     return values
 
 

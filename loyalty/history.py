@@ -58,11 +58,11 @@ def book_at(
     recorded: Iterable[Recorded],
     lots: Mapping[bytes, HeldLot],
     holds: Mapping[bytes, HeldHold],
-    last_activity_at: int,
+    active_at: Mapping[str, int],
 ) -> Book:
     """A book of the member's accounts as of a moment, with what was due by then in its entries.
 
-    `lots` and `holds` are all that the entries name, as they are stored now; `last_activity_at`
+    `lots` and `holds` are all that the entries name, as they are stored now; `active_at`
     is what restarts inactivity, as of the moment.
     """
     accounts: dict[str, _Account] = {}
@@ -79,7 +79,7 @@ def book_at(
     book = Book(program)
     for points_key, account in accounts.items():
         rebuilt = {
-            lot_id: _lot(program, lots[lot_id], found, activated, last_activity_at)
+            lot_id: _lot(program, lots[lot_id], found, activated, active_at)
             for lot_id, found in account.lots.items()
             if found.remaining > 0
         }
@@ -129,7 +129,7 @@ def _lot(
     stored: HeldLot,
     found: _Lot,
     activated: set[bytes | None],
-    last_activity_at: int,
+    active_at: Mapping[str, int],
 ) -> HeldLot:
     """A lot as it was: what it held, and the dates that it had."""
     own, zone = terms.parse(stored.terms), program.zone
@@ -145,7 +145,8 @@ def _lot(
     if available_at is None:
         expires_at = None
     elif own.inactivity and stored.origin_lot_id is None:
-        expires_at = own.expires_at(max(available_at, last_activity_at), zone)
+        active = [active_at.get(kind, available_at) for kind in own.inactivity]
+        expires_at = own.expires_at(max(available_at, *active), zone)
     return replace(
         stored,
         remaining=found.remaining,

@@ -118,14 +118,7 @@ class Lot(db.Base):
     __tablename__ = "lots"
     __table_args__ = (
         sa.Index("ix_lots_source", "program_id", "source_id"),
-        sa.Index(
-            "ix_lots_open",
-            "program_id",
-            "member_id",
-            "points_key",
-            postgresql_where=sa.text("remaining > 0"),
-            sqlite_where=sa.text("remaining > 0"),
-        ),
+        sa.Index("ix_lots_account", "program_id", "member_id", "points_key"),
         sa.Index(
             "ix_lots_due",
             "program_id",

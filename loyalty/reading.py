@@ -284,6 +284,20 @@ def find_entry(connection: sa.Connection, program_id: bytes, entry_id: bytes) ->
     )
 
 
+def captured_holds(
+    connection: sa.Connection, program_id: bytes, member_id: bytes
+) -> list[HeldHold]:
+    """A member's captured holds, reversed ones left out."""
+    rows = connection.execute(
+        sa.select(*HOLDS.columns).where(
+            HOLDS.c.program_id == program_id,
+            HOLDS.c.member_id == member_id,
+            HOLDS.c.state == "captured",
+        )
+    )
+    return [_held_hold(row) for row in rows]
+
+
 def holdings_of(
     connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
 ) -> list[Holding]:

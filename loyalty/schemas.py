@@ -1,5 +1,7 @@
 """Bodies of balances, entries and tiers."""
 
+from datetime import date
+
 import marshmallow as ma
 
 from core.fields import Boolean, Date, Instant, Integer, Json, Localised, Schema, Text, described
@@ -207,9 +209,17 @@ class ProofQuery(Schema):
     """Query of the ledger's proof."""
 
 
-ProofQuery._declared_fields["from"] = described(Date, "First day of `daily`.")
+def _check_year(day: date) -> None:
+    """Leave room on both sides for any zone's calendar, as instants do."""
+    if not 1900 <= day.year < 3000:
+        raise ma.ValidationError("the year must be from 1900 to 2999")
+
+
+ProofQuery._declared_fields["from"] = described(Date, "First day of `daily`.", validate=_check_year)
 ProofQuery._declared_fields["until"] = described(
-    Date, "Last day of `daily`; 31 days at most, by default the last 31 with entries."
+    Date,
+    "Last day of `daily`; 31 days at most, by default the last 31 with entries.",
+    validate=_check_year,
 )
 
 

@@ -19,7 +19,7 @@ from loyalty.tiers import Contribution
 from members import members
 from members.members import Known
 from programs import versions
-from storefront import answers, levels, signup
+from storefront import activity, answers, levels, signup
 from storefront.plan import Plan, begin
 
 ADJUSTMENTS: sa.Table = Adjustment.__table__  # type: ignore[assignment]
@@ -109,10 +109,6 @@ def _move(
         )
         return
     # What is given by hand lives as long as what is earned now.
-    active = None
-    if kind.terms.inactivity:
-        found = plan.contributions(connection, holding.member_id)
-        active = max((one.at for one in found if one.count), default=None)
     moves.add_on_terms(
         plan.book,
         holding,
@@ -120,8 +116,8 @@ def _move(
         source_id=adjustment_id,
         cause=cause,
         expiry=kind.terms,
-        last_activity_at=active,
     )
+    activity.follow(connection, plan, holding.member_id)
 
 
 def _take_from_lot(

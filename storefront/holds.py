@@ -9,14 +9,14 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from core import clock, db, ids
+from core import clock, db
 from core.errors import not_found
 from loyalty import reading
-from loyalty.ledger import holds, moves
-from loyalty.ledger.entries import Cause
+from loyalty.ledger import holds
 from loyalty.ledger.rows import HeldHold
 from members import members
 from programs import versions
+from storefront import activity, erasure, tender
 from storefront.plan import Plan, begin
 
 
@@ -107,30 +107,17 @@ def _on_hold(
         plan = _settled(connection, program_id, held.member_id, actor)
         held = plan.book.take_up(held)
         work(plan, held)
-        plan.settle(held.member_id)
+        activity.follow(connection, plan, held.member_id)
         if owner is not None and owner.id != held.member_id:
             plan.book.load(reading.read_holdings(connection, program_id, owner.id))
             plan.settle(owner.id)
-            _hand_on(plan, held, owner.id)
+            tender.hand_on(plan, held, owner.id)
+        if owner is not None and owner.is_erased:
+            erasure.forfeit(plan, owner.id)
         plan.write(connection)
         return held.shown()
 
     return db.in_transaction(unit)
-
-
-def _hand_on(plan: Plan, held: HeldHold, owner_id: bytes) -> None:
-    """What comes back to a member who was merged meanwhile goes on to whom that is now."""
-    gone = plan.book.holding(held.member_id, held.points_key)
-    if gone.available > 0:
-        ref = ids.show_id(members.PREFIX, held.member_id)
-        moves.transfer(
-            plan.book,
-            gone,
-            plan.book.holding(owner_id, held.points_key),
-            gone.available,
-            transfer_id=held.id,
-            cause=Cause("merge", ref, None, plan.actor, plan.now, plan.now, is_silent=True),
-        )
 
 
 def _settled(

@@ -19,7 +19,7 @@ from loyalty.tiers import TIERS
 from members import aliases, members
 from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, Known
 from programs import versions
-from storefront import answers, levels, signup, standing
+from storefront import activity, answers, levels, signup, standing
 from storefront.adjustments import ADJUSTMENTS
 from storefront.decisions import DECISIONS
 from storefront.openings import OPENINGS
@@ -117,7 +117,7 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
     _move_orders(connection, program_id, old.id, into.id)
     _move_person(connection, plan, old, into)
     change = levels.unite(connection, plan, into.id, reads)
-    _follow_time(connection, plan, into.id)
+    activity.follow(connection, plan, into.id)
     _tell_world(plan, old, into, change)
     plan.write(connection)
     ladder = plan.live.ladder
@@ -264,20 +264,6 @@ def _move_digests(
                 for kind, value in sorted(moved)
             ],
         )
-
-
-def _follow_time(connection: sa.Connection, plan: Plan, member_id: bytes) -> None:
-    """Points of either live on with what both did."""
-    if any(holding.has_inactivity for holding in plan.book.holdings(member_id)):
-        found = plan.contributions(connection, member_id)
-        moves.redate(
-            plan.book,
-            member_id,
-            last_activity_at=max((one.at for one in found if one.count), default=0),
-            kinds={"order"},
-            now=plan.now,
-        )
-    plan.settle(member_id)
 
 
 def _tell_world(plan: Plan, old: Known, into: Known, change: dict[str, Any] | None) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from core import db, ids, jsontext, outbox
 from loyalty import reading
 from loyalty.deserved import Deserved, by_terms
-from loyalty.ledger import awards, due, moves
+from loyalty.ledger import awards, due
 from loyalty.ledger.awards import Award
 from loyalty.ledger.entries import Cause
 from orders import figures
@@ -21,7 +21,7 @@ from orders.refunds import Refund
 from orders.schemas import NOT_STORED
 from programs import versions
 from programs.terms import parse as parse_terms
-from storefront import answers, decide, decisions, erasure, levels, tender
+from storefront import activity, answers, decide, decisions, erasure, levels, tender
 from storefront import telling as tellings
 from storefront.decide import Decided, Pinned
 from storefront.plan import Plan, begin
@@ -323,20 +323,11 @@ def _follow_time(
                 due.activate(
                     plan.book, lot, at=max(at, lot.credited_at or lot.earned_at), now=plan.now
                 )
-    if any(holding.has_inactivity for holding in plan.book.holdings(member_id)):
-        active = [one.at for one in plan.contributions(connection, member_id)]
-        moves.redate(
-            plan.book,
-            member_id,
-            last_activity_at=max(active, default=0),
-            kinds={"order"},
-            now=plan.now,
-        )
-    plan.settle(member_id)
+    activity.follow(connection, plan, member_id)
     if telling.member.is_erased:
         erasure.forfeit(plan, member_id)
     if stored is not None and stored.member_id not in (None, member_id):
-        plan.settle(stored.member_id)
+        activity.follow(connection, plan, stored.member_id)
 
 
 def _cause(plan: Plan, telling: Telling, decision_id: bytes | None) -> Cause:

@@ -3,7 +3,7 @@
 Reads, settles in memory, writes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from core import clock, ids, paging
 from loyalty import history, reading, records, showing, tiers
 from loyalty.history import Moment
 from loyalty.ledger.book import Book
-from loyalty.ledger.rows import HeldLot
+from loyalty.ledger.rows import HeldHold, HeldLot
 from loyalty.tiers import Contribution
 from members import members
 from programs import versions
@@ -32,15 +32,28 @@ def _moment(query: Mapping[str, Any], now: clock.Instant) -> Moment:
 
 def _book(connection: sa.Connection, live: Compiled, member_id: bytes, moment: Moment) -> Book:
     contributions = _contributions(connection, live.program_id, member_id, moment)
+    holds = records.holds_of_member(connection, live.program_id, member_id)
     return history.book_at(
         live,
         moment,
         member_id=member_id,
         recorded=records.of_member(connection, live.program_id, member_id),
         lots=records.lots_of_member(connection, live.program_id, member_id),
-        holds=records.holds_of_member(connection, live.program_id, member_id),
-        last_activity_at=max((one.at for one in contributions if one.count), default=0),
+        holds=holds,
+        active_at=_active_at(contributions, holds, moment),
     )
+
+
+def _active_at(
+    contributions: Iterable[Contribution], holds: Mapping[bytes, HeldHold], moment: Moment
+) -> dict[str, int]:
+    """What the member had done for the last time by then, by activity."""
+    captured = [hold.ended_at or 0 for hold in holds.values() if hold.state == "captured"]
+    found = {
+        "order": [one.at for one in contributions if one.count],
+        "redemption": [at for at in captured if at <= moment.as_of],
+    }
+    return {name: max(dates) for name, dates in found.items() if dates}
 
 
 def balances(

@@ -35,7 +35,9 @@ class AdjustmentBody(Schema):
     )
     reason = described(Text, "Why; kept with the adjustment.", required=True, most=200)
     note = described(Text, "More for the staff.", most=2000, allow_none=True)
-    counts_for_tier = described(Boolean, "Counts towards tiers (default false).", load_default=False)
+    counts_for_tier = described(
+        Boolean, "Counts towards tiers (default false).", load_default=False
+    )
     expires_at = described(
         Instant,
         "When points given expire; null never; absent as the kind of points says.",

@@ -13,8 +13,10 @@ import sqlalchemy as sa
 
 from core import ids
 from loyalty import reading
-from loyalty.ledger import holds
+from loyalty.ledger import holds, moves
+from loyalty.ledger.entries import Cause
 from loyalty.ledger.rows import HOLD_PREFIX, HeldHold
+from members import aliases, members
 from orders.figures import OrderFigures
 from orders.refunds import Folded
 from storefront import answers
@@ -115,13 +117,24 @@ def _read(
     for index, payment in payments:
         pointer = f"/payments/{index}/redemption_id"
         held = reading.find_hold(connection, plan.program_id, payment["redemption_id"])
-        if held is None or held.member_id != telling.member.id:
+        if held is None or not _is_of(connection, plan, held, telling.member.id):
             telling.problems.append(
                 answers.problem("not_found", pointer, "the order's member has no such redemption")
             )
             continue
         found[held.id] = _Paid(plan.book.take_up(held), pointer)
     return list(found.values())
+
+
+def _is_of(connection: sa.Connection, plan: Plan, held: HeldHold, member_id: bytes) -> bool:
+    """Whether a hold is a member's, or of somebody who was merged into them; the account that it
+    is of is then taken up as well."""
+    if held.member_id == member_id:
+        return True
+    if aliases.follow(connection, plan.program_id, held.member_id) != member_id:
+        return False
+    plan.book.load(reading.read_holdings(connection, plan.program_id, held.member_id))
+    return True
 
 
 def _return(
@@ -141,6 +154,10 @@ def _return(
                 now=plan.now,
                 actor=plan.actor,
             )
+            assert telling.member is not None
+            if held.member_id != telling.member.id:
+                plan.settle(held.member_id)
+                hand_on(plan, held, telling.member.id)
 
 
 def _release(plan: Plan, telling: Telling, one: _Paid, *, at: int) -> None:
@@ -168,3 +185,18 @@ def _take_again(
             detail = f"{wanted - found} of {wanted} points that went back are not available again"
             telling.problems.append(answers.problem("insufficient_points", one.pointer, detail))
     return taken
+
+
+def hand_on(plan: Plan, held: HeldHold, owner_id: bytes) -> None:
+    """What comes back to a member who was merged meanwhile goes on to whom that is now."""
+    gone = plan.book.holding(held.member_id, held.points_key)
+    if gone.available > 0:
+        ref = ids.show_id(members.PREFIX, held.member_id)
+        moves.transfer(
+            plan.book,
+            gone,
+            plan.book.holding(owner_id, held.points_key),
+            gone.available,
+            transfer_id=held.id,
+            cause=Cause("merge", ref, None, plan.actor, plan.now, plan.now, is_silent=True),
+        )

@@ -46,7 +46,6 @@ def bring_to(
     cause: Cause,
     reversal_at: int,
     policy: ReturnPolicy = "within_balance",
-    last_activity_at: int | None = None,
 ) -> list[dict[str, Any]]:
     """Bring what stands of an award to what is deserved; returns the entries made.
 
@@ -61,7 +60,7 @@ def bring_to(
     if delta > 0:
         rest = _give_back(book, delta, lots, change)
         if rest:
-            give(book, rest, award, cause=cause, last_activity_at=last_activity_at)
+            give(book, rest, award, cause=cause)
     elif delta < 0:
         _take(book, -delta, lots, cause=change, policy=policy)
     return book.entries[before:]
@@ -73,7 +72,6 @@ def give(
     award: Award,
     *,
     cause: Cause,
-    last_activity_at: int | None = None,
     kind: Literal["earn", "adjust"] = "earn",
 ) -> HeldLot:
     """Make a new lot, dated by its terms from the cause's instant."""
@@ -89,7 +87,7 @@ def give(
     lot.available_at = award.terms.available_at(lot.earned_at, zone)
     lot.is_pending = lot.available_at != lot.earned_at
     if lot.available_at is not None:
-        date(book, lot, since=max(lot.available_at, last_activity_at or lot.available_at))
+        date(book, lot, since=lot.available_at)
     if award.terms.inactivity and not holding.has_inactivity:
         holding.has_inactivity = holding.is_changed = True
     book.add_lot(lot)

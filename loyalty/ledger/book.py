@@ -147,9 +147,7 @@ class Book:
 
     def lots_of(self, source_id: bytes, member_id: bytes) -> list[HeldLot]:
         """Lots that one cause made for a member, oldest first."""
-        found = [
-            lot for lot in self._by_source.get((source_id, member_id), ()) if not lot.is_moved
-        ]
+        found = [lot for lot in self._by_source.get((source_id, member_id), ()) if not lot.is_moved]
         return sorted(found, key=lambda lot: lot.id)
 
     def open_lots(self, member_id: bytes, points_key: str) -> list[HeldLot]:
@@ -171,6 +169,15 @@ class Book:
             if hold.state == "held"
             and hold.member_id == member_id
             and hold.points_key == points_key
+        ]
+
+    def captured(self, member_id: bytes, stored: Iterable[HeldHold]) -> list[HeldHold]:
+        """A member's captured holds that stand, as this unit leaves them, given those stored."""
+        known = {hold.id: hold for hold in stored} | self._holds
+        return [
+            hold
+            for hold in known.values()
+            if hold.member_id == member_id and hold.state == "captured"
         ]
 
     def lot(self, lot_id: bytes) -> HeldLot:

@@ -4,7 +4,7 @@ Points keep their dates wherever they go (SEMANTICS C23). Refuses to take more t
 unless the caller says that an account may go below zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,14 +50,11 @@ def add_on_terms(
     source_id: bytes,
     cause: Cause,
     expiry: Terms,
-    last_activity_at: int | None,
 ) -> HeldLot:
     """Give points by hand that expire as the kind of points does; at once available."""
     own = Terms(NO_TERMS.pending, expiry.expiry)
     award = Award(source_id, holding.member_id, holding.points_key, own)
-    return awards.give(
-        book, points, award, cause=cause, last_activity_at=last_activity_at, kind="adjust"
-    )
+    return awards.give(book, points, award, cause=cause, kind="adjust")
 
 
 def remove(
@@ -219,19 +216,19 @@ def _move_deficit(
     )
 
 
-def redate(
-    book: Book, member_id: bytes, *, last_activity_at: int, kinds: set[str], now: int
-) -> None:
-    """Date anew what expires by inactivity, after an activity of one of these kinds came to
-    stand or fell (SEMANTICS C21); what is thereby late expires when it is settled, now."""
+def redate(book: Book, member_id: bytes, *, active_at: Mapping[str, int], now: int) -> None:
+    """Date anew what expires by inactivity, after an activity came to stand or fell (SEMANTICS
+    C21); what is thereby late expires when it is settled, now. `active_at` is the last instant of
+    each kind of activity."""
     for holding in book.holdings(member_id):
         if not holding.has_inactivity:
             continue
         for lot in book.open_lots(member_id, holding.points_key):
             chosen = terms.parse(lot.terms).inactivity
-            if lot.is_pending or not kinds.intersection(chosen):
+            if lot.is_pending or not chosen:
                 continue
-            since = max(lot.available_at or lot.earned_at, last_activity_at)
+            since = lot.available_at or lot.earned_at
+            since = max(since, *(active_at.get(kind, since) for kind in chosen))
             before = lot.expires_at
             awards.date(book, lot, since=since)
             if lot.expires_at != before:

@@ -51,17 +51,15 @@ def _lots() -> None:
     ):
         op.add_column("lots", column)
     op.execute("UPDATE lots SET available_at = earned_at")
-    for name, columns, where in (
-        ("ix_lots_open", ["program_id", "member_id", "points_key"], "remaining > 0"),
-        ("ix_lots_due", ["program_id", "due_at"], "due_at IS NOT NULL"),
-    ):
-        op.create_index(
-            name,
-            "lots",
-            columns,
-            postgresql_where=sa.text(where),
-            sqlite_where=sa.text(where),
-        )
+    op.create_index("ix_lots_account", "lots", ["program_id", "member_id", "points_key"])
+    where = sa.text("due_at IS NOT NULL")
+    op.create_index(
+        "ix_lots_due",
+        "lots",
+        ["program_id", "due_at"],
+        postgresql_where=where,
+        sqlite_where=where,
+    )
 
 
 def _entries() -> None:

@@ -1,11 +1,16 @@
 """What contract tests ask of an answer and of the database behind it."""
 
 import json
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from flask import Flask
 
-from tests.world import World
+from core.auth import OPEN
+from server import access
+from tests.world import World, document, line, order
 
 
 def problem(response: Any, status: int, code: str) -> Any:
@@ -55,3 +60,131 @@ def rows(world: World) -> dict[str, list[tuple[Any, ...]]]:
 
     with world.app.app_context():
         return db.reading(read)
+
+
+def addresses(app: Flask, arguments: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Endpoint, method and address of every route that asks for a key; an argument that is not
+    given is `unknown`."""
+    for rule in app.url_map.iter_rules():
+        if access.TABLE.get(rule.endpoint, OPEN).is_open:
+            continue
+        path = re.sub(
+            r"<(?:[^:>]+:)?([^>]+)>", lambda match: arguments.get(match[1], "unknown"), rule.rule
+        )
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            yield rule.endpoint, method, path
+
+
+class Known:
+    """A world with something behind every address, and a body that every route accepts."""
+
+    def __init__(self, world: World) -> None:
+        from core import clock
+        from webhooks import deliveries
+
+        self.world = world
+        for ref in ("mina", "jun", "twin", "leaver"):
+            world.member(ref)
+        hook = {"url": "https://hooks.example.org/", "types": ["points.earned"]}
+        self.endpoint, spare = (
+            world.post("/webhook-endpoints", hook, status=201) for _ in range(2)
+        )
+        told = world.order("K-1", 5000)
+        with world.app.app_context():
+            while not (sent := world.get("/webhook-deliveries")["data"]):
+                assert deliveries.dispatch_due(clock.system_now())
+        today = clock.format_instant(clock.system_now())
+        self.token = world.order("G-1", 700, member_ref=None, placed_at=today)["claim_token"]
+        lost_key = world.post("/keys", {"name": "lost", "scopes": ["read"]}, status=201)
+        self.arguments = {
+            "member_ref": "mina",
+            "order_ref": "K-1",
+            "refund_ref": "R-1",
+            "decision_id": told["decision_id"],
+            "entry_id": world.get("/members/mina/entries")["data"][0]["id"],
+            "section": "rules",
+            "key": "base",
+            "version": "1",
+            "key_id": lost_key["id"],
+            "endpoint_id": self.endpoint["id"],
+            "delivery_id": sent[0]["id"],
+        }
+        #: What a request uses up is not what the others are about.
+        self.spare = {
+            "membership.erase_member": {"member_ref": "leaver"},
+            "membership.merge_members": {"member_ref": "twin"},
+            "webhooks.delete_endpoint": {"endpoint_id": spare["id"]},
+        }
+
+    def requests(self) -> Iterator[tuple[str, str, str, Any]]:
+        """Endpoint, method, address and an acceptable body of every route that asks for a key."""
+        bodies = self.bodies()
+        usual = {one: path for one, _, path in addresses(self.world.app, self.arguments)}
+        usual |= {
+            endpoint: next(
+                path
+                for one, _, path in addresses(self.world.app, self.arguments | arguments)
+                if one == endpoint
+            )
+            for endpoint, arguments in self.spare.items()
+        }
+        for endpoint, method, _ in addresses(self.world.app, {}):
+            yield endpoint, method, usual[endpoint].removeprefix("/v1"), bodies.get(endpoint)
+
+    def bodies(self) -> dict[str, Any]:
+        """An acceptable body by endpoint, with its nested objects filled in."""
+        cart = {"currency": "EUR", "lines": [line("1", 1000)]}
+        hook = {"url": "https://hooks.example.org/", "types": ["points.*"], "description": "ours"}
+        lot = {"points_key": "points", "points": 5, "earned_at": "2025-01-01T00:00:00Z"}
+        payment = {"kind": "card", "amount_minor": 1000}
+        return {
+            "program.put_draft": document(name="Renamed"),
+            "program.patch_draft": [{"op": "test", "path": "/name", "value": "Bloom"}],
+            "program.put_draft_item": document()["earning"]["rules"][0],
+            "program.publish_draft": {"note": "why"},
+            "webhooks.create_endpoint": hook,
+            "webhooks.change_endpoint": hook | {"state": "enabled"},
+            "keys.create_key": {"name": "another", "scopes": ["read"]},
+            "storefront.put_member": {"name": "Mina", "email": "mina@example.org"},
+            "storefront.search_members": {"email": "mina@example.org"},
+            "storefront.put_order": order(5000, payments=[payment | {"amount_minor": 5000}]),
+            "storefront.put_orders": {"orders": [order(5000, order_ref="K-1")]},
+            "storefront.put_refund": {
+                "refunded_at": "2026-03-05T10:00:00Z",
+                "status": "succeeded",
+                "lines": [{"line_ref": "1", "quantity": 1, "amount_minor": 1000}],
+                "shipping_minor": 0,
+                "payments": [payment],
+            },
+            "storefront.quote": {"member_ref": "mina", "cart": cart, "at": "2026-03-01T10:00:00Z"},
+            "membership.put_members": {
+                "members": [
+                    {
+                        "member_ref": "moved",
+                        "is_history": True,
+                        "opening": {"lots": [lot], "lifetime_earned": 5},
+                    }
+                ]
+            },
+            "membership.merge_members": {"into_member_ref": "jun"},
+            "membership.claim_order": {"token": self.token, "member_ref": "mina"},
+            "points.post_adjustment": {
+                "member_ref": "mina",
+                "points_key": "points",
+                "points": 5,
+                "reason": "sorry",
+                "note": "late",
+                "counts_for_tier": False,
+                "expires_at": "2999-01-01T00:00:00Z",
+                "expected_version": 1,
+                "allow_negative": False,
+            },
+            "points.post_transfer": {
+                "from_member_ref": "mina",
+                "to_member_ref": "jun",
+                "points_key": "points",
+                "points": 1,
+                "reason": "a gift",
+            },
+            "points.move_test_clock": {"advance": "PT1S"},
+        }

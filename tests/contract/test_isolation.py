@@ -1,6 +1,5 @@
 """Programs never meet, and no route opens to a credential that may not use it."""
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from core.auth import OPEN, SCOPES
+from core.auth import SCOPES
 from server import access
-from tests.contract.checking import problem, rows
+from tests.contract.checking import Known, addresses, pointers, problem, rows
 from tests.world import World, line, order
 
 MakeWorld = Callable[..., World]
@@ -18,15 +17,7 @@ MakeWorld = Callable[..., World]
 
 def routes(app: Flask) -> Iterator[tuple[str, str, str]]:
     """Endpoint, method and a fitting address of every route that asks for a key."""
-    values = {"version": "1", "section": "rules", "name": "swagger-ui.css"}
-    for rule in app.url_map.iter_rules():
-        if access.TABLE.get(rule.endpoint, OPEN).is_open:
-            continue
-        path = re.sub(
-            r"<(?:[^:>]+:)?([^>]+)>", lambda match: values.get(match[1], "unknown"), rule.rule
-        )
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-            yield rule.endpoint, method, path
+    return addresses(app, {"version": "1", "section": "rules"})
 
 
 def ask(app: Flask, method: str, path: str, *, authorization: str | None) -> Any:
@@ -49,7 +40,8 @@ def test_the_access_table_names_every_route_and_no_other(app: Flask) -> None:
 def test_no_route_answers_without_a_key(world: World) -> None:
     before = rows(world)
     asked = list(routes(world.app))
-    assert len(asked) == 28
+    closed = {name for name, one in access.TABLE.items() if not one.is_open}
+    assert {endpoint for endpoint, _, _ in asked} == closed
     for _, method, path in asked:
         response = ask(world.app, method, path, authorization=None)
         problem(response, 401, "authentication_required")
@@ -91,6 +83,37 @@ def test_every_route_asks_for_one_of_its_scopes(world: World) -> None:
         for scope in wanted:
             response = ask(world.app, method, path, authorization=f"Bearer {by_scope[scope]}")
             assert response.status_code not in {401, 403}, (endpoint, scope)
+
+
+#: What is sent by POST because it is long or personal, and changes nothing.
+READING = {"storefront.search_members", "storefront.quote", "program.check_draft"}
+
+
+def test_the_scope_read_changes_nothing(app: Flask) -> None:
+    for endpoint, method, path in routes(app):
+        if "read" in access.TABLE[endpoint].scopes:
+            assert method == "GET" or endpoint in READING, path
+        if method != "GET" and endpoint not in READING:
+            assert len(access.TABLE[endpoint].scopes) == 1, path
+
+
+def test_any_one_of_its_scopes_reads_all_that_a_route_tells(world: World) -> None:
+    known = Known(world)
+    world.set_clock("2026-12-01T00:00:00Z")
+    by_scope = {scope: key_with(world, scope) for scope in SCOPES}
+    read = set()
+    for endpoint, method, path, body in known.requests():
+        if method != "GET" and endpoint not in READING:
+            continue
+        told = world.call(method, path, body)
+        assert told.status_code == 200, told.get_data(as_text=True)
+        for scope in access.TABLE[endpoint].scopes:
+            headers = {"Authorization": f"Bearer {by_scope[scope]}"}
+            again = world.call(method, path, body, headers=headers)
+            assert again.status_code == 200, (endpoint, scope, again.get_data(as_text=True))
+            assert again.get_data() == told.get_data(), (endpoint, scope)
+        read.add(endpoint)
+    assert {"points.get_proof", "webhooks.list_deliveries", "storefront.quote"} < read
 
 
 def test_a_key_grants_no_more_than_it_has(world: World) -> None:
@@ -198,7 +221,11 @@ def test_the_other_programs_ids_are_unknown_on_every_route(pair: tuple[World, Wo
         *[
             ("GET", f"/members/{ref}{sub}")
             for ref in (member_id, "stranger")
-            for sub in ("", "/balances", "/entries", "/tier")
+            for sub in ("", "/balances", "/entries", "/tier", "/lots", "/statement")
+        ],
+        *[
+            ("GET", f"/members/{member_id}/{sub}?as_of=2026-06-01T00:00:00Z")
+            for sub in ("balances", "entries", "tier")
         ],
         ("GET", "/orders/B-2"),
         ("GET", f"/orders/{told['order']['id']}"),
@@ -206,6 +233,8 @@ def test_the_other_programs_ids_are_unknown_on_every_route(pair: tuple[World, Wo
         ("GET", f"/entries/{entry_id}"),
         ("GET", "/program/versions/2"),
         ("DELETE", f"/keys/{key_id}"),
+        ("DELETE", f"/members/{member_id}"),
+        ("DELETE", "/members/stranger"),
     ]:
         problem(here.call(method, path), 404, "not_found")
     for member_ref in (member_id, "stranger"):
@@ -218,8 +247,54 @@ def test_the_other_programs_ids_are_unknown_on_every_route(pair: tuple[World, Wo
         batch = {"orders": [{"order_ref": "B-2"} | order(100, member_ref=member_ref)]}
         [result] = here.post("/orders/batch", batch)["results"]
         assert result["status"] == 422
+    [result] = here.post("/members/batch", {"members": [{"member_ref": member_id}]})["results"]
+    assert result["status"] == 422
     restored = here.call("POST", "/program/versions/2/restore", headers={"Idempotency-Key": "r"})
     problem(restored, 404, "not_found")
+    assert (rows(here), rows(there)) == before
+
+
+def test_no_write_reaches_what_is_the_other_programs(pair: tuple[World, World]) -> None:
+    here, there = pair
+    here.member("jun")
+    there.member("stranger")
+    known = Known(there)
+    endpoint, delivery = known.arguments["endpoint_id"], known.arguments["delivery_id"]
+    order_id = there.get("/orders/K-1")["order"]["id"]
+    lot_id = there.get("/members/mina/lots")["data"][0]["id"]
+    member_id = there.get("/members/stranger")["id"]
+    bodies = known.bodies()
+    points, given = bodies["points.post_adjustment"], bodies["points.post_transfer"]
+    before = (rows(here), rows(there))
+    for method, path, body in [
+        ("PUT", f"/orders/{order_id}/refunds/R-1", bodies["storefront.put_refund"]),
+        ("PUT", f"/orders/{order_id}/refunds/R-1?dry_run=true", bodies["storefront.put_refund"]),
+        *[
+            one
+            for ref in (member_id, "stranger")
+            for one in [
+                ("POST", "/adjustments", points | {"member_ref": ref}),
+                ("POST", "/transfers", given | {"from_member_ref": ref}),
+                ("POST", "/transfers", given | {"to_member_ref": ref, "from_member_ref": "mina"}),
+                ("POST", f"/members/{ref}/merge", {"into_member_ref": "mina"}),
+                ("POST", "/members/mina/merge", {"into_member_ref": ref}),
+            ]
+        ],
+        ("GET", f"/webhook-endpoints/{endpoint}", None),
+        ("PATCH", f"/webhook-endpoints/{endpoint}", {"state": "disabled"}),
+        ("DELETE", f"/webhook-endpoints/{endpoint}", None),
+        ("POST", f"/webhook-endpoints/{endpoint}/rotate-secret", None),
+        ("GET", f"/webhook-deliveries?endpoint={endpoint}", None),
+        ("POST", f"/webhook-deliveries/{delivery}/replay", None),
+    ]:
+        sent = {"Idempotency-Key": "reach"}
+        problem(here.call(method, path, body, headers=sent), 404, "not_found")
+    for path, body, pointer in [
+        ("/adjustments", points | {"lot_id": lot_id, "expected_version": 1}, "/lot_id"),
+        ("/claims", {"token": known.token, "member_ref": "mina"}, "/token"),
+    ]:
+        response = here.call("POST", path, body, headers={"Idempotency-Key": "reach"})
+        assert pointers(problem(response, 422, "validation_failed")) == [pointer]
     assert (rows(here), rows(there)) == before
 
 
@@ -227,10 +302,23 @@ def test_a_cursor_of_the_other_program_leads_to_nothing_of_it(pair: tuple[World,
     here, there = pair
     for number in range(3):
         there.order(f"B-{number}", 100)
-    cursor = there.get("/members/mina/entries?limit=1")["next_cursor"]
-    shown = here.get(f"/members/mina/entries?cursor={cursor}")["data"]
-    own = {one["id"] for one in here.get("/members/mina/entries")["data"]}
-    assert {one["id"] for one in shown} <= own
+    there.order("B-4", 100, member_ref=there.member("jun")["member"]["member_ref"])
+    for world in pair:
+        for _ in range(2):
+            hook = {"url": "https://hooks.example.org/", "types": ["*"]}
+            world.post("/webhook-endpoints", hook, status=201)
+    for path in (
+        "/members",
+        "/members/mina/entries",
+        "/members/mina/lots",
+        "/ledger/proof/heads",
+        "/webhook-endpoints",
+        "/keys",
+    ):
+        cursor = there.get(f"{path}?limit=1")["next_cursor"]
+        shown = here.get(f"{path}?cursor={cursor}")["data"]
+        own = {repr(one) for one in here.get(path)["data"]}
+        assert cursor and {repr(one) for one in shown} <= own, path
 
 
 def test_our_own_ids_are_accepted_wherever_a_reference_is(pair: tuple[World, World]) -> None:

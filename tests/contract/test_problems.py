@@ -1,6 +1,8 @@
 """Well-formed JSON with a wrong value is refused with the pointer of what is wrong."""
 
+import base64
 import copy
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -278,6 +280,32 @@ def test_any_printable_reference_comes_back_as_it_was_told(world: World, ref: st
         ("/members/mina/entries", "points_key=" + "x" * 65, "?points_key"),
         ("/members/mina/entries", "sort=asc", "?sort"),
         ("/members/mina/balances", "limit=1", "?limit"),
+        ("/members/mina/balances", "as_of=2026-03-01", "?as_of"),
+        ("/members/mina/balances", "known_at=%00", "?known_at"),
+        ("/members/mina/tier", "as_of=0001-01-01T00:00:00Z", "?as_of"),
+        ("/members/mina/tier", "known_at=3000-01-01T00:00:00Z", "?known_at"),
+        ("/members/mina/entries", "as_of=now", "?as_of"),
+        ("/members/mina/lots", "open=1", "?open"),
+        ("/members/mina/lots", "limit=101", "?limit"),
+        ("/members/mina/lots", "points_key=" + "x" * 65, "?points_key"),
+        ("/members/mina/lots", "as_of=2026-03-01T00:00:00Z", "?as_of"),
+        ("/members/mina/statement", "format=xml", "?format"),
+        ("/members/mina/statement", "from=2026-03-01", "?from"),
+        ("/members/mina/statement", "until=9999-12-31T23:59:59Z", "?until"),
+        ("/members/mina/statement", "limit=1", "?limit"),
+        ("/ledger/proof", "from=0001-01-01", "?from"),
+        ("/ledger/proof", "from=9999-12-31", "?from"),
+        ("/ledger/proof", "until=0001-01-31", "?until"),
+        ("/ledger/proof", "until=2026-02-29", "?until"),
+        ("/ledger/proof", "from=2026-01-01&until=2026-02-01", "?until"),
+        ("/ledger/proof", "points_key=points", "?points_key"),
+        ("/ledger/proof/heads", "limit=0", "?limit"),
+        ("/test-clock", "now=2026-03-01T00:00:00Z", "?now"),
+        ("/webhook-endpoints", "limit=0", "?limit"),
+        ("/webhook-endpoints", "state=enabled", "?state"),
+        ("/webhook-deliveries", "state=sent", "?state"),
+        ("/webhook-deliveries", "type=points.*", "?type"),
+        ("/webhook-deliveries", "endpoint=" + "x" * 65, "?endpoint"),
         ("/program", "version=1", "?version"),
         ("/program/versions", "limit=0", "?limit"),
         ("/keys", "limit=x", "?limit"),
@@ -293,26 +321,64 @@ def test_a_wrong_parameter_is_refused_by_name(
 CURSORS = ["x", "W10", "e30", "bnVsbA", "WzFd", "WyJ4Il0", "WzEsMl0", "W1tdXQ", "===", "é"]
 
 
-@pytest.mark.parametrize("path", ["/members/mina/entries"])
+LISTS = [
+    "/members",
+    "/members/mina/entries",
+    "/members/mina/entries?as_of=2026-06-01T00:00:00Z",
+    "/members/mina/lots",
+    "/ledger/proof/heads",
+    "/webhook-endpoints",
+    "/webhook-deliveries",
+    "/keys",
+]
+
+
+def turned(path: str, cursor: str) -> str:
+    """A list's address with a cursor."""
+    return f"{path}{'&' if '?' in path else '?'}cursor={cursor}"
+
+
+@pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("cursor", CURSORS)
 def test_a_cursor_that_is_none_of_ours_is_refused(still: World, path: str, cursor: str) -> None:
-    problem(still.call("GET", f"{path}?cursor={cursor}"), 400, "invalid_cursor")
+    problem(still.call("GET", turned(path, cursor)), 400, "invalid_cursor")
 
 
-@pytest.mark.parametrize("path", ["/members", "/keys"])
-def test_a_cursor_with_something_other_than_an_id_is_refused(still: World, path: str) -> None:
-    for cursor in ("x", "W10", "WyJ4Il0", "WzFd"):  # … `[]`, `["x"]`, `[1]`
-        problem(still.call("GET", f"{path}?cursor={cursor}"), 400, "invalid_cursor")
+@pytest.mark.parametrize("path", [*LISTS, "/program/versions"])
+def test_a_cursor_with_other_values_than_a_place_is_refused(still: World, path: str) -> None:
+    unknown = (
+        "key_01h455vb4pex5vsknk084sn02q" if path != "/keys" else "mem_01h455vb4pex5vsknk084sn02q"
+    )
+    member_id = still.get("/members/mina")["id"]
+    for values in (
+        [],
+        ["x"],
+        [unknown],
+        [unknown, "points"],
+        [5, unknown],
+        [2**62, "ent_01h455vb4pex5vsknk084sn02q"],
+        [5, 5, 5],
+        [None],
+        [True, member_id],
+        [member_id, "\x00"],
+        {"a": 1},
+    ):
+        raw = json.dumps(values).encode()
+        cursor = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        problem(still.call("GET", turned(path, cursor)), 400, "invalid_cursor")
 
 
 def test_a_cursor_of_another_list_is_refused(world: World) -> None:
     for number in range(3):
         world.order(f"A-{number}", 1000)
-    cursor = world.get("/members?limit=1")["next_cursor"]
-    assert cursor
-    problem(world.call("GET", f"/members/mina/entries?cursor={cursor}"), 400, "invalid_cursor")
-    problem(world.call("GET", f"/program/versions?cursor={cursor}"), 400, "invalid_cursor")
-    problem(world.call("GET", f"/keys?cursor={cursor}"), 400, "invalid_cursor")
+        hook = {"url": "https://hooks.example.org/", "types": ["*"]}
+        world.post("/webhook-endpoints", hook, status=201)
+    world.order("A-4", 1000, member_ref="jun")
+    for given in ("/members", "/members/mina/lots", "/ledger/proof/heads", "/webhook-endpoints"):
+        cursor = world.get(f"{given}?limit=1")["next_cursor"]
+        assert cursor
+        for path in {*LISTS, "/program/versions"} - {given}:
+            problem(world.call("GET", turned(path, cursor)), 400, "invalid_cursor")
 
 
 @pytest.mark.parametrize("actor", ["", "x" * 129, "a\x7fb", "\xff"])

@@ -1,10 +1,13 @@
 """The bodies of members, batches, quotes and searches are as strict as an order's."""
 
+import copy
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.contract.checking import pointers, problem, rows
+from tests.contract.checking import Known, pointers, problem, rows, send
 from tests.world import World, line, order
 
 MEMBERS: list[tuple[str, Any]] = [
@@ -147,11 +150,133 @@ def test_a_search_takes_exactly_one_contact(still: World, body: dict[str, Any]) 
         ("/program/versions/99999999999999999999", "version"),
         ("/program/draft/rules/unknown", "item"),
         ("/program/draft/unknown/base", "section"),
+        ("/members/nobody/lots", "member"),
+        ("/members/nobody/statement", "member"),
+        ("/members/nobody/statement?format=csv", "member"),
+        ("/members/nobody/balances?as_of=2026-06-01T00:00:00Z", "member"),
+        ("/members/nobody/entries?known_at=2026-06-01T00:00:00Z", "member"),
+        ("/members/nobody/tier?as_of=2026-06-01T00:00:00Z", "member"),
+        ("/webhook-endpoints/whe_01h455vb4pex5vsknk084sn02q", "endpoint"),
+        ("/webhook-endpoints/mem_01h455vb4pex5vsknk084sn02q", "endpoint"),
+        ("/webhook-deliveries?endpoint=mem_01h455vb4pex5vsknk084sn02q", "endpoint"),
     ],
 )
 def test_what_does_not_exist_is_not_found_and_named(still: World, path: str, thing: str) -> None:
     found = problem(still.call("GET", path), 404, "not_found")
     assert thing in found["detail"]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "nobody",
+        *[f"{prefix}_01h455vb4pex5vsknk084sn02q" for prefix in ("mem", "whe", "whd", "ent", "prg")],
+        "mem_",
+        "mem_zzzzzzzzzzzzzzzzzzzzzzzzzz",
+    ],
+)
+def test_no_write_finds_what_does_not_exist(still: World, shown: str) -> None:
+    points, gift = {"points": 1, "reason": "sorry"}, {"points": 1}
+    before = rows(still)
+    for method, path, body in [
+        ("DELETE", f"/members/{shown}", None),
+        ("POST", f"/members/{shown}/merge", {"into_member_ref": "mina"}),
+        ("POST", "/members/mina/merge", {"into_member_ref": shown}),
+        ("POST", "/adjustments", points | {"member_ref": shown}),
+        ("POST", "/transfers", gift | {"from_member_ref": shown, "to_member_ref": "mina"}),
+        ("POST", "/transfers", gift | {"from_member_ref": "mina", "to_member_ref": shown}),
+        ("PATCH", f"/webhook-endpoints/{shown}", {"state": "disabled"}),
+        ("DELETE", f"/webhook-endpoints/{shown}", None),
+        ("POST", f"/webhook-endpoints/{shown}/rotate-secret", None),
+        ("POST", f"/webhook-deliveries/{shown}/replay", None),
+    ]:
+        response = still.call(method, path, body, headers={"Idempotency-Key": "unknown"})
+        problem(response, 404, "not_found")
+    body = points | {"member_ref": "mina", "expires_at": None, "lot_id": shown}
+    response = still.call("POST", "/adjustments", body, headers={"Idempotency-Key": "unknown"})
+    assert pointers(problem(response, 422, "validation_failed")) == ["/lot_id"]
+    body = {"token": shown, "member_ref": "mina"}
+    response = still.call("POST", "/claims", body, headers={"Idempotency-Key": "unknown"})
+    assert pointers(problem(response, 422, "validation_failed")) == ["/token"]
+    assert rows(still) == before
+
+
+@pytest.fixture(scope="module")
+def known(still: World) -> Known:
+    """The world with something behind every address."""
+    return Known(still)
+
+
+#: POSTs that read, and batches, whose items converge by their own references.
+WITHOUT_KEY = {
+    "storefront.search_members",
+    "storefront.quote",
+    "program.check_draft",
+    "storefront.put_orders",
+    "membership.put_members",
+}
+
+
+def test_every_post_without_a_reference_needs_an_idempotency_key(known: Known) -> None:
+    world, asked = known.world, 0
+    document = world.app.test_client().get("/v1/openapi.json").json
+    told = {
+        f"{method} {path}"
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if method != "parameters"
+        for one in operation.get("parameters", [])
+        if one["name"] == "Idempotency-Key" and one["required"]
+    }
+    before = rows(world)
+    for endpoint, method, path, body in known.requests():
+        if method != "POST" or endpoint in WITHOUT_KEY:
+            continue
+        problem(world.call(method, path, body), 400, "idempotency_key_missing")
+        for key in ("x" * 256, "a b", "\xff"):
+            response = world.call(method, path, body, headers={"Idempotency-Key": key})
+            problem(response, 400, "malformed_request")
+        asked += 1
+    assert rows(world) == before
+    assert asked == len(told) and all(one.startswith("post ") for one in told)
+
+
+def places(value: Any, at: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every place within a JSON value."""
+    items: Any = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, item in items:
+        yield (*at, name)
+        if isinstance(item, (dict, list)):
+            yield from places(item, (*at, name))
+
+
+def with_value(body: Any, at: tuple[str | int, ...], value: Any) -> Any:
+    """A copy of a body with another value at a place."""
+    changed = place = copy.deepcopy(body)
+    for token in at[:-1]:
+        place = place[token]
+    place[at[-1]] = value
+    return changed
+
+
+def test_every_body_is_refused_for_a_wrong_value_anywhere_in_it(known: Known) -> None:
+    world, asked = known.world, set()
+    before = rows(world)
+    for endpoint, method, path, body in known.requests():
+        if not isinstance(body, dict) or endpoint == "program.put_draft_item":
+            continue
+        for at, value in itertools.product([*places(body), ("surplus",)], WRONG):
+            wrong = with_value(body, at, value)
+            found = problem(send(world, method, path, wrong), 422, "validation_failed")
+            pointer = "/" + "/".join(map(str, at))
+            assert any(one.startswith(pointer) for one in pointers(found)), (path, pointer, found)
+        asked.add(endpoint)
+    assert rows(world) == before
+    assert len(asked) > 15
+
+
+#: Wrong wherever it stands: no field takes a fraction, or an integer of more than 64 bits.
+WRONG = (1.5, 2**63, "\x00")
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Seoul"])

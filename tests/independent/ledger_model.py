@@ -5,20 +5,16 @@ Owns what every balance and every lot must be after a step, written from the req
 application: what shares its code would share its mistakes.
 """
 
-from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo
 
-ReturnPolicy = Literal["within_balance", "only_pending", "unlimited", "deduct_from_refund"]
-Period = Literal["day", "month", "quarter", "year"]
+from tests.independent.ledger_terms import Terms
+
 HoldState = Literal["held", "captured", "released", "expired", "reversed"]
-SEOUL = ZoneInfo("Asia/Seoul")
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_MONTHS_OF: dict[Period, int] = {"month": 1, "quarter": 3, "year": 12}
 
 
 class RefusedError(Exception):
@@ -28,44 +24,6 @@ class RefusedError(Exception):
         super().__init__(code)
         self.code = code
         self.available = available
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """When points become available, when they expire, and what a refund may take."""
-
-    zone: ZoneInfo = SEOUL
-    pending_days: int = 0
-    expiry_months: int | None = None
-    expiry_days: int = 0
-    round_up_to: Period = "day"
-    returns: ReturnPolicy = "within_balance"
-
-    def available_at(self, earned_at: datetime) -> datetime:
-        """So many days later at the same local time (C22)."""
-        local = earned_at.astimezone(self.zone)
-        return (local + timedelta(days=self.pending_days)).astimezone(UTC)
-
-    def expires_at(self, available_at: datetime) -> datetime | None:
-        """The midnight that ends the last valid local day (C17); None for never."""
-        if self.expiry_months is None:
-            return None
-        first = available_at.astimezone(self.zone).date()
-        last = _months_later(first, self.expiry_months) + timedelta(days=self.expiry_days)
-        if self.round_up_to != "day":
-            last = _end_of_period(last, _MONTHS_OF[self.round_up_to])
-        midnight = datetime.combine(last + timedelta(days=1), time(), tzinfo=self.zone)
-        return midnight.astimezone(UTC)
-
-
-def _months_later(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
-
-
-def _end_of_period(day: date, months: int) -> date:
-    month = (day.month + months - 1) // months * months
-    return date(day.year, month, monthrange(day.year, month)[1])
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +39,9 @@ class Lot:
     pending: int = 0
     free: int = 0
     held: int = 0
+    expired: int = 0
+    #: Whose lot it is, when an order made it.
+    award: "Award | None" = None
 
     @property
     def remaining(self) -> int:
@@ -95,35 +56,47 @@ class Lot:
 
 @dataclass(slots=True)
 class Take:
-    """Points out of a lot; out of no lot when the account went below zero for them."""
+    """Points out of a lot."""
 
-    lot: Lot | None
+    lot: Lot
     points: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Award:
-    """What stands for one order, where its claw-backs were taken from, and what they missed."""
+    """What stands for one order, and what became of the rest."""
 
     member: str
     lots: list[Lot] = field(default_factory=list)
-    takes: list[Take] = field(default_factory=list)
-    written_off: int = 0
+    #: Taken back from its own lots, and from others for what was spent of it.
+    own: list[Take] = field(default_factory=list)
+    others: list[Take] = field(default_factory=list)
+    #: Taken out of nothing: the account went below zero for it.
+    overdrawn: int = 0
+    #: Not taken, for it was spent; and for it had expired.
+    owed: int = 0
+    lapsed: int = 0
+
+    @property
+    def written_off(self) -> int:
+        """What counts as reversed and was not taken."""
+        return self.owed + self.lapsed
 
     @property
     def standing(self) -> int:
         """Awarded − reversed − written off."""
         awarded = sum(lot.points for lot in self.lots)
-        return awarded - sum(take.points for take in self.takes) - self.written_off
+        taken = sum(take.points for take in self.own + self.others)
+        return awarded - taken - self.overdrawn - self.written_off
 
 
 @dataclass(slots=True)
 class Hold:
-    """Points reserved from certain lots until an instant."""
+    """Points reserved from certain lots, until an instant or until somebody ends it."""
 
     member: str
     takes: list[Take]
-    expires_at: datetime
+    expires_at: datetime | None
     state: HoldState = "held"
 
 
@@ -165,45 +138,53 @@ class Ledger:
             self._give_back(award, deserved - award.standing, paid_at)
 
     def _claw_back(self, award: Award, points: int) -> None:
-        """The order's own lots first, pending before free, then other lots (B11, B12)."""
+        """What is pending of it, what is free of it; what expired of it is gone; what was spent
+        of it comes from other lots (B11, B12), at last out of nothing or not at all."""
+        is_taking = self.terms.returns != "only_pending"
         missing = points
-        newest_first = award.lots[::-1]
-        for lot in newest_first:
+        for lot in award.lots[::-1]:
             part = min(missing, lot.pending)
             lot.pending -= part
-            missing = self._note_take(award, lot, part, missing)
-        if self.terms.returns != "only_pending":
-            for lot in newest_first + self.of(award.member):
-                part = min(missing, lot.free)
-                lot.free -= part
-                missing = self._note_take(award, lot, part, missing)
-        if self.terms.returns == "unlimited" and missing:
+            missing -= self._taken(award, award.own, Take(lot, part))
+        for lot in award.lots[::-1] if is_taking else []:
+            missing -= self._take_free(award, award.own, lot, missing)
+        gone = min(missing, sum(lot.expired for lot in award.lots) - award.lapsed)
+        award.lapsed += gone
+        missing -= gone
+        for lot in self.of(award.member) if is_taking else []:
+            missing -= self._take_free(award, award.others, lot, missing)
+        if self.terms.returns == "unlimited":
+            award.overdrawn += missing
             self.deficits[award.member] += missing
-            missing = self._note_take(award, None, missing, missing)
-        award.written_off += missing
+            self._count(award.member, "clawed_back", missing)
+        else:
+            award.owed += missing
 
-    def _note_take(self, award: Award, lot: Lot | None, part: int, missing: int) -> int:
-        if part:
-            award.takes.append(Take(lot, part))
-            self._count(award.member, "clawed_back", part)
-        return missing - part
+    def _take_free(self, award: Award, notes: list[Take], lot: Lot, points: int) -> int:
+        part = min(points, lot.free)
+        lot.free -= part
+        return self._taken(award, notes, Take(lot, part))
+
+    def _taken(self, award: Award, notes: list[Take], take: Take) -> int:
+        if take.points:
+            notes.append(take)
+            self._count(award.member, "clawed_back", take.points)
+        return take.points
 
     def _give_back(self, award: Award, points: int, paid_at: datetime) -> None:
-        """Write-offs are cancelled first, then the last that was taken comes back first, then
-        what is more than was ever awarded makes a new lot."""
-        cancelled = min(points, award.written_off)
-        award.written_off -= cancelled
+        """The claw-back in reverse; what is more than was ever awarded makes a new lot."""
+        cancelled = min(points, award.owed)
+        award.owed -= cancelled
         points -= cancelled
-        restored: list[Take] = []
-        while points and award.takes:
-            last = award.takes[-1]
-            part = min(points, last.points)
-            # What made the deficit comes back to the award's own lot.
-            restored.append(Take(last.lot or award.lots[-1], part))
-            last.points -= part
-            points -= part
-            if not last.points:
-                award.takes.pop()
+        from_nothing = min(points, award.overdrawn)
+        award.overdrawn -= from_nothing
+        points -= from_nothing
+        restored = [Take(award.lots[-1], from_nothing)] if from_nothing else []
+        points -= self._undo(award.others, points, restored)
+        cancelled = min(points, award.lapsed)
+        award.lapsed -= cancelled
+        points -= cancelled
+        points -= self._undo(award.own, points, restored)
         self._credit(award.member, restored, "restored")
         if points:
             available_at = self.terms.available_at(paid_at)
@@ -214,15 +195,31 @@ class Ledger:
                 available_at=available_at,
                 expires_at=self.terms.expires_at(available_at),
             )
+            lot.award = award
             award.lots.append(lot)
             self._credit(award.member, [Take(lot, points)], "earned")
 
-    def hold(self, key: str, member: str, points: int, *, seconds: int) -> None:
-        """Reserve points for so many seconds."""
+    @staticmethod
+    def _undo(notes: list[Take], points: int, restored: list[Take]) -> int:
+        """The last that was taken comes back first; how many."""
+        left = points
+        while left and notes:
+            last = notes[-1]
+            part = min(left, last.points)
+            restored.append(Take(last.lot, part))
+            last.points -= part
+            left -= part
+            if not last.points:
+                notes.pop()
+        return points - left
+
+    def hold(self, key: str, member: str, points: int, *, seconds: int | None) -> None:
+        """Reserve points for so many seconds, or until somebody ends it."""
         takes = self._take(member, points)
         for take in takes:
-            self._lot(take).held += take.points
-        self.holds[key] = Hold(member, takes, self.now + timedelta(seconds=seconds))
+            take.lot.held += take.points
+        expires_at = None if seconds is None else self.now + timedelta(seconds=seconds)
+        self.holds[key] = Hold(member, takes, expires_at)
 
     def capture(self, key: str) -> None:
         """The held points are spent; again is the same, after another end refused."""
@@ -236,7 +233,7 @@ class Ledger:
         hold = self.holds[key]
         if self._is_to_end(hold, "released"):
             self._unhold(hold)
-            self._credit(hold.member, hold.takes)
+            self._come_back(hold)
 
     def reverse(self, key: str) -> None:
         """What was captured goes back to the same lots and dates (C20, policy strict)."""
@@ -246,7 +243,7 @@ class Ledger:
         if hold.state != "captured":
             raise RefusedError("state_conflict")
         hold.state = "reversed"
-        self._credit(hold.member, hold.takes, "unspent")
+        self._come_back(hold, "unspent")
 
     def _is_to_end(self, hold: Hold, end: HoldState) -> bool:
         if hold.state not in ("held", end):
@@ -255,15 +252,26 @@ class Ledger:
         hold.state = end
         return was_open
 
+    def _come_back(self, hold: Hold, cause: str | None = None) -> None:
+        """To their lots: what an order's award was not paid back when they were spent or held is
+        taken now, so that holding points across a refund keeps none of them."""
+        self._put(hold.member, hold.takes, cause)
+        for take in hold.takes if self.terms.returns != "only_pending" else []:
+            award = take.lot.award
+            if award is not None:
+                part = self._take_free(award, award.own, take.lot, min(take.points, award.owed))
+                award.owed -= part
+        self._expire(self.of(hold.member))
+
     def _unhold(self, hold: Hold) -> None:
         for take in hold.takes:
-            self._lot(take).held -= take.points
+            take.lot.held -= take.points
 
     def transfer(self, sender: str, receiver: str, points: int) -> None:
         """The receiver gets lots of the same dates (C23)."""
         received = []
         for take in self._take(sender, points):
-            lot = self._lot(take)
+            lot = take.lot
             copy = self._new_lot(
                 receiver,
                 take.points,
@@ -297,7 +305,8 @@ class Ledger:
 
     def next_due(self, until: datetime) -> datetime | None:
         """The first instant up to `until` at which something activates, runs out or expires."""
-        dates = [hold.expires_at for hold in self.holds.values() if hold.state == "held"]
+        holds = [hold for hold in self.holds.values() if hold.state == "held"]
+        dates = [hold.expires_at for hold in holds if hold.expires_at]
         dates += [lot.available_at for lot in self.lots if lot.pending]
         dates += [lot.expires_at for lot in self.lots if lot.free and lot.expires_at]
         return min((one for one in dates if one <= until), default=None)
@@ -308,10 +317,10 @@ class Ledger:
                 points, lot.pending = lot.pending, 0
                 self._credit(lot.member, [Take(lot, points)])
         for hold in self.holds.values():
-            if hold.state == "held" and hold.expires_at <= self.now:
+            if hold.state == "held" and hold.expires_at and hold.expires_at <= self.now:
                 hold.state = "expired"
                 self._unhold(hold)
-                self._credit(hold.member, hold.takes)
+                self._come_back(hold)
         self._expire(self.lots)
 
     def _take(self, member: str, points: int) -> list[Take]:
@@ -329,27 +338,30 @@ class Ledger:
         return takes
 
     def _credit(self, member: str, takes: Iterable[Take], cause: str | None = None) -> None:
-        """Points come to their lots: pending until the lot's time, absorbed by a deficit before
-        anybody can spend them, expired at once if the lot's date has passed (C19)."""
+        """Points come to their lots, and expire at once if the lot's date has passed (C19)."""
+        self._put(member, takes, cause)
+        self._expire(self.of(member))
+
+    def _put(self, member: str, takes: Iterable[Take], cause: str | None) -> None:
+        """Pending until the lot's time, absorbed by a deficit before anybody can spend them."""
         for take in takes:
-            lot = self._lot(take)
+            lot = take.lot
             if lot.available_at <= self.now:
                 lot.free += take.points
             else:
                 lot.pending += take.points
             if cause is not None:
                 self._count(member, cause, take.points)
-        lots = self.of(member)
-        for lot in lots:
+        for lot in self.of(member):
             absorbed = min(lot.free, self.deficits[member])
             lot.free -= absorbed
             self.deficits[member] -= absorbed
-        self._expire(lots)
 
     def _expire(self, lots: Sequence[Lot]) -> None:
         for lot in lots:
             if lot.free and lot.expires_at is not None and lot.expires_at <= self.now:
                 self._count(lot.member, "expired", lot.free)
+                lot.expired += lot.free
                 lot.free = 0
 
     def _new_lot(
@@ -369,11 +381,6 @@ class Ledger:
     def _count(self, member: str, cause: str, points: int) -> None:
         self.totals.setdefault(member, Counter())[cause] += points
 
-    @staticmethod
-    def _lot(take: Take) -> Lot:
-        assert take.lot is not None
-        return take.lot
-
     def check(self) -> None:
         """What must hold at any time: nothing from nowhere, nothing lost, nothing out of date."""
         for member in {lot.member for lot in self.lots}:
@@ -388,3 +395,9 @@ class Ledger:
             assert min(lot.pending, lot.free, lot.held) >= 0
             assert not (lot.pending and lot.available_at <= self.now)
             assert not (lot.free and lot.expires_at and lot.expires_at <= self.now)
+        for award in self.awards.values():
+            assert min(award.standing, award.overdrawn, award.owed, award.lapsed) >= 0
+            assert award.lapsed <= sum(lot.expired for lot in award.lots)
+            # Nothing of it is left to take while something of it is owed.
+            is_left = any(lot.free or lot.pending for lot in award.lots)
+            assert not (award.owed and is_left) or self.terms.returns == "only_pending"

@@ -27,10 +27,11 @@ def balances_shown(get: Get, member: str) -> dict[str, Any]:
 
 
 def balances_modelled(model: Ledger, member: str) -> dict[str, Any]:
-    """The balance that the model has; `expiring` names whatever is left of dated lots."""
+    """The balance that the model has; `expiring` names whatever is left of dated lots, held past
+    its date too."""
     dated: dict[datetime, int] = {}
     for lot in model.of(member):
-        if lot.expires_at is not None and lot.expires_at > model.now and lot.remaining:
+        if lot.expires_at is not None and lot.remaining:
             dated[lot.expires_at] = dated.get(lot.expires_at, 0) + lot.remaining
     return {
         "available": model.available(member),

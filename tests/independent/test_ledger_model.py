@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.independent.ledger_model import Ledger, RefusedError, ReturnPolicy, Terms
+from tests.independent.ledger_model import Ledger, RefusedError
+from tests.independent.ledger_terms import ReturnPolicy, Terms
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

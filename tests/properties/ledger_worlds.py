@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.independent.ledger_model import Terms
+from tests.independent.ledger_terms import Terms
 from tests.independent.ledger_views import shown
 
 _AFTER_3_MONTHS = {"policy": "after", "duration": "P3M", "round_up_to": "month"}

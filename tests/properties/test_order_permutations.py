@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.independent.ledger_model import Ledger
 from tests.independent.ledger_views import balances_modelled, balances_shown, lots_shown, shown
 from tests.properties.ledger_worlds import PROGRAMS
-from tests.properties.test_ledger_machine import RUNS, SEED
+from tests.properties.test_ledger_machine import PHASES, RUNS, SEED
 from tests.world import World, points
 
 PAID_AT = datetime.fromisoformat("2028-01-28T05:00:00+00:00")
@@ -101,6 +101,7 @@ MANY, FEW = (
         max_examples=max(1, RUNS * share // 100),
         database=None,
         deadline=None,
+        phases=PHASES,
         suppress_health_check=list(HealthCheck),
     )
     for share in (30, 6)

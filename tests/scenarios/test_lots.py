@@ -1,75 +1,9 @@
-"""Lots: terms, expiry, pending, deficits, holds and transfers as members see them (SEMANTICS C)."""
-
-from collections.abc import Callable
-from typing import Any
+"""Lots: terms, pending, expiry and new dates as members see them (SEMANTICS C)."""
 
 import pytest
 
-from core import clock, ids
-from core.errors import Problem
-from tests.world import World, per_euro, rule
-
-MakeWorld = Callable[..., World]
-
-
-def kind(**terms: Any) -> list[dict[str, Any]]:
-    return [{"key": "points"} | terms]
-
-
-def opened(make_world: MakeWorld, at: str, **changes: Any) -> World:
-    """A program whose clock stands at an instant, with Mina and Jun."""
-    world = make_world(**changes)
-    world.set_clock(at)
-    world.member("mina", joined_at="2020-01-01T00:00:00Z")
-    world.member("jun", joined_at="2020-01-01T00:00:00Z")
-    return world
-
-
-def go(world: World, instant: str) -> None:
-    world.post("/test-clock", {"now": instant})
-
-
-def balance(world: World, ref: str = "mina") -> dict[str, Any]:
-    found: dict[str, Any] = world.get(f"/members/{ref}/balances")["data"][0]
-    return found
-
-
-def expiring(world: World, ref: str = "mina") -> list[tuple[str, int]]:
-    return [(one["expires_at"], one["points"]) for one in balance(world, ref)["expiring"]]
-
-
-def give(world: World, points: int, expires_at: str | None, ref: str = "mina") -> Any:
-    return world.post(
-        "/adjustments",
-        {"member_ref": ref, "points": points, "reason": "gift", "expires_at": expires_at},
-        status=201,
-    )
-
-
-class Holds:
-    """Holds of a world's members."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        found = ids.read_id("prg", world.program_id)
-        assert found is not None
-        self.program_id = found
-
-    def hold(self, points: int, *, minutes: int = 30, ref: str = "mina") -> str:
-        from storefront import holds
-
-        with self.world.app.app_context():
-            made = holds.hold(
-                self.program_id, ref, points, ttl=clock.Duration(seconds=60 * minutes)
-            )
-        return str(made["id"])
-
-    def end(self, hold_id: str, how: str, **more: Any) -> dict[str, Any]:
-        from storefront import holds
-
-        with self.world.app.app_context():
-            done: dict[str, Any] = getattr(holds, how)(self.program_id, hold_id, **more)
-            return done
+from tests.scenarios.ledgers import Holds, MakeWorld, balance, expiring, give, go, kind, opened
+from tests.world import per_euro, rule
 
 
 @pytest.mark.parametrize(
@@ -191,150 +125,6 @@ def test_points_on_fulfilment_wait_for_it(make_world: MakeWorld) -> None:
     assert world.verify()["mismatches"] == []
 
 
-def test_what_expires_soonest_is_taken_first_and_comes_back_with_its_dates(
-    make_world: MakeWorld,
-) -> None:
-    world = opened(make_world, "2027-03-01T00:00:00Z")
-    give(world, 100, "2027-03-10T15:00:00Z")
-    give(world, 200, "2027-12-31T15:00:00Z")
-    holds = Holds(world)
-    spent = holds.hold(150)
-    holds.end(spent, "capture")
-    assert expiring(world) == [("2027-12-31T15:00:00Z", 150)]
-    # Strict, on 20 March: 200 come back to stay, 100 are over.
-    go(world, "2027-03-20T00:00:00Z")
-    assert holds.end(spent, "reverse")["state"] == "reversed"
-    assert expiring(world) == [("2027-12-31T15:00:00Z", 200)]
-    assert balance(world)["available"] == 200
-    assert [(one["kind"], one["points"]) for one in world.entries()[-2:]] == [
-        ("restore", 150),
-        ("expire", 100),
-    ]
-    assert world.verify()["mismatches"] == []
-
-
-def test_by_grace_late_points_live_for_fourteen_more_days(make_world: MakeWorld) -> None:
-    world = opened(make_world, "2027-03-01T00:00:00Z")
-    give(world, 100, "2027-03-10T15:00:00Z")
-    give(world, 200, "2027-12-31T15:00:00Z")
-    holds = Holds(world)
-    spent = holds.hold(150)
-    holds.end(spent, "capture")
-    go(world, "2027-03-20T00:00:00Z")
-    holds.end(spent, "reverse", policy="grace")
-    # Through 3 April, Seoul.
-    assert expiring(world) == [("2027-04-03T15:00:00Z", 100), ("2027-12-31T15:00:00Z", 200)]
-    assert balance(world)["available"] == 300
-    assert world.verify()["mismatches"] == []
-
-
-def test_a_hold_outlives_the_expiry_of_what_it_holds(make_world: MakeWorld) -> None:
-    world = opened(make_world, "2027-03-10T14:50:00Z")
-    holds = Holds(world)
-    give(world, 100, "2027-03-10T15:00:00Z")
-    captured = holds.hold(40)
-    released = holds.hold(30)
-    # 30 stay free and end at midnight; what is held lives on.
-    world.set_clock("2027-03-10T15:10:00Z")
-    assert (balance(world)["available"], balance(world)["held"]) == (0, 70)
-    holds.end(captured, "capture")
-    world.set_clock("2027-03-10T15:15:00Z")
-    holds.end(released, "release")
-    assert (balance(world)["available"], balance(world)["held"]) == (0, 0)
-    told = [(one["kind"], one["points"], one["effective_at"]) for one in world.entries()[3:]]
-    assert told == [
-        ("expire", 30, "2027-03-10T15:00:00Z"),
-        ("capture", 40, "2027-03-10T15:10:00Z"),
-        ("release", 30, "2027-03-10T15:15:00Z"),
-        ("expire", 30, "2027-03-10T15:15:00Z"),
-    ]
-    assert world.verify()["mismatches"] == []
-
-
-def test_a_hold_runs_out_at_its_own_instant_and_cannot_be_ended_otherwise(
-    make_world: MakeWorld,
-) -> None:
-    world = opened(make_world, "2027-03-10T10:00:00Z")
-    holds = Holds(world)
-    give(world, 100, None)
-    made = holds.hold(60)
-    world.set_clock("2027-03-10T10:31:00Z")
-    assert (balance(world)["available"], balance(world)["held"]) == (100, 0)
-    with pytest.raises(Problem) as refused:
-        holds.end(made, "capture")
-    assert (refused.value.status, refused.value.code) == (409, "state_conflict")
-    go(world, "2027-03-10T11:00:00Z")
-    last = world.entries()[-1]
-    assert (last["kind"], last["effective_at"]) == ("release", "2027-03-10T10:30:00Z")
-    assert world.verify()["mismatches"] == []
-
-
-def test_transfers_keep_dates_and_are_refused_beyond_the_balance(make_world: MakeWorld) -> None:
-    world = opened(make_world, "2027-01-01T00:00:00Z")
-    give(world, 100, "2027-03-31T15:00:00Z")
-    give(world, 200, "2027-12-31T15:00:00Z")
-    body = {"from_member_ref": "mina", "to_member_ref": "jun", "points": 150}
-    answer = world.post("/transfers", body, status=201)
-    assert answer["to"]["balances"][0]["available"] == 150
-    assert expiring(world, "jun") == [("2027-03-31T15:00:00Z", 100), ("2027-12-31T15:00:00Z", 50)]
-    assert expiring(world) == [("2027-12-31T15:00:00Z", 150)]
-    refused = world.post("/transfers", body | {"points": 151}, status=409)
-    assert (refused["code"], refused["available"]) == ("insufficient_points", 150)
-    assert world.verify()["mismatches"] == []
-
-
-def test_a_deficit_absorbs_what_comes_next_and_never_expires(make_world: MakeWorld) -> None:
-    world = opened(
-        make_world,
-        "2027-01-01T00:00:00Z",
-        points=kind(expiry={"policy": "after", "duration": "P1M"}, return_policy="unlimited"),
-    )
-    placed = {"placed_at": "2027-01-01T00:00:00Z"}
-    holds = Holds(world)
-    world.order("A-1", 50_000, **placed)
-    holds.end(holds.hold(400), "capture")
-    world.order("A-1", 50_000, **placed, status="cancelled")
-    assert balance(world)["available"] == -400
-    world.order("A-2", 15_000, **placed)
-    assert balance(world)["available"] == -250
-    with pytest.raises(Problem) as refused:
-        holds.hold(1)
-    assert refused.value.code == "insufficient_points"
-    go(world, "2027-06-01T00:00:00Z")
-    assert balance(world)["available"] == -250
-    # Paid again: everything that was taken comes back, over what was spent.
-    world.order("A-3", 30_000, placed_at="2027-06-01T00:00:00Z")
-    assert balance(world)["available"] == 50
-    assert expiring(world) == [("2027-07-01T15:00:00Z", 50)]
-    assert world.verify()["mismatches"] == []
-
-
-def test_a_claw_back_takes_its_own_lot_then_what_expires_soonest(make_world: MakeWorld) -> None:
-    world = opened(make_world, "2027-01-01T00:00:00Z")
-    placed = {"placed_at": "2027-01-01T00:00:00Z"}
-    holds = Holds(world)
-    give(world, 100, "2027-02-01T15:00:00Z")
-    holds.end(holds.hold(100), "capture")
-    world.order("A-1", 50_000, **placed)
-    holds.end(holds.hold(300), "capture")
-    give(world, 150, "2027-05-01T15:00:00Z")
-    give(world, 150, "2027-04-01T15:00:00Z")
-    # 200 are left of the order; 300 more come from the other lots: April first, then May.
-    world.order("A-1", 50_000, **placed, status="cancelled")
-    assert balance(world)["available"] == 0
-    # Paid again, each gets back what it gave.
-    world.order("A-1", 50_000, **placed, status="paid")
-    assert expiring(world) == [("2027-04-01T15:00:00Z", 150), ("2027-05-01T15:00:00Z", 150)]
-    assert balance(world)["available"] == 500
-    # Half of it refunded and given back again ends where it began.
-    world.order("A-1", 50_000, **placed, refunded_minor=35_000)
-    assert balance(world)["available"] == 150
-    assert expiring(world) == [("2027-05-01T15:00:00Z", 150)]
-    world.order("A-1", 50_000, **placed, refunded_minor=0)
-    assert balance(world)["available"] == 500
-    assert world.verify()["mismatches"] == []
-
-
 def test_inactivity_restarts_only_with_what_still_stands(make_world: MakeWorld) -> None:
     expiry = {"policy": "inactivity", "duration": "P6M", "activities": ["order"]}
     world = opened(make_world, "2027-01-10T03:00:00Z", points=kind(expiry=expiry))
@@ -403,4 +193,34 @@ def test_points_are_given_a_new_date_and_reinstated_by_adjustment(make_world: Ma
         status=201,
     )
     assert expiring(world) == [("2027-04-01T15:00:00Z", 40), ("2027-06-01T15:00:00Z", 60)]
+    assert world.verify()["mismatches"] == []
+
+
+def test_a_redemption_keeps_points_alive_where_the_program_says_so(make_world: MakeWorld) -> None:
+    expiry = {"policy": "inactivity", "duration": "P6M", "activities": ["order", "redemption"]}
+    world = opened(make_world, "2027-01-10T03:00:00Z", points=kind(expiry=expiry))
+    holds = Holds(world)
+    world.order("A-1", 10_000, placed_at="2027-01-10T03:00:00Z")
+    go(world, "2027-05-01T03:00:00Z")
+    spent = holds.hold(10)
+    holds.end(spent, "capture")
+    assert expiring(world) == [("2027-11-01T15:00:00Z", 90)]
+    # Given back, it is no activity any more.
+    holds.end(spent, "reverse")
+    assert expiring(world) == [("2027-07-10T15:00:00Z", 100)]
+    assert world.verify()["mismatches"] == []
+
+
+def test_an_order_that_changes_hands_no_longer_keeps_the_first_members_points(
+    make_world: MakeWorld,
+) -> None:
+    expiry = {"policy": "inactivity", "duration": "P6M", "activities": ["order"]}
+    world = opened(make_world, "2027-01-10T03:00:00Z", points=kind(expiry=expiry))
+    world.order("A-1", 10_000, placed_at="2027-01-10T03:00:00Z")
+    go(world, "2027-03-01T03:00:00Z")
+    world.order("A-2", 20_000, placed_at="2027-03-01T03:00:00Z")
+    assert expiring(world) == [("2027-09-01T15:00:00Z", 300)]
+    world.order("A-2", 20_000, placed_at="2027-03-01T03:00:00Z", member_ref="jun")
+    assert expiring(world) == [("2027-07-10T15:00:00Z", 100)]
+    assert expiring(world, "jun") == [("2027-09-01T15:00:00Z", 200)]
     assert world.verify()["mismatches"] == []

@@ -244,3 +244,31 @@ def test_points_that_come_back_after_their_date_expire_at_once(till: Till) -> No
     assert told["balances"][0]["available"] == 4000
     assert [one["kind"] for one in till.world.entries()][-2:] == ["restore", "expire"]
     assert_sound(till.world)
+
+
+def test_after_a_merge_points_go_back_to_the_one_who_stays(make_world: Make) -> None:
+    till = Till(make_world(points=[{"key": "points", "expiry": EXPIRY}]))
+    world = till.world
+    till.buy()
+    world.member("jun")
+    world.post("/members/mina/merge", {"into_member_ref": "jun"})
+    before = world.balance("jun")
+    # 40.00 of 100.00: 1,200 points go back with their dates, 28 earned ones go.
+    answer = till.refund("R-1", lines=[{"line_ref": "1", "amount_minor": 4000}])
+    assert answer["points_returned"] == 1200
+    assert answer["problems"] == []
+    assert world.balance("jun") == before + 1200 - 28
+    assert world.verify()["mismatches"] == []
+
+
+def test_what_comes_back_to_somebody_erased_is_forfeited(make_world: Make) -> None:
+    till = Till(make_world())
+    till.buy()
+    member_id = till.world.get("/members/mina")["id"]
+    assert till.world.call("DELETE", "/members/mina").status_code == 200
+    with till.world.app.app_context():
+        holds.reverse(till.program_id, till.held)
+    report = till.world.verify()
+    assert report["mismatches"] == []
+    data = till.world.call("GET", f"/members/{member_id}/balances")
+    assert data.status_code == 404

@@ -190,6 +190,7 @@ def test_a_copy_in_the_other_database_gives_the_same_proof(
                     "/v1/ledger/proof", headers={"Authorization": f"Bearer {world.key}"}
                 )
                 assert response.status_code == 200
-                proofs.append({key: value for key, value in response.json.items() if key != "at"})
+                body: Any = response.json
+                proofs.append({key: value for key, value in body.items() if key != "at"})
             assert proofs[0] == proofs[1]
             assert proofs[0]["counts"]["entries"] > 0

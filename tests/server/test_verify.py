@@ -386,7 +386,9 @@ def test_the_database_refuses_to_change_entries(told: World, verb: str) -> None:
         if engine.dialect.name == "sqlite" and verb == "TRUNCATE":
             pytest.skip("SQLite has no TRUNCATE")
         with (
-            pytest.raises(DBAPIError, match=f"(entries|allocations) is append-only: {verb} is refused"),
+            pytest.raises(
+                DBAPIError, match=f"(entries|allocations) is append-only: {verb} is refused"
+            ),
             engine.connect().execution_options(is_write=True) as connection,
             connection.begin(),
         ):
