@@ -33,10 +33,10 @@ SET available = excluded.available, lifetime_earned = excluded.lifetime_earned,
 
 _LOTS = f"""
 INSERT INTO lots (program_id, id, member_id, points_key, source_id, terms, points, remaining, held,
-                  reversed, borrowed, overdrawn, written_off, expired, lapsed, earned_at,
+                  reversed, borrowed, overdrawn, written_off, expired, earned_at,
                   available_at, is_pending, expires_at, due_at, is_moved)
 SELECT a.program_id, {_ID}, a.member_id, 'points', {_ID}, %(terms)s::text, 10, 10, 0, 0, 0, 0, 0,
-       0, 0,
+       0,
        {_NOW} - (370 + s) * {_DAY}::bigint, {_NOW} - (370 + s) * {_DAY}::bigint, false,
        CASE WHEN %(is_due)s::bool THEN {_NOW} - (1 + s) * {_DAY}::bigint END,
        CASE WHEN %(is_due)s::bool THEN {_NOW} - (1 + s) * {_DAY}::bigint END, false

@@ -1,5 +1,6 @@
 """Owns `make soak`: does a worker's memory hold over 100,000 orders, does a year replay exactly,
-is every random history of the ledger what an independent model says, can a whole shop move in.
+is every random history of the ledger what an independent model says, can a whole shop move in,
+does each of 10,000 orders count once however often and however badly it is told.
 
 Not part of the tests, which do a tenth of it. Exit status 1 when memory grew by a fifth or more,
 when the replay's balances differ, when the ledger does not verify, or when a history differs.
@@ -22,10 +23,11 @@ from bench.processes import (
     run_command,
     say,
 )
+from bench.repeats import soak_repeats
 from bench.run import DATABASE
 from bench.serving import THREADS, Served, flask_command, served_program
 
-PARTS = ("memory", "replay", "machine", "moving")
+PARTS = ("memory", "replay", "machine", "moving", "repeats")
 ORDERS = 100_000
 WARM_UP_ORDERS = 10_000
 STEP_ORDERS = 10_000
@@ -151,7 +153,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--orders", type=int, default=ORDERS)
     parser.add_argument("--parts", nargs="+", choices=PARTS)
-    parser.add_argument("--seed", type=int, help="repeat the histories of this seed")
+    parser.add_argument("--seed", type=int, help="repeat what this seed did")
     options = parser.parse_args(arguments)
     parts = options.parts or PARTS
     if options.orders <= WARM_UP_ORDERS:
@@ -173,6 +175,13 @@ def main(arguments: list[str]) -> int:
             postgres.create_database("moving")
             soak_moving(folder, name="PostgreSQL", database_url=postgres.url("moving"))
             soak_moving(folder, name="SQLite", database_url=f"sqlite:///{folder / 'moving.db'}")
+        if "repeats" in parts:
+            seed = secrets.randbelow(2**32) if options.seed is None else options.seed
+            postgres.create_database("repeats")
+            url = f"sqlite:///{folder / 'repeats.db'}"
+            soak_repeats(folder, name="SQLite", database_url=url, seed=seed)
+            url = postgres.url("repeats")
+            soak_repeats(folder, name="PostgreSQL", database_url=url, seed=seed)
     return 0 if is_held else 1
 
 

@@ -118,6 +118,9 @@ def parse_duration(text: str) -> Duration:
 def before(instant: int, duration: Duration, zone: ZoneInfo) -> Instant:
     """The instant one duration earlier: months and days by the local calendar (31 March minus one
     month is the last day of February, at the same local time), seconds as elapsed time."""
+    if not (duration.months or duration.days):
+        # No local time is kept: in the hour that comes twice it would be that of an hour earlier.
+        return Instant(max(-(2**62), instant - duration.seconds * SECOND))
     moment = to_datetime(instant, zone).replace(fold=0)
     index = moment.year * 12 + moment.month - 1 - duration.months
     year, month = divmod(index, 12)
@@ -135,6 +138,8 @@ def before(instant: int, duration: Duration, zone: ZoneInfo) -> Instant:
 def after(instant: int, duration: Duration, zone: ZoneInfo) -> Instant:
     """The instant one duration later: months and days by the local calendar (31 January plus one
     month is the last day of February, at the same local time), seconds as elapsed time."""
+    if not (duration.months or duration.days):
+        return Instant(min(_LAST, instant + duration.seconds * SECOND))
     moment = to_datetime(instant, zone).replace(fold=0)
     day = step(moment.date(), duration)
     try:

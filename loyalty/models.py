@@ -108,7 +108,7 @@ class Lot(db.Base):
 
     `remaining` is what is not gone yet, pending and `held` points included. Of the award of
     `points`, `reversed` was taken back: from this lot, from others (`borrowed`) or out of nothing
-    (`overdrawn`); `written_off` could not be, of which `lapsed` had `expired` and needed not be.
+    (`overdrawn`); `written_off` could not be, or had `expired` and needed not be.
     Standing = points - reversed - written_off, and 0 once the lot `is_moved` to another account,
     where `origin_lot_id` names it. The source of an order is the order's own id, so an award
     stays with its order when that changes hands. `due_at` is the next instant at which something
@@ -149,7 +149,6 @@ class Lot(db.Base):
     overdrawn: Mapped[int] = mapped_column(sa.BigInteger)
     written_off: Mapped[int] = mapped_column(sa.BigInteger)
     expired: Mapped[int] = mapped_column(sa.BigInteger)
-    lapsed: Mapped[int] = mapped_column(sa.BigInteger)
     earned_at: Mapped[int] = mapped_column(sa.BigInteger)
     available_at: Mapped[int | None] = mapped_column(sa.BigInteger)
     is_pending: Mapped[bool] = mapped_column(sa.Boolean)

@@ -258,6 +258,7 @@ def _small(version: int) -> int:
     "/keys",
     answers={201: schemas.NewKeyAnswer()},
     body=schemas.KeyBody(),
+    problems=(409,),
     parameters=(idempotency.PARAMETER,),
 )
 def create_key(body: dict[str, Any]) -> Response:

@@ -23,6 +23,7 @@ class LotSums:
     reversed: int = 0
     borrowed: int = 0
     overdrawn: int = 0
+    expired: int = 0
     #: Given back beyond what entries of this account had taken out of nothing.
     restored: int = 0
     #: The entry that put the first points into it, and how many when that is sure.
@@ -178,6 +179,7 @@ def _count_lot(
     lot.was_empty = lot.was_empty or lot.remaining == 0
     if entry["kind"] == "expire":
         lot.expired_at = entry["effective_at"]
+        lot.expired -= remaining
 
 
 def _count_award(sums: Sums, entry: dict[str, Any], changes: Sequence[Allocated]) -> None:

@@ -28,6 +28,7 @@ ORIGIN_NAMES = (
     "points",
     "reversed",
     "overdrawn",
+    "expired",
     "earned_at",
     "available_at",
     "is_pending",
@@ -38,7 +39,7 @@ _TERMS = re.compile(
     r"(immediate|on_fulfilled|after P\w+)"
     r"\|(never|after P\w+ (day|month|quarter|year)|inactivity P\w+ [\w:,]+|fixed_dates [\d,-]+)"
 )
-_FIGURES = ("remaining", "held", "reversed", "borrowed", "overdrawn")
+_FIGURES = ("remaining", "held", "reversed", "borrowed", "overdrawn", "expired")
 
 
 @dataclass(slots=True)
@@ -105,7 +106,11 @@ def _check_lot(report: Report, of: Lots, row: Any, found: LotSums) -> None:
     if is_merged:
         # What came out of nothing before the merge is given back first.
         overdrawn = max(0, row.origin_overdrawn - found.restored)
-        base = {"reversed": row.origin_reversed, "overdrawn": overdrawn}
+        base = {
+            "reversed": row.origin_reversed,
+            "overdrawn": overdrawn,
+            "expired": row.origin_expired,
+        }
     for name in _FIGURES:
         report.compare(
             "lots", place, name, getattr(row, name), getattr(found, name) + base.get(name, 0)

@@ -75,6 +75,7 @@ def get_test_clock() -> dict[str, Any]:
     "/test-clock",
     answers={200: points_schemas.ClockAnswer()},
     body=points_schemas.ClockBody(),
+    problems=(409,),
     parameters=(idempotency.PARAMETER,),
 )
 def move_test_clock(body: dict[str, Any]) -> Response:

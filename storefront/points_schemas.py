@@ -31,7 +31,7 @@ class AdjustmentBody(Schema):
         required=True,
         least=-POINTS_MAX,
         most=POINTS_MAX,
-        validate=lambda value: value != 0,
+        validate=ma.validate.NoneOf([0], error="must not be 0"),
     )
     reason = described(Text, "Why; kept with the adjustment.", required=True, most=200)
     note = described(Text, "More for the staff.", most=2000, allow_none=True)

@@ -15,6 +15,7 @@ from storefront.facts import STANDING
 ROOT = Path(__file__).parent.parent
 OPERATING = (ROOT / "docs/operating.md").read_text()
 RULES = (ROOT / "docs/reference/rules.md").read_text()
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 PROBLEMS = (ROOT / "docs/reference/problems.md").read_text()
 
 
@@ -24,14 +25,54 @@ def test_every_setting_is_documented() -> None:
     assert [name for name in sorted(names) if f"`{name}`" not in OPERATING] == []
 
 
+def test_no_setting_is_documented_that_is_not_read() -> None:
+    config = (ROOT / "config.py").read_text()
+    named = re.findall(r"^\| `([A-Z_]+)` \|", OPERATING, re.MULTILINE)
+    assert len(named) >= 14
+    assert [name for name in named if f'"{name}"' not in config] == []
+
+
+def commands(app: Flask) -> set[str]:
+    """Every command of ours: what follows `flask`, groups with each of their commands."""
+    found = set()
+    for name, command in app.cli.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {name} if inner is None else {f"{name} {one}" for one in inner}
+    return found
+
+
 def test_every_command_is_documented(app: Flask) -> None:
-    commands = [f"flask {name}" for name in ("serve", "worker", "demo", "replay completejourney")]
-    commands += [
-        f"flask {group} {name}"
-        for group in ("program", "keys", "ledger")
-        for name in app.cli.commands[group].commands  # type: ignore[attr-defined]
-    ]
-    assert [one for one in commands if f"`{one}`" not in OPERATING] == []
+    ours = {one for one in commands(app) if one.split()[0] not in ("db", "openapi")}
+    assert {"serve", "worker", "backup", "jobs redrive", "ledger verify"} < ours
+    assert [one for one in sorted(ours) if not re.search(f"`flask {one}[ `]", OPERATING)] == []
+
+
+def test_every_command_that_is_documented_exists(app: Flask) -> None:
+    known = commands(app)
+    for page in PAGES:
+        for text in re.findall(r"\bflask ([a-z-]+(?: [a-z-]+)?)", page.read_text()):
+            assert text in known or text.split()[0] in known, f"{page.name}: flask {text}"
+
+
+def test_every_address_that_is_documented_exists(app: Flask) -> None:
+    table, count = app.url_map.bind("localhost"), 0
+    for page in PAGES:
+        told = page.read_text()
+        found = re.findall(r"\b(GET|POST|PUT|PATCH|DELETE) +(/v1/[^\s`?|,;:)]+)", told)
+        found += [
+            (method or "GET", path)
+            for method, path in re.findall(
+                r"curl (?:-X ([A-Z]+) )?localhost:8000(/v1/[^\s?]+)", told
+            )
+        ]
+        for method, text in found:
+            # `[/{id}]` is optional; `{ref}` and `…` stand for something.
+            bare = re.sub(r"\[/[^\]]*\]", "", text)
+            for path in {bare, re.sub(r"[\[\]]", "", text)}:
+                address = re.sub(r"\{[^}]*\}|…", "x", path)
+                assert table.test(address, method), f"{page.name}: {method} {text}"
+                count += 1
+    assert count > 25
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -47,7 +88,7 @@ def test_every_fact_and_reason_is_documented() -> None:
 
 
 def test_every_address_of_a_link_in_the_documentation_exists() -> None:
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 

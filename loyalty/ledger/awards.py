@@ -146,7 +146,6 @@ def _give_back(book: Book, points: int, lots: Sequence[HeldLot], cause: Cause) -
         cancelled = min(points, lot.lapsed)
         if cancelled:
             lot.written_off -= cancelled
-            lot.lapsed -= cancelled
             points -= cancelled
             book.touch(lot)
     for lot in lots:
@@ -232,7 +231,6 @@ def _take(
         gone = min(points, lot.expired - lot.lapsed, lot.standing)
         if gone:
             lot.written_off += gone
-            lot.lapsed += gone
             points -= gone
             book.touch(lot)
     if policy != "only_pending" and points:
@@ -268,10 +266,13 @@ def collect_owed(book: Book, parts: Sequence[tuple[HeldLot, int]], cause: Cause)
     points, has the order refunded and gives the points back keeps none of them."""
     for lot, points in parts:
         kind = book.program.kind(lot.points_key)
-        owed = min(points, lot.free, lot.owed)
+        # What comes back by grace lies in a lot of its own, and is still the award's.
+        origin = lot if lot.origin_lot_id is None else book.lot(lot.origin_lot_id)
+        awarded = origin if origin.member_id == lot.member_id else lot
+        owed = min(points, lot.free, awarded.owed)
         if owed and (kind is None or kind.return_policy != "only_pending"):
-            lot.written_off -= owed
-            _claw_back(book, lot, [(lot, owed)], cause=cause)
+            awarded.written_off -= owed
+            _claw_back(book, awarded, [(lot, owed)], cause=cause)
 
 
 def _claw_back(

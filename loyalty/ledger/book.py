@@ -97,6 +97,7 @@ class Book:
         self.program_id = program.program_id
         self.source: Source = source or Nothing()
         self._holdings: dict[tuple[bytes, str], Holding] = {}
+        self._by_member: dict[bytes, list[Holding]] = {}
         self._lots: dict[bytes, HeldLot] = {}
         self._by_account: dict[tuple[bytes, str], list[HeldLot]] = {}
         self._by_source: dict[tuple[bytes, bytes], list[HeldLot]] = {}
@@ -112,10 +113,15 @@ class Book:
     def load(self, holdings: Iterable[Holding], lots: Iterable[HeldLot] = ()) -> None:
         """Take up accounts and lots as read under the member's lock."""
         for holding in holdings:
-            self._holdings.setdefault((holding.member_id, holding.points_key), holding)
+            if (holding.member_id, holding.points_key) not in self._holdings:
+                self._take_up_holding(holding)
         for lot in lots:
             if lot.id not in self._lots:
                 self._take_up_lot(lot)
+
+    def _take_up_holding(self, holding: Holding) -> None:
+        self._holdings[holding.member_id, holding.points_key] = holding
+        self._by_member.setdefault(holding.member_id, []).append(holding)
 
     def _take_up_lot(self, lot: HeldLot) -> None:
         self._lots[lot.id] = lot
@@ -138,12 +144,13 @@ class Book:
         key = (member_id, points_key)
         found = self._holdings.get(key)
         if found is None:
-            found = self._holdings[key] = Holding(self.program_id, member_id, points_key)
+            found = Holding(self.program_id, member_id, points_key)
+            self._take_up_holding(found)
         return found
 
-    def holdings(self, member_id: bytes | None = None) -> list[Holding]:
-        """The member's accounts, or every account of the book."""
-        return [one for (owner, _), one in self._holdings.items() if member_id in (None, owner)]
+    def holdings(self, member_id: bytes) -> list[Holding]:
+        """The member's accounts."""
+        return list(self._by_member.get(member_id, ()))
 
     def lots_of(self, source_id: bytes, member_id: bytes) -> list[HeldLot]:
         """Lots that one cause made for a member, oldest first."""

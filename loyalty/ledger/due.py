@@ -4,11 +4,13 @@ Each at its own instant, and at one instant in this order (SEMANTICS C24). A rea
 memory, whoever holds the member's lock writes it; both see the same, whenever a worker runs.
 """
 
+from collections.abc import Iterable, Sequence
+
 from core import clock, ids
 from loyalty.ledger import awards, holds
 from loyalty.ledger.book import Book
 from loyalty.ledger.entries import Cause, Change
-from loyalty.ledger.rows import HeldLot, Holding
+from loyalty.ledger.rows import HeldHold, HeldLot, Holding
 
 
 def settle(book: Book, member_id: bytes, now: int) -> None:
@@ -20,33 +22,37 @@ def settle(book: Book, member_id: bytes, now: int) -> None:
 
 def next_due(book: Book, holding: Holding) -> int | None:
     """When something of the account falls due next, exactly."""
-    dates = [lot.next_due() for lot in book.open_lots(holding.member_id, holding.points_key)] + [
-        hold.expires_at for hold in book.open_holds(holding.member_id, holding.points_key)
-    ]
+    member_id, key = holding.member_id, holding.points_key
+    return _next_due(book.open_lots(member_id, key), book.open_holds(member_id, key))
+
+
+def _next_due(lots: Iterable[HeldLot], open_holds: Iterable[HeldHold]) -> int | None:
+    dates = [lot.next_due() for lot in lots]
+    dates += [hold.expires_at for hold in open_holds]
     return min((one for one in dates if one is not None), default=None)
 
 
 def _settle(book: Book, holding: Holding, now: int) -> None:
+    lots = book.open_lots(holding.member_id, holding.points_key)
     while True:
-        due_at = next_due(book, holding)
+        open_holds = book.open_holds(holding.member_id, holding.points_key)
+        due_at = _next_due(lots, open_holds)
         if due_at is None or due_at > now:
             break
-        _activate_due(book, holding, at=due_at, now=now)
-        _time_out_due(book, holding, at=due_at, now=now)
-        expire_due(book, holding, at=due_at, now=now)
-        _notify_due(book, holding, at=due_at, now=now)
+        for lot in lots:
+            if lot.is_pending and lot.available_at is not None and lot.available_at <= due_at:
+                activate(book, lot, at=max(lot.available_at, lot.credited_at or 0), now=now)
+        for hold in open_holds:
+            if hold.expires_at is not None and hold.expires_at <= due_at:
+                holds.end(book, hold, "expired", at=hold.expires_at, now=now, actor=None)
+        _expire_due(book, holding, lots, at=due_at, now=now)
+        _notify_due(book, holding, lots, at=due_at, now=now)
     if holding.due_at != due_at:
         holding.due_at, holding.is_changed = due_at, True
 
 
 def _cause(kind: str, ref: str, *, at: int, now: int) -> Cause:
     return Cause(kind, ref, None, None, at, now)
-
-
-def _activate_due(book: Book, holding: Holding, *, at: int, now: int) -> None:
-    for lot in book.open_lots(holding.member_id, holding.points_key):
-        if lot.is_pending and lot.available_at is not None and lot.available_at <= at:
-            activate(book, lot, at=max(lot.available_at, lot.credited_at or 0), now=now)
 
 
 def activate(book: Book, lot: HeldLot, *, at: int, now: int) -> None:
@@ -70,38 +76,36 @@ def activate(book: Book, lot: HeldLot, *, at: int, now: int) -> None:
     )
 
 
-def _time_out_due(book: Book, holding: Holding, *, at: int, now: int) -> None:
-    for hold in book.open_holds(holding.member_id, holding.points_key):
-        if hold.expires_at is not None and hold.expires_at <= at:
-            holds.end(book, hold, "expired", at=hold.expires_at, now=now, actor=None)
-
-
-def expire_due(book: Book, holding: Holding, *, at: int, now: int) -> None:
+def _expire_due(
+    book: Book, holding: Holding, lots: Sequence[HeldLot], *, at: int, now: int
+) -> None:
     """Expire what is free of lots whose date has come; one entry for all that end together."""
     ended: dict[int, list[HeldLot]] = {}
-    for lot in book.open_lots(holding.member_id, holding.points_key):
+    for lot in lots:
         if lot.expires_at is not None and lot.expires_at <= at and lot.free:
             # What came back to a lot after its date expires at once, not before it came.
             when = max(lot.expires_at, lot.credited_at or lot.expires_at)
             ended.setdefault(when, []).append(lot)
-    for when, lots in sorted(ended.items()):
-        changes = [Change(lot, -lot.free) for lot in lots]
-        for lot in lots:
+    for when, together in sorted(ended.items()):
+        changes = [Change(lot, -lot.free) for lot in together]
+        for lot in together:
             lot.expired += lot.free
         book.post(
             "expire",
             ("available", "expired"),
-            sum(lot.free for lot in lots),
+            sum(lot.free for lot in together),
             holding=holding,
             changes=changes,
             cause=_cause("expiry", clock.format_instant(when), at=when, now=now),
         )
 
 
-def _notify_due(book: Book, holding: Holding, *, at: int, now: int) -> None:
+def _notify_due(
+    book: Book, holding: Holding, lots: Sequence[HeldLot], *, at: int, now: int
+) -> None:
     """Tell the member once of all that expires together, and only the latest of what is late."""
     told: dict[int, int] = {}
-    for lot in book.open_lots(holding.member_id, holding.points_key):
+    for lot in lots:
         if lot.notice_at is not None and lot.notice_at <= at and not lot.is_pending:
             lot.notice_at = awards.next_notice(book, lot, after=now)
             book.touch(lot)

@@ -178,7 +178,7 @@ def move_all(
     silent = replace(cause, is_silent=True)
     for lot in lots:
         twin = _twin(book, lot, target, points=lot.points, source_id=lot.source_id)
-        for name in ("reversed", "overdrawn", "written_off", "expired", "lapsed"):
+        for name in ("reversed", "overdrawn", "written_off", "expired"):
             setattr(twin, name, getattr(lot, name))
         # What other lots gave for its award is not known of the twins: it is its own from now on.
         twin.borrowed = 0

@@ -62,7 +62,6 @@ class HeldLot:
     overdrawn: int
     written_off: int
     expired: int
-    lapsed: int
     earned_at: int
     available_at: int | None
     is_pending: bool
@@ -79,6 +78,11 @@ class HeldLot:
     def standing(self) -> int:
         """What of the award stands."""
         return 0 if self.is_moved else self.points - self.reversed - self.written_off
+
+    @property
+    def lapsed(self) -> int:
+        """What of the write-offs had expired and needed not be taken: it counts first."""
+        return min(self.written_off, self.expired)
 
     @property
     def owed(self) -> int:
@@ -132,7 +136,6 @@ def new_lot(
         overdrawn=0,
         written_off=0,
         expired=0,
-        lapsed=0,
         earned_at=earned_at,
         available_at=earned_at,
         is_pending=False,

@@ -41,7 +41,6 @@ def _lots() -> None:
         sa.Column("borrowed", sa.BigInteger(), nullable=False, server_default=number),
         sa.Column("overdrawn", sa.BigInteger(), nullable=False, server_default=number),
         sa.Column("expired", sa.BigInteger(), nullable=False, server_default=number),
-        sa.Column("lapsed", sa.BigInteger(), nullable=False, server_default=number),
         sa.Column("available_at", sa.BigInteger(), nullable=True),
         sa.Column("is_pending", sa.Boolean(), nullable=False, server_default=no),
         sa.Column("notice_at", sa.BigInteger(), nullable=True),

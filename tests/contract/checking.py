@@ -1,5 +1,6 @@
 """What contract tests ask of an answer and of the database behind it."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -83,16 +84,16 @@ class Known:
         from webhooks import deliveries
 
         self.world = world
+        self.numbers = itertools.count()
         for ref in ("mina", "jun", "twin", "leaver"):
             world.member(ref)
         hook = {"url": "https://hooks.example.org/", "types": ["points.earned"]}
-        self.endpoint, spare = (
-            world.post("/webhook-endpoints", hook, status=201) for _ in range(2)
-        )
+        told_of = world.post("/webhook-endpoints", hook, status=201)
         told = world.order("K-1", 5000)
         with world.app.app_context():
             while not (sent := world.get("/webhook-deliveries")["data"]):
                 assert deliveries.dispatch_due(clock.system_now())
+        spare = world.post("/webhook-endpoints", hook, status=201)
         today = clock.format_instant(clock.system_now())
         self.token = world.order("G-1", 700, member_ref=None, placed_at=today)["claim_token"]
         lost_key = world.post("/keys", {"name": "lost", "scopes": ["read"]}, status=201)
@@ -106,7 +107,7 @@ class Known:
             "key": "base",
             "version": "1",
             "key_id": lost_key["id"],
-            "endpoint_id": self.endpoint["id"],
+            "endpoint_id": told_of["id"],
             "delivery_id": sent[0]["id"],
         }
         #: What a request uses up is not what the others are about.

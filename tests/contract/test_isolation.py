@@ -34,6 +34,8 @@ def key_with(world: World, *scopes: str, name: str = "partial") -> str:
 def test_the_access_table_names_every_route_and_no_other(app: Flask) -> None:
     assert {rule.endpoint for rule in app.url_map.iter_rules()} == set(access.TABLE)
     assert all(one.is_open or one.scopes for one in access.TABLE.values())
+    opened = {name.partition(".")[0] for name, one in access.TABLE.items() if one.is_open}
+    assert opened == {"health", "reference"}
     assert {scope for one in access.TABLE.values() for scope in one.scopes} <= set(SCOPES)
 
 

@@ -1,5 +1,6 @@
 """Rows arrive whole, by whichever path the database takes: one by one, in one statement, COPY."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -113,6 +114,25 @@ def test_several_tables_are_written_together(app: Flask) -> None:
     writes.insert(tables[2], row(1, "i"))
     found = written(app, writes, tables=tables)
     assert [len(one) for one in found] == [10, 10, 1]
+
+
+def test_more_than_a_connection_takes_at_once_is_sent_all_the_same(app: Flask) -> None:
+    """Statements that wait for each other are sent together: 16 MiB do not fit into a socket."""
+    table, words = scratch("large"), "w" * 20_000
+    batches = [Writes(), Writes()]
+    for n in range(800):
+        batches[n % 2].replace(table, row(n, words))
+    done: list[list[Any]] = []
+    # A thread that can be left behind: both sides would wait for each other for ever.
+    alone = threading.Thread(
+        target=lambda: done.extend(written(app, *batches, tables=[table])), daemon=True
+    )
+    alone.start()
+    alone.join(60)
+    assert done, "the statements were never sent"
+    [found] = done
+    assert [one["number"] for one in found] == list(range(800))
+    assert {one["words"] for one in found} == {words}
 
 
 @pytest.mark.parametrize("count", [1, 20])

@@ -398,6 +398,3 @@ class Ledger:
         for award in self.awards.values():
             assert min(award.standing, award.overdrawn, award.owed, award.lapsed) >= 0
             assert award.lapsed <= sum(lot.expired for lot in award.lots)
-            # Nothing of it is left to take while something of it is owed.
-            is_left = any(lot.free or lot.pending for lot in award.lots)
-            assert not (award.owed and is_left) or self.terms.returns == "only_pending"

@@ -224,3 +224,28 @@ def test_an_order_that_changes_hands_no_longer_keeps_the_first_members_points(
     assert expiring(world) == [("2027-07-10T15:00:00Z", 100)]
     assert expiring(world, "jun") == [("2027-09-01T15:00:00Z", 200)]
     assert world.verify()["mismatches"] == []
+
+
+@pytest.mark.parametrize("policy", ["strict", "grace"])
+def test_what_a_refund_could_not_take_is_taken_when_it_comes_back_too_late(
+    make_world: MakeWorld, policy: str
+) -> None:
+    world = opened(
+        make_world,
+        "2027-01-01T00:00:00Z",
+        points=kind(expiry={"policy": "after", "duration": "P1M"}),
+    )
+    placed = {"placed_at": "2027-01-01T00:00:00Z"}
+    holds = Holds(world)
+    world.order("A-1", 10_000, **placed)
+    spent = holds.hold(100)
+    holds.end(spent, "capture")
+    # 70 of the 100 spent are refunded: owed. The lot ends with 1 February.
+    world.order("A-1", 10_000, **placed, refunded_minor=7_000)
+    go(world, "2027-03-01T00:00:00Z")
+    holds.end(spent, "reverse", policy=policy)
+    # 70 are taken at once; the other 30 are over, or live through 15 March by grace.
+    by_grace = [("2027-03-15T15:00:00Z", 30)] if policy == "grace" else []
+    assert expiring(world) == by_grace
+    assert balance(world)["available"] == sum(points for _, points in by_grace)
+    assert world.verify()["mismatches"] == []
