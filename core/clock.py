@@ -30,6 +30,8 @@ _DURATION = re.compile(
     re.ASCII,
 )
 
+_ANY_DURATION = re.compile(re.sub(r"\{1,\d\}", "+", _DURATION.pattern), re.ASCII)
+
 
 def system_now() -> Instant:
     """The machine's clock."""
@@ -103,6 +105,11 @@ class Duration:
 def parse_duration(text: str) -> Duration:
     """`P12M`, `P30D`, `P1Y`, `P2W`, `PT30M`; ValueError when it is none of these."""
     match = _DURATION.fullmatch(text)
+    if match is None and _ANY_DURATION.fullmatch(text):
+        raise ValueError(
+            "too long for a duration: at most 999Y, 9999M, 9999W, 99999D; 99999H, 999999M, 99999999S"
+            " of time"
+        )
     if match is None:
         raise ValueError("not an ISO 8601 duration, such as P12M, P30D or PT30M")
     years, months, weeks, days, hours, minutes, seconds = (

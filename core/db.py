@@ -294,6 +294,9 @@ def unavailable(detail: str) -> Problem:
     )
 
 
+_NOT_MIGRATED = "The database is not migrated: run flask db upgrade."
+
+
 def as_problem(error: BaseException) -> Problem | None:
     """The 503 for a database that is locked, full or away; None when it is a fault of ours."""
     if isinstance(error, PoolTimeout):
@@ -305,11 +308,13 @@ def as_problem(error: BaseException) -> Problem | None:
         )
     cause = _driver_error(error)
     if isinstance(cause, sqlite3.OperationalError):
+        if str(cause).startswith("no such table"):
+            return unavailable(_NOT_MIGRATED)
         return unavailable(f"The database cannot be used just now ({cause}).")
     if isinstance(cause, psycopg.Error):
         state = cause.sqlstate or ""
         if state == "42P01":
-            return unavailable("The database is not migrated: run flask db upgrade.")
+            return unavailable(_NOT_MIGRATED)
         if state[:2] in {"08", "53", "55", "57", "40"} or isinstance(
             cause, psycopg.OperationalError
         ):

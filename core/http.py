@@ -13,14 +13,14 @@ from typing import Any
 
 import flask_smorest
 import marshmallow as ma
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, ValidationError
 
 from core import db, failpoints, jsontext, loading
 from core.errors import FieldError, Problem, invalid
-from core.fields import BELOW, Boolean, Integer, Schema, Text, reference_fault
+from core.fields import BELOW, Boolean, Instant, Integer, Schema, Text, reference_fault
 
 BODY_MAX = 1024 * 1024
 _READING = {"GET", "HEAD", "OPTIONS"}
@@ -250,9 +250,15 @@ def load_query(schema: Schema) -> Any:
         return schema.load(values)
     except ma.ValidationError as error:
         findings = _findings(error.messages, "")
-        raise invalid(
-            [FieldError("?" + one.pointer[1:], one.code, one.detail) for one in findings]
-        ) from None
+        raise invalid([_in_query(schema, values, one) for one in findings]) from None
+
+
+def _in_query(schema: Schema, values: dict[str, Any], found: FieldError) -> FieldError:
+    """A finding of the query string, with a hint where a plus sign arrived as a space."""
+    name, detail = found.pointer[1:], found.detail
+    if isinstance(schema.fields.get(name), Instant) and " " in str(values.get(name)):
+        detail += "; in an address write + as %2B"
+    return FieldError(f"?{name}", found.code, detail)
 
 
 def _from_text(field: Any, text: str) -> Any:
@@ -355,14 +361,23 @@ def _answer_http_exception(error: HTTPException) -> Response:
         return Response(status=status, headers=error.get_headers())
     if status not in _CODES:
         status = 400 if status < 500 else 500
+    headers, allowed = {}, _allowed(error) if status == 405 else []
+    if status == 405 and not allowed:
+        status = 404
     code = _CODES.get(status, "internal_error")
     detail = _DETAILS.get(status) or str(error.description or error.name)
-    headers = {}
-    if status == 405:
-        allowed = sorted(getattr(error, "valid_methods", None) or [])
+    if allowed:
         headers["Allow"] = ", ".join(allowed)
         detail = f"This address knows {', '.join(allowed)}."
     return answer_problem(Problem(status, code, detail, headers=headers))
+
+
+def _allowed(error: HTTPException) -> list[str]:
+    """Methods that an address knows. Those of what it stands below were counted as well while it
+    was looked up: they are asked for again, one by one."""
+    adapter = current_app.create_url_adapter(request)
+    methods = sorted(getattr(error, "valid_methods", None) or [])
+    return [one for one in methods if adapter is None or adapter.test(method=one)]
 
 
 def answer_problem(problem: Problem) -> Response:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from core import ids
 from loyalty.ledger import due
 from loyalty.ledger.book import Book
-from loyalty.ledger.entries import OWN, default_change, lifetime
+from loyalty.ledger.entries import OWN, Allocated, default_change, lifetime
 from loyalty.ledger.rows import HOLD_PREFIX, HeldHold, HeldLot, Holding
-from loyalty.records import Allocated, Recorded
+from loyalty.records import Recorded
 from programs import terms
 from programs.compiled import Compiled
 
@@ -100,7 +100,7 @@ def _add(account: _Account, entry: Mapping[str, object], allocated: list[Allocat
             setattr(holding, bucket, getattr(holding, bucket) + sign * points)
     holding.lifetime_earned += lifetime(str(kind), (source, target), points)
     holding.version = max(holding.version, int(str(entry["seq"])))
-    changes = [(lot_id, remaining, held) for lot_id, remaining, held, _ in allocated]
+    changes = [(lot_id, remaining, held) for lot_id, remaining, held, *_ in allocated]
     lot_id, effective_at = entry["lot_id"], entry["effective_at"]
     assert isinstance(effective_at, int)
     if not entry["is_split"] and isinstance(lot_id, bytes):

@@ -79,7 +79,8 @@ class Entry(db.Base):
 class Allocation(db.Base):
     """What a split entry changed of one lot: points that remain in it, and those held of them.
 
-    `for_lot_id` names the lot whose award was taken back out of this one. Append-only.
+    `for_lot_id` names the lot whose award was taken back out of this one, by `for_points`; below
+    zero they were given back, even where a deficit left none of them here. Append-only.
     """
 
     __tablename__ = "allocations"
@@ -101,6 +102,7 @@ class Allocation(db.Base):
     remaining: Mapped[int] = mapped_column(sa.BigInteger)
     held: Mapped[int] = mapped_column(sa.BigInteger)
     for_lot_id: Mapped[bytes | None] = mapped_column(db.Id)
+    for_points: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 class Lot(db.Base):

@@ -7,7 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import db, ids, rawsql
-from loyalty.ledger.book import spending_order
 from loyalty.ledger.rows import (
     ACCOUNTS,
     ALLOCATIONS,
@@ -174,40 +173,53 @@ class Stored:
             return [(bytes(row.lot_id), 0, row.points)]
         return [
             (lot_id, remaining, held)
-            for lot_id, remaining, held, _ in read_allocations(
+            for lot_id, remaining, held, *_ in read_allocations(
                 self._connection, self._program_id, entry_id
             )
         ]
 
-    def taken_for(self, lot_id: bytes) -> list[tuple[bytes, int]]:
-        """What was taken from other lots for this one's award, net, in the order of taking."""
+    def taken_for(self, lot_id: bytes) -> dict[bytes, int]:
+        """What other lots gave for this one's award, less what they got back, by lot."""
         rows = self._connection.execute(
-            sa.select(ALLOCATIONS.c.lot_id, sa.func.sum(ALLOCATIONS.c.remaining))
+            sa.select(ALLOCATIONS.c.lot_id, sa.func.sum(ALLOCATIONS.c.for_points))
             .where(ALLOCATIONS.c.program_id == self._program_id, ALLOCATIONS.c.for_lot_id == lot_id)
             .group_by(ALLOCATIONS.c.lot_id)
         )
-        net = {bytes(other): -int(total) for other, total in rows}
-        taken = [lot for lot in self.lots_by_id(list(net)) if net[lot.id] > 0]
-        return [(lot.id, net[lot.id]) for lot in sorted(taken, key=spending_order)]
+        return {bytes(other): int(total) for other, total in rows}
+
+    def made_by(self, source_id: bytes) -> list[HeldLot]:
+        """The lots that a cause made."""
+        return read_lots(self._connection, self._program_id, [source_id])
+
+    def twin_of(self, lot: HeldLot) -> HeldLot | None:
+        """The lot that another became when its account was merged into another."""
+        found = _lots_where(
+            self._connection,
+            self._program_id,
+            LOTS.c.source_id == lot.source_id,
+            LOTS.c.origin_lot_id == lot.id,
+        )
+        return found[0] if found else None
 
 
 def read_allocations(
     connection: sa.Connection, program_id: bytes, entry_id: bytes
-) -> list[tuple[bytes, int, int, bytes | None]]:
-    """Lot, remaining, held and the lot taken for, of a split entry, sorted by lot."""
+) -> list[tuple[bytes, int, int, bytes | None, int | None]]:
+    """Lot, remaining, held, the lot taken for and how many for it, of a split entry, by lot."""
     rows = connection.execute(
         sa.select(
             ALLOCATIONS.c.lot_id,
             ALLOCATIONS.c.remaining,
             ALLOCATIONS.c.held,
             ALLOCATIONS.c.for_lot_id,
+            ALLOCATIONS.c.for_points,
         )
         .where(ALLOCATIONS.c.program_id == program_id, ALLOCATIONS.c.entry_id == entry_id)
         .order_by(ALLOCATIONS.c.lot_id)
     )
     return [
-        (bytes(lot_id), remaining, held, None if other is None else bytes(other))
-        for lot_id, remaining, held, other in rows
+        (bytes(lot_id), remaining, held, None if other is None else bytes(other), for_points)
+        for lot_id, remaining, held, other, for_points in rows
     ]
 
 
@@ -216,6 +228,35 @@ def _lots_where(connection: sa.Connection, program_id: bytes, *where: Any) -> li
         sa.select(*LOTS.columns).where(LOTS.c.program_id == program_id, *where)
     )
     return [_held_lot(row) for row in rows]
+
+
+def given_again(connection: sa.Connection, program_id: bytes, lot: HeldLot) -> int:
+    """How many points that expired of a lot were given again by hand, also before the lot moved
+    here by a merge: the entries name the lot without changing it."""
+    own = [lot]
+    while own[-1].origin_lot_id is not None:
+        origin = get_lot(connection, program_id, own[-1].origin_lot_id)
+        if origin.source_id != lot.source_id:
+            break
+        own.append(origin)
+    on = sa.and_(
+        ALLOCATIONS.c.program_id == ENTRIES.c.program_id, ALLOCATIONS.c.entry_id == ENTRIES.c.id
+    )
+    found = connection.execute(
+        sa.select(sa.func.sum(ENTRIES.c.points))
+        .select_from(ENTRIES.join(ALLOCATIONS, on))
+        .where(
+            ENTRIES.c.program_id == program_id,
+            ENTRIES.c.member_id.in_([one.member_id for one in own]),
+            ENTRIES.c.points_key == lot.points_key,
+            ENTRIES.c.kind == "adjust",
+            ENTRIES.c.to_bucket == "available",
+            ENTRIES.c.is_split,
+            ALLOCATIONS.c.lot_id.in_([one.id for one in own]),
+            ALLOCATIONS.c.remaining == 0,
+        )
+    ).scalar()
+    return int(found or 0)
 
 
 def member_lots(connection: sa.Connection, program_id: bytes, member_id: bytes) -> list[HeldLot]:

@@ -4,21 +4,26 @@ Everything streams: memory holds a few rows, whatever an account's history is. R
 what is due; `loyalty.history` does.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from core import ids
+from loyalty.ledger.entries import Allocated
 from loyalty.ledger.rows import ALLOCATIONS, ENTRIES, HOLDS, LOTS, HeldHold, HeldLot
-from loyalty.models import Opening
+from loyalty.models import Adjustment, Opening, Transfer
 
 OPENINGS: sa.Table = Opening.__table__  # type: ignore[assignment]
+#: What is made by hand with a reason, by the type of an entry's source.
+BY_HAND: dict[str, tuple[str, sa.Table]] = {
+    "adjustment": ("adj", Adjustment.__table__),  # type: ignore[dict-item]
+    "transfer": ("trf", Transfer.__table__),  # type: ignore[dict-item]
+}
 ENTRY_NAMES = tuple(ENTRIES.columns.keys())
 _WIDTH = len(ENTRY_NAMES)
 _ROWS = 500
 
-#: Lot, remaining, held and the lot taken for, as they are hashed.
-Allocated = tuple[bytes, int, int, bytes | None]
 Recorded = tuple[dict[str, Any], list[Allocated]]
 
 
@@ -35,6 +40,7 @@ def joined(*lead: Any) -> sa.Select[Any]:
             ALLOCATIONS.c.remaining,
             ALLOCATIONS.c.held,
             ALLOCATIONS.c.for_lot_id,
+            ALLOCATIONS.c.for_points,
         )
         .select_from(ENTRIES.outerjoin(ALLOCATIONS, on))
         .order_by(ENTRIES.c.program_id, ENTRIES.c.member_id, ENTRIES.c.points_key, ENTRIES.c.seq)
@@ -50,9 +56,8 @@ def entries_of(rows: Iterable[Sequence[Any]]) -> Iterator[Recorded]:
             if entry is not None:
                 yield entry, sorted(allocated)
             entry, allocated = dict(zip(ENTRY_NAMES, row[:_WIDTH], strict=True)), []
-        lot_id, remaining, held, for_lot_id = row[_WIDTH:]
-        if lot_id is not None:
-            allocated.append((lot_id, remaining, held, for_lot_id))
+        if row[_WIDTH] is not None:
+            allocated.append(tuple(row[_WIDTH:]))
     if entry is not None:
         yield entry, sorted(allocated)
 
@@ -197,3 +202,29 @@ def list_known(
             )
         )
     return list(connection.execute(statement).mappings())
+
+
+def reasons(
+    connection: sa.Connection, program_id: bytes, entries: Iterable[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Why adjustments and transfers were made that entries come from: `reason`, and `note` of an
+    adjustment, by the id in their source."""
+    wanted: dict[str, set[bytes]] = {}
+    for entry in entries:
+        if entry["source_type"] in BY_HAND:
+            found_id = ids.read_id(BY_HAND[entry["source_type"]][0], entry["source_ref"])
+            if found_id is not None:
+                wanted.setdefault(entry["source_type"], set()).add(found_id)
+    found: dict[str, dict[str, Any]] = {}
+    for source_type, source_ids in wanted.items():
+        prefix, table = BY_HAND[source_type]
+        columns = [table.c.id, table.c.reason, table.c.note if "note" in table.c else sa.null()]
+        rows = connection.execute(
+            sa.select(*columns).where(
+                table.c.program_id == program_id, table.c.id.in_(sorted(source_ids))
+            )
+        )
+        for source_id, reason, note in rows:
+            ref = ids.show_id(prefix, bytes(source_id))
+            found[ref] = {"id": ref, "reason": reason, "note": note}
+    return found

@@ -93,7 +93,7 @@ class ProgressAnswer(Schema):
     metric = described(Text, "What is measured.", required=True)
     value = whole("How much there is.")
     next = described(Json, "{key, missing} of the next level.", required=True, allow_none=True)
-    retain = described(Json, "{missing, by} to keep the level.", required=True, allow_none=True)
+    retain = described(Json, "{missing, by} to keep the level; by is the end of an assured one.", required=True, allow_none=True)
 
 
 class TierAnswer(Schema):
@@ -121,7 +121,7 @@ class LotAnswer(Schema):
     written_off = whole("Should have been taken back, and could not.")
     state = described(
         Text,
-        "Where they are.",
+        "Where they are, by their dates: available as long as any of them remain, held ones too.",
         required=True,
         one_of=("pending", "available", "used", "expired"),
     )
@@ -185,7 +185,7 @@ class StatementAccount(Schema):
     points_key = described(Text, "Kind of points.", required=True)
     opening = described(Json, "{available, pending, held} before the period.", required=True)
     entries = ma.fields.List(
-        described(Json, "An entry with pending_after and held_after; id null: due, not written."),
+        described(Json, "An entry with pending_after, held_after and reason; id null: due, not written."),
         required=True,
     )
     closing = described(Json, "{available, pending, held} after the period.", required=True)
@@ -215,10 +215,15 @@ def _check_year(day: date) -> None:
         raise ma.ValidationError("the year must be from 1900 to 2999")
 
 
-ProofQuery._declared_fields["from"] = described(Date, "First day of `daily`.", validate=_check_year)
+ProofQuery._declared_fields["from"] = described(
+    Date,
+    "First day of `daily`; by default 31 days up to the last.",
+    validate=_check_year,
+)
 ProofQuery._declared_fields["until"] = described(
     Date,
-    "Last day of `daily`; 31 days at most, by default the last 31 with entries.",
+    "Last day of `daily`; 31 days at most, by default that of the newest entry, or 31 days from"
+    " the first. Days without entries are left out.",
     validate=_check_year,
 )
 

@@ -21,7 +21,7 @@ def show_balance(book: Book, holding: Holding) -> dict[str, Any]:
 
 
 def _expiring(book: Book, holding: Holding) -> list[dict[str, Any]]:
-    if holding.due_at is None:
+    if holding.due_at is None and not holding.held:
         return []
     dates: dict[int, int] = {}
     for lot in book.open_lots(holding.member_id, holding.points_key):

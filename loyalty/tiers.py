@@ -6,7 +6,7 @@ so (`downgrade: full`), and then only below `retain_at`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -119,6 +119,7 @@ def replay(
     ladder: Ladder, contributions: Sequence[Contribution], zone: ZoneInfo, *, at: int
 ) -> Standing:
     """The level as of `at`, from the contributions that stand, sorted by time."""
+    contributions = netted(contributions)
     held: Level | None = None
     since, total, first = 0, 0, 0
     for one in contributions:
@@ -135,6 +136,23 @@ def replay(
     total, _ = _slide(ladder, contributions, zone, at=at, total=total, first=first)
     level = assess(ladder, held, total)
     return Standing(held, since) if _key(level) == _key(held) else Standing(level, at)
+
+
+def netted(contributions: Sequence[Contribution]) -> Sequence[Contribution]:
+    """What stands after points that an adjustment took: they were never there, the newest before
+    it first, as if an order had been refunded."""
+    if all(one.points >= 0 for one in contributions):
+        return contributions
+    found: list[Contribution] = []
+    for one in contributions:
+        taken = -min(one.points, 0)
+        for index in range(len(found) - 1, -1, -1):
+            part = min(taken, found[index].points)
+            found[index] = replace(found[index], points=found[index].points - part)
+            taken -= part
+        if one.points >= 0:
+            found.append(one)
+    return found
 
 
 def _slide(
@@ -284,14 +302,23 @@ def show(
                 "next": None
                 if following is None
                 else {"key": following.key, "missing": max(0, following.enter_at - value)},
-                "retain": None
-                if level is None or ladder.is_kept_by_time
-                else {"missing": max(0, level.retain_at - value), "by": None},
+                "retain": _retain(ladder, standing, value),
             }
         ]
     if change is not None:
         body["change"] = dict(change)
     return body
+
+
+def _retain(ladder: Ladder, standing: Standing, value: int) -> dict[str, Any] | None:
+    """What is missing to keep the level: what is assured until a day must be reached by then."""
+    level = standing.level
+    if level is not None and standing.is_assured and standing.until is not None:
+        by = clock.format_instant(standing.until)
+        return {"missing": max(0, level.enter_at - value), "by": by}
+    if level is None or ladder.is_kept_by_time:
+        return None
+    return {"missing": max(0, level.retain_at - value), "by": None}
 
 
 def _is_at_risk(ladder: Ladder, standing: Standing, value: int) -> bool:

@@ -77,7 +77,14 @@ class OpeningLotSchema(Schema):
     """Points that a member brings along."""
 
     points_key = described(Text, "Kind of points; the program's first when absent.", most=64)
-    points = described(Integer, "How many, 1 to 1,000,000,000.", required=True, least=-BIGINT_MAX)
+    # The bounds are looked at where openings are posted: one faulty member spoils no batch.
+    points = described(
+        Integer,
+        "How many.",
+        required=True,
+        least=-BIGINT_MAX,
+        metadata={"minimum": 1, "maximum": 10**9},
+    )
     earned_at = described(Instant, "When they were earned.", required=True)
     expires_at = described(
         Instant, "When they expire; null for never.", allow_none=True, load_default=None
@@ -99,7 +106,10 @@ class OpeningSchema(Schema):
         ma.fields.Nested(OpeningLotSchema), most=200, metadata={"description": "The points left."}
     )
     lifetime_earned = described(
-        Integer, "Points earned in all, of the program's first kind.", least=-BIGINT_MAX
+        Integer,
+        "Points earned in all, of the program's first kind.",
+        least=-BIGINT_MAX,
+        metadata={"minimum": 0, "maximum": 10**12},
     )
     tier = ma.fields.Nested(
         OpeningTierSchema, metadata={"description": "The level assured."}, allow_none=True

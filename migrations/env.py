@@ -1,9 +1,12 @@
 """Alembic's environment: migrations run on the application's own engine and metadata."""
 
 from alembic import context
+from click import ClickException
 from flask import current_app
+from sqlalchemy.exc import OperationalError
 
 from core import db
+from server.reporting import unreachable
 
 target_metadata = db.Base.metadata
 
@@ -23,4 +26,10 @@ def run() -> None:
         connection.commit()
 
 
-run()
+try:
+    run()
+except OperationalError as error:
+    text = unreachable(error)
+    if text is None:
+        raise
+    raise ClickException(text) from None

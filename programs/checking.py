@@ -84,19 +84,23 @@ def _check_keys(found: _Findings, document: dict[str, Any]) -> None:
 def _check_points(found: _Findings, kinds: list[dict[str, Any]]) -> None:
     for index, kind in enumerate(kinds):
         at = f"/points/{index}"
-        _check_terms(found, kind, at)
+        _check_terms(found, kind, at, has_notices=True)
         if kind.get("state") == "paused":
             found.missing(f"{at}/state", "pausing a kind of points")
 
 
-def _check_terms(found: _Findings, item: dict[str, Any], at: str) -> None:
+def _check_terms(
+    found: _Findings, item: dict[str, Any], at: str, *, has_notices: bool = False
+) -> None:
+    """The terms of a kind of points, or of an effect; only a kind's points are told of before they
+    expire."""
     pending, expiry = item.get("pending") or {}, item.get("expiry") or {}
     needs = {"after": ("duration",)}
     _check_policy(found, pending, needs, may=(), at=f"{at}/pending", default="immediate")
     needs = {"after": ("duration",), "inactivity": ("duration",), "fixed_dates": ("dates",)}
     may = {"after": ("round_up_to",), "inactivity": ("activities",)}
     policy = expiry.get("policy", "never")
-    allowed = (*may.get(policy, ()), *(() if policy == "never" else ("notify",)))
+    allowed = (*may.get(policy, ()), *(("notify",) if has_notices else ()))
     _check_policy(found, expiry, needs, may=allowed, at=f"{at}/expiry", default="never")
     for index, text in enumerate(expiry.get("dates") or ()):
         if not _is_day_of_year(text):

@@ -57,6 +57,10 @@ def write(path: Path, secret_keys: tuple[str, ...]) -> Manifest:
     Other processes go on reading and writing meanwhile: the file is one snapshot.
     """
     _check_new(path)
+    if not path.parent.is_dir():
+        raise RefusedError(
+            f"the backup could not be written: there is no folder {path.parent}; create it first"
+        )
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)

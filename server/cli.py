@@ -11,11 +11,11 @@ from flask.cli import AppGroup, with_appcontext
 
 from config import Settings, SettingsError
 from core import auth, clock, db, ids
-from core.errors import Problem
 from programs import creation, defaults, versions
 from programs.models import Program
 from server import cli_data, cli_jobs, health, serve
 from server.replay import instance
+from server.reporting import reporting
 
 program_group = AppGroup("program", help="Programs of this instance.")
 keys_group = AppGroup("keys", help="API keys of a program.")
@@ -61,26 +61,14 @@ def create_program(
                     body.setdefault(field, value)
     else:
         body = defaults.document(name, timezone or "Asia/Seoul", currency or "KRW")
-    made = _reporting(lambda: creation.create(body, mode=mode))
+    with reporting():
+        made = creation.create(body, mode=mode)
     if is_json:
         click.echo(json.dumps(made))
         return
     for label, value in made.items():
         click.echo(f"{label:16} {value}")
     click.echo("The keys are shown this once.")
-
-
-def _reporting(work: Any) -> Any:
-    """Run and turn a problem into a message for the terminal."""
-    try:
-        return work()
-    except Exception as error:
-        problem = error if isinstance(error, Problem) else db.as_problem(error)
-        if problem is None:
-            raise
-        lines = [problem.detail.replace("see errors", "see below")]
-        lines += [f"  {error.pointer}: {error.detail}" for error in problem.errors[1:]]
-        raise click.ClickException("\n".join(lines)) from None
 
 
 def _program_id(text: str) -> bytes:
@@ -95,7 +83,9 @@ def _program_id(text: str) -> bytes:
 def list_programs() -> None:
     """List the programs of this instance."""
     statement = sa.select(Program).order_by(Program.created_at)
-    for row in _reporting(lambda: db.reading(lambda one: list(one.execute(statement)))):
+    with reporting():
+        rows = db.reading(lambda one: list(one.execute(statement)))
+    for row in rows:
         shown = ids.show_id("prg", bytes(row.program_id))
         click.echo(f"{shown}  {row.mode}  version {row.live_version}  {row.name}")
 
@@ -129,7 +119,9 @@ def create_key(program: str, name: str, scopes: str) -> None:
         )
         return key
 
-    click.echo(db.in_transaction(work))
+    with reporting():
+        key = db.in_transaction(work)
+    click.echo(key)
 
 
 @keys_group.command("list")
@@ -138,7 +130,9 @@ def create_key(program: str, name: str, scopes: str) -> None:
 def list_keys(program: str) -> None:
     """List keys without the keys themselves."""
     statement = sa.select(auth.ApiKey).where(auth.ApiKey.program_id == _program_id(program))
-    for row in db.reading(lambda connection: list(connection.execute(statement))):
+    with reporting():
+        rows = db.reading(lambda connection: list(connection.execute(statement)))
+    for row in rows:
         state = "revoked" if row.revoked_at else "active"
         shown = ids.show_id("key", bytes(row.id))
         click.echo(f"{shown}  {row.prefix}_…{row.last_four}  {state:8} {row.name}")
@@ -151,11 +145,12 @@ def list_keys(program: str) -> None:
 def revoke_key(program: str, key_id: str) -> None:
     """Revoke a key; it stops within a second."""
     known = ids.read_id("key", key_id)
-    done = known is not None and db.in_transaction(
-        lambda connection: auth.revoke_key(
-            connection, _program_id(program), known, now=clock.system_now()
+    with reporting():
+        done = known is not None and db.in_transaction(
+            lambda connection: auth.revoke_key(
+                connection, _program_id(program), known, now=clock.system_now()
+            )
         )
-    )
     if not done:
         raise click.ClickException("the program has no such key")
     click.echo("revoked")
@@ -170,9 +165,11 @@ def verify_ledger(program: str | None, is_json: bool) -> None:
     from server import verify
 
     only = _program_id(program) if program else None
-    if only is not None:
-        _reporting(lambda: db.reading(lambda connection: versions.get_live(connection, only)))
-    report = db.reading(lambda connection: verify.run(connection, only))
+    with reporting():
+        db.reading(health.check_migrated)
+        if only is not None:
+            db.reading(lambda connection: versions.get_live(connection, only))
+        report = db.reading(lambda connection: verify.run(connection, only))
     if is_json:
         click.echo(json.dumps(report))
     else:
@@ -195,10 +192,8 @@ def serve_command(host: str, port: int) -> None:
     settings: Settings = current_app.extensions["dangol.settings"]
     if instance.is_taken(port):
         raise click.ClickException(f"port {port} is taken; choose another with --port")
-    try:
+    with reporting():
         db.reading(health.check_migrated)
-    except Problem as problem:
-        raise click.ClickException(problem.detail) from None
     # The workers are forked from this process: a connection left open would be shared by them.
     db.db.engine.dispose()
     serve.run(settings, host=host, port=port)
@@ -212,10 +207,11 @@ def worker_command(once: bool) -> None:
     from server import worker
 
     try:
-        db.reading(health.check_migrated)
-        is_done = worker.run(once=once)
-    except (Problem, SettingsError) as error:
-        raise click.ClickException(str(getattr(error, "detail", error))) from None
+        with reporting():
+            db.reading(health.check_migrated)
+            is_done = worker.run(once=once)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
     if not is_done:
         raise click.ClickException("a duty failed; the log says which")
 

@@ -1,9 +1,7 @@
 """Commands on a whole database: back it up, restore it, move it to another one."""
 
-import contextlib
 import dataclasses
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -13,8 +11,8 @@ from flask.cli import with_appcontext
 
 from config import Settings, SettingsError
 from core import db
-from core.errors import Problem
 from server import backup, copying
+from server.reporting import reporting
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -23,20 +21,6 @@ def init(app: Flask) -> None:
     """Register every command."""
     for command in (backup_command, restore_command, copy_command):
         app.cli.add_command(command)
-
-
-@contextlib.contextmanager
-def _reporting() -> Iterator[None]:
-    """Turn what was refused into a message for the terminal."""
-    try:
-        yield
-    except copying.RefusedError as error:
-        raise click.ClickException(str(error)) from None
-    except Exception as error:
-        problem = error if isinstance(error, Problem) else db.as_problem(error)
-        if problem is None:
-            raise
-        raise click.ClickException(problem.detail) from None
 
 
 def _settings() -> Settings:
@@ -49,7 +33,7 @@ def _settings() -> Settings:
 @with_appcontext
 def backup_command(file: Path) -> None:
     """Write every row to a new FILE, consistently, while the instance goes on serving."""
-    with _reporting():
+    with reporting():
         made = backup.write(file, _settings().secret_keys)
     click.echo(
         f"{file}: {made.rows} rows of {len(made.tables)} tables at migration {made.migration}, "
@@ -63,7 +47,7 @@ def backup_command(file: Path) -> None:
 @with_appcontext
 def restore_command(file: Path) -> None:
     """Load FILE into an empty, migrated database, and verify it; exit 1 on a mismatch."""
-    with _reporting():
+    with reporting():
         made = backup.restore(file, _settings().secret_keys)
     click.echo(f"restored {made.rows} rows of {len(made.tables)} tables, as of {made.taken_at}")
     if not made.has_keys:
@@ -81,7 +65,7 @@ def restore_command(file: Path) -> None:
 @with_appcontext
 def copy_command(url: str) -> None:
     """Copy every row into another database and compare the two; stop the server before a move."""
-    with _reporting(), copying.database(_target(url)) as target:
+    with reporting(), copying.database(_target(url)) as target:
         copied = db.reading(lambda source: _copy_into(target, source))
         with target.app_context():
             rows = sum(one.rows for one in copied.tables.values())
@@ -115,7 +99,7 @@ def _verified() -> int:
     """Verify the ledger of the current database; the exit status."""
     from server import verify
 
-    with _reporting():
+    with reporting():
         report = db.reading(lambda connection: verify.run(connection, None))
     click.echo(
         f"{report['accounts']} accounts, {report['entries']} entries, {report['lots']} lots, "

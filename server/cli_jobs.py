@@ -10,6 +10,7 @@ from flask.cli import AppGroup, with_appcontext
 from core import clock, db, ids, jobs
 from programs.models import Program
 from server import queue
+from server.reporting import reporting
 
 group = AppGroup("jobs", help="Jobs of the worker.")
 _log = logging.getLogger("dangol.cli")
@@ -23,7 +24,8 @@ def _programs(text: str | None) -> list[bytes]:
             raise click.ClickException(f"{text!r} is no program id; it looks like prg_01…")
         return [found]
     statement = sa.select(Program.program_id).order_by(Program.program_id)
-    return db.reading(lambda one: [bytes(row.program_id) for row in one.execute(statement)])
+    with reporting():
+        return db.reading(lambda one: [bytes(row.program_id) for row in one.execute(statement)])
 
 
 @group.command("dead")
@@ -33,7 +35,9 @@ def _programs(text: str | None) -> list[bytes]:
 def list_dead(program: str | None, is_json: bool) -> None:
     """List jobs that failed for good, with the last error; at most 100 of a program."""
     for program_id in _programs(program):
-        for row in db.reading(lambda one, at=program_id: jobs.dead(one, at)):  # type: ignore[misc]
+        with reporting():
+            rows = db.reading(lambda one, at=program_id: jobs.dead(one, at))  # type: ignore[misc]
+        for row in rows:
             shown = {
                 "id": ids.show_id("job", bytes(row.id)),
                 "program_id": ids.show_id("prg", program_id),
@@ -58,9 +62,10 @@ def redrive(program: str | None, job_id: str | None) -> None:
     now = clock.system_now()
     count = 0
     for program_id in _programs(program):
-        count += db.in_transaction(
-            lambda one, at=program_id: jobs.redrive(one, at, now=now, job_id=known)  # type: ignore[misc]
-        )
+        with reporting():
+            count += db.in_transaction(
+                lambda one, at=program_id: jobs.redrive(one, at, now=now, job_id=known)  # type: ignore[misc]
+            )
     if job_id is not None and not count:
         raise click.ClickException("there is no such dead job")
     click.echo(f"{count} due again")

@@ -154,7 +154,10 @@ class _Accounts:
             verify_lots.check(
                 report, Lots(calendar, place, found, rows, of_holds, active_at), account
             )
-        for points_key in brought:
+        for points_key, lifetime in brought.items():
+            # An opening of only a level, or of nothing, makes no account.
+            if not lifetime:
+                continue
             place = ("mem", key[1], f" {points_key}")
             report.note("openings", place, "points_key", points_key, "one of the accounts")
         for row in itertools.chain(*adjustments.values()):

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from loyalty.ledger.entries import MOVES, OWN, default_change, entry_hash, lifetime
+from loyalty.ledger.entries import MOVES, OWN, Allocated, default_change, entry_hash, lifetime
 from loyalty.ledger.rows import NO_HEAD
-from loyalty.records import Allocated, entries_of
+from loyalty.records import entries_of
 from server.verify_rows import Place, Report, show
 
 
@@ -79,10 +79,10 @@ def add_up(report: Report, rows: Iterable[Sequence[Any]]) -> Sums:
         _check_entry(report, entry, sums, allocated)
         _count_entry(sums, entry)
         changes = _changes(entry, allocated)
-        for lot_id, remaining, held, for_lot_id in changes:
+        for lot_id, remaining, held, for_lot_id, for_points in changes:
             _count_lot(sums, entry, lot_id, remaining=remaining, held=held)
             if for_lot_id is not None:
-                sums.lot(for_lot_id).borrowed -= remaining
+                sums.lot(for_lot_id).borrowed += for_points or 0
         _count_award(sums, entry, changes)
         _check_lots(report, entry, sums, changes)
         sums.version, sums.head = entry["seq"], entry["hash"]
@@ -129,10 +129,18 @@ def _check_allocated(report: Report, entry: dict[str, Any], allocated: list[Allo
         return
     place, own = place_of(entry), entry["lot_id"]
     is_award = entry["kind"] in ("claw_back", "restore") and own is not None
-    for lot_id, _, _, for_lot_id in allocated:
+    for lot_id, remaining, _, for_lot_id, for_points in allocated:
         expected = own if is_award and lot_id != own else None
-        name = f"of {show(('lot', lot_id, ''))} for_lot_id"
-        report.compare("allocations", place, name, for_lot_id, expected)
+        name = f"of {show(('lot', lot_id, ''))}"
+        report.compare("allocations", place, f"{name} for_lot_id", for_lot_id, expected)
+        if expected is None:
+            report.compare("allocations", place, f"{name} for_points", for_points, None)
+        elif entry["kind"] == "claw_back":
+            report.compare("allocations", place, f"{name} for_points", for_points, -remaining)
+        elif not (for_points or 0) <= -remaining <= 0:
+            # A deficit may have taken of what was given back.
+            least = f"at most {-remaining}"
+            report.note("allocations", place, f"{name} for_points", for_points, least)
     held = default_change((entry["from_bucket"], entry["to_bucket"]), entry["points"])[1]
     report.compare("allocations", place, "sum of held", sum(one[2] for one in allocated), held)
 
@@ -141,7 +149,7 @@ def _changes(entry: dict[str, Any], allocated: list[Allocated]) -> list[Allocate
     if entry["is_split"] or entry["lot_id"] is None:
         return allocated
     remaining, held = default_change((entry["from_bucket"], entry["to_bucket"]), entry["points"])
-    return [(entry["lot_id"], remaining, held, None)]
+    return [(entry["lot_id"], remaining, held, None, None)]
 
 
 def _count_entry(sums: Sums, entry: dict[str, Any]) -> None:
@@ -186,7 +194,7 @@ def _count_award(sums: Sums, entry: dict[str, Any], changes: Sequence[Allocated]
     """What the entry says of the lot that it concerns; that is all when a deficit took it."""
     kind, points = entry["kind"], entry["points"]
     is_credit = entry["to_bucket"] in ("available", "pending")
-    found = sum(remaining for _, remaining, _, _ in changes)
+    found = sum(remaining for _, remaining, *_ in changes)
     if is_credit and found < points:
         for lot_id, *_ in changes:
             if sums.lot(lot_id).born is entry:
@@ -224,7 +232,7 @@ def _check_lots(
 ) -> None:
     """Each entry changes the lots by as much as it changes what the account holds."""
     after = {bucket: entry[f"{bucket}_after"] for bucket in OWN}
-    changed = sum(remaining for _, remaining, _, _ in changes)
+    changed = sum(remaining for _, remaining, *_ in changes)
     expected = in_lots(after) - in_lots(sums.after)
     if changed != expected:
         table = "allocations" if entry["is_split"] else "entries"

@@ -18,7 +18,7 @@ from huey.consumer import Worker as Puller
 
 from core import clock, jobs
 from server import queue
-from storefront import due
+from storefront import due, erasure
 from webhooks import deliveries
 
 _log = logging.getLogger("dangol.worker")
@@ -55,6 +55,7 @@ DUTIES: list[Duty] = [
     Duty("jobs", _perform_jobs, every=1),
     Duty("jobs.forget", jobs.forget, every=3600),
     Duty("due.settle", due.settle_some, every=1),
+    Duty("erasure.purge", erasure.purge_due, every=3600),
     Duty("webhooks.dispatch", deliveries.dispatch_due, every=1),
     Duty("webhooks.deliver", deliveries.deliver_due, every=1),
 ]

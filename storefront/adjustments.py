@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from core import ids
 from core.errors import FieldError, Problem, invalid, invalid_at, not_found
 from loyalty import binding, reading, showing, tiers
-from loyalty.ledger import moves
+from loyalty.ledger import moves, reinstating
 from loyalty.ledger.entries import Cause
-from loyalty.ledger.rows import Holding
+from loyalty.ledger.rows import HeldLot, Holding
 from loyalty.models import Adjustment
 from loyalty.tiers import Contribution
 from members import members
@@ -95,7 +95,21 @@ def _move(
     if expires_at is not None and expires_at <= plan.now:
         raise invalid_at("/expires_at", "is past; points would be gone at once")
     if body.get("lot_id") is not None:
-        _take_from_lot(connection, plan, holding, body, cause=cause)
+        lot = _lot(connection, plan, holding, body)
+        if lot.expires_at is not None and lot.expires_at <= plan.now:
+            again = lot.expired - reading.given_again(connection, plan.program_id, lot)
+            _check_enough(again, points, "had expired and were not given again yet")
+            reinstating.reinstate(
+                plan.book,
+                lot,
+                points,
+                source_id=adjustment_id,
+                cause=cause,
+                expires_at=expires_at,
+            )
+            return
+        _check_enough(lot.free, points, "can be given a new date")
+        moves.remove_from(plan.book, lot, points, cause=cause)
     kind = plan.live.kind(holding.points_key)
     assert kind is not None
     if "expires_at" in body:
@@ -120,18 +134,11 @@ def _move(
     activity.follow(connection, plan, holding.member_id)
 
 
-def _take_from_lot(
-    connection: sa.Connection,
-    plan: Plan,
-    holding: Holding,
-    body: Mapping[str, Any],
-    *,
-    cause: Cause,
-) -> None:
-    """Give points of one lot a new date: they leave it and come back under the date asked for.
-
-    Points of a lot that has expired are gone; they are simply given again (reinstated).
-    """
+def _lot(
+    connection: sa.Connection, plan: Plan, holding: Holding, body: Mapping[str, Any]
+) -> HeldLot:
+    """The lot whose points are to have a new date: they leave it and come back under the date
+    asked for; once it has expired, points that expired of it are given again."""
     if "expires_at" not in body:
         raise invalid_at("/expires_at", "is required with lot_id: the new date, or null for none")
     lot_id = ids.read_id("lot", body["lot_id"])
@@ -143,17 +150,18 @@ def _take_from_lot(
     if lots[0].points_key != holding.points_key:
         raise invalid_at("/lot_id", "is a lot of another kind of points")
     plan.book.open_lots(holding.member_id, holding.points_key)
-    lot = plan.book.lot(lots[0].id)
-    if lot.expires_at is not None and lot.expires_at <= plan.now and not lot.remaining:
-        return
-    if lot.free < body["points"]:
+    return plan.book.lot(lots[0].id)
+
+
+def _check_enough(available: int, points: int, what: str) -> None:
+    """409 when a lot has fewer points for it."""
+    if available < points:
         raise Problem(
             409,
             "insufficient_points",
-            f"The lot has {lot.free} points that can be given a new date; nothing changed.",
-            available=lot.free,
+            f"The lot has {available} points that {what}; nothing changed.",
+            available=available,
         )
-    moves.remove_from(plan.book, lot, body["points"], cause=cause)
 
 
 def _count(
@@ -193,16 +201,3 @@ def _row(plan: Plan, known: Known, holding: Holding, body: Mapping[str, Any]) ->
         "actor": plan.actor,
         "effective_at": plan.now,
     }
-
-
-def find_reason(
-    connection: sa.Connection, program_id: bytes, adjustment_ref: str
-) -> dict[str, Any] | None:
-    """Why an adjustment was made, by its id as shown in the source of its entry."""
-    adjustment_id = ids.read_id(PREFIX, adjustment_ref)
-    row = connection.execute(
-        sa.select(ADJUSTMENTS.c.reason, ADJUSTMENTS.c.note).where(
-            ADJUSTMENTS.c.program_id == program_id, ADJUSTMENTS.c.id == adjustment_id
-        )
-    ).first()
-    return None if row is None else {"reason": row.reason, "note": row.note}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from core import clock, ids, jsontext
 from core.errors import not_found
-from loyalty import reading, showing
+from loyalty import reading, records, showing
 from loyalty.ledger.entries import default_change
 from members import members
 from programs import versions
@@ -114,6 +114,10 @@ def show_entry(connection: sa.Connection, program_id: bytes, entry_ref: str) -> 
     shown["decision"] = (
         show(connection, program_id, shown["decision_id"]) if shown["decision_id"] else None
     )
+    shown["adjustment"] = None
+    if row["source_type"] == "adjustment":
+        found = records.reasons(connection, program_id, [row])
+        shown["adjustment"] = found.get(row["source_ref"])
     shown["lots"] = _touched(connection, program_id, row)
     return shown
 
@@ -124,7 +128,7 @@ def _touched(connection: sa.Connection, program_id: bytes, row: Any) -> list[dic
         changes = reading.read_allocations(connection, program_id, bytes(row["id"]))
     else:
         move = (row["from_bucket"], row["to_bucket"])
-        changes = [(bytes(row["lot_id"]), *default_change(move, row["points"]), None)]
+        changes = [(bytes(row["lot_id"]), *default_change(move, row["points"]), None, None)]
     lots = {
         lot.id: lot
         for lot in reading.Stored(connection, program_id).lots_by_id([one[0] for one in changes])
@@ -136,7 +140,7 @@ def _touched(connection: sa.Connection, program_id: bytes, row: Any) -> list[dic
             "held_change": held,
             "for_lot_id": None if for_lot_id is None else ids.show_id("lot", for_lot_id),
         }
-        for lot_id, remaining, held, for_lot_id in changes
+        for lot_id, remaining, held, for_lot_id, _ in changes
     ]
 
 

@@ -6,6 +6,7 @@ that falls due there before it goes on. Killed half way, the next request for th
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -17,6 +18,10 @@ from orders.models import Order
 from programs import versions
 from programs.models import Program
 from storefront import due
+
+#: How far one move goes at most.
+_MOST = clock.Duration(months=1200)
+_UTC = ZoneInfo("UTC")
 
 
 def show(connection: sa.Connection, program_id: bytes) -> dict[str, Any]:
@@ -66,10 +71,22 @@ def aim(
                 if row.clock_at is not None
                 else f"the newest record is of {clock.format_instant(newest)}",
             )
+    _check_span(start, target, at=f"/{next(iter(body))}")
     connection.execute(
         sa.update(Program).where(Program.program_id == program_id).values(clock_target=target)
     )
     return _shown(target, is_set=True), 200
+
+
+def _check_span(start: int, target: int, *, at: str) -> None:
+    """422 for a move of more than a hundred years: everything due on the way would be run."""
+    furthest = clock.after(start, _MOST, _UTC)
+    if target > furthest:
+        raise invalid_at(
+            at,
+            f"moves on by more than {_MOST.months // 12} years at once; the clock is at "
+            f"{clock.format_instant(start)}",
+        )
 
 
 def _newest(connection: sa.Connection, program_id: bytes) -> int:

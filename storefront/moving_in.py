@@ -24,6 +24,12 @@ from storefront.plan import Plan, begin
 _PART = 100
 _CONSENT = ("purpose", "channel", "is_granted", "at", "source", "text_version")
 Body = Mapping[str, Any]
+_WITHOUT_HISTORY = answers.problem(
+    "opening_without_history",
+    "/opening",
+    "was posted, but without is_history the member signed up as a new one: signup effects were"
+    " paid and messages sent, unless they had been before",
+)
 
 
 def put(program_id: bytes, bodies: Sequence[Body], *, actor: str | None) -> list[dict[str, Any]]:
@@ -103,6 +109,7 @@ def _sign_up(
     answer, status = signup.tell(connection, program_id, ref, body, actor=actor)
     if opening is not None:
         answer |= _open(connection, program_id, ref, opening, actor=actor)
+        answer["problems"] = [*answer["problems"], _WITHOUT_HISTORY]
     return {"member_ref": ref, "status": status, **answer}
 
 

@@ -19,7 +19,7 @@ from loyalty.models import Opening
 from loyalty.tiers import Assured
 from programs.compiled import Compiled
 from storefront.plan import Plan
-from storefront.telling import FUTURE
+from storefront.telling import FUTURE, ahead
 
 OPENINGS: sa.Table = Opening.__table__  # type: ignore[assignment]
 PREFIX = "opn"
@@ -95,7 +95,7 @@ def _faults(live: Compiled, opening: Mapping[str, Any], now: clock.Instant) -> l
         if not 1 <= lot["points"] <= LOT_MAX:
             errors.append(FieldError(f"{at}/points", "invalid", f"must be from 1 to {LOT_MAX}"))
         if lot["earned_at"] > now + FUTURE:
-            errors.append(_ahead(f"{at}/earned_at"))
+            errors.append(ahead(f"{at}/earned_at", now))
         if lot["expires_at"] is not None and lot["expires_at"] <= now:
             errors.append(
                 FieldError(f"{at}/expires_at", "invalid", "is past; leave out what has expired")
@@ -113,16 +113,12 @@ def _tier_faults(live: Compiled, tier: Mapping[str, Any], now: clock.Instant) ->
     if live.ladder.find(tier["key"]) is None:
         errors.append(FieldError("/opening/tier/key", "unknown", "is no level of the program"))
     if tier["since"] > now + FUTURE:
-        errors.append(_ahead("/opening/tier/since"))
+        errors.append(ahead("/opening/tier/since", now))
     if tier["until"] is not None and tier["until"] <= now:
         errors.append(
             FieldError("/opening/tier/until", "invalid", "is past; leave out what is over")
         )
     return errors
-
-
-def _ahead(pointer: str) -> FieldError:
-    return FieldError(pointer, "invalid", "is more than 5 minutes in the future")
 
 
 def post(plan: Plan, member_id: bytes, opening: Mapping[str, Any]) -> Assured | None:

@@ -4,24 +4,19 @@ Read under the member's lock, decide purely, write once. Telling the same again 
 telling it late, twice or out of order ends in the state of the newest snapshot.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from core import db, ids, jsontext, outbox
 from loyalty import reading
-from loyalty.deserved import Deserved, by_terms
-from loyalty.ledger import awards, due
-from loyalty.ledger.awards import Award
-from loyalty.ledger.entries import Cause
 from orders import figures
 from orders.models import Order
 from orders.refunds import Refund
 from orders.schemas import NOT_STORED
 from programs import versions
-from programs.terms import parse as parse_terms
-from storefront import activity, answers, decide, decisions, erasure, levels, tender
+from storefront import answers, decide, decisions, erasure, levels, tender
 from storefront import telling as tellings
 from storefront.decide import Decided, Pinned
 from storefront.plan import Plan, begin
@@ -100,7 +95,8 @@ def decide_refunded(
     row = _order_row(plan, telling, stored, decided, body=folded.body)
     row["snapshot"] = snapshot
     row["is_first"] = row["is_first"] and _may_claim_first(plan, telling, read)
-    made = _move_points(plan, telling, stored, decided, row=row, decision_id=decision_id)
+    made = awarding.undo_for_others(connection, plan, telling, stored)
+    made += awarding.move_points(plan, telling, decided, row=row, decision_id=decision_id)
     if decided is not None:
         tender.give_back(
             connection,
@@ -109,10 +105,10 @@ def decide_refunded(
             folded=folded,
             order=decided.figures,
             row=row,
-            at=_reversal_at(plan, telling),
+            at=awarding.reversal_at(plan, telling),
         )
     change = levels.move(connection, plan, telling, read, row)
-    _follow_time(connection, plan, telling, stored, row=row)
+    awarding.follow_time(connection, plan, telling, stored, row=row)
     if decided is None:
         row["decision_id"] = None
     elif made or _is_news(stored, telling, row, decided):
@@ -245,94 +241,6 @@ def _placed_at(stored: StoredOrder | None, telling: Telling) -> int:
         if before == telling.body["placed_at"]:
             return stored.placed_at
     return telling.item.at
-
-
-def _move_points(
-    plan: Plan,
-    telling: Telling,
-    stored: StoredOrder | None,
-    decided: Decided | None,
-    *,
-    row: Mapping[str, Any],
-    decision_id: bytes,
-) -> list[dict[str, Any]]:
-    """Bring what stands of the order to what it deserves; returns the entries made."""
-    order_id, reversal_at = row["id"], _reversal_at(plan, telling)
-    made: list[dict[str, Any]] = []
-    if stored is not None and stored.member_id is not None and not is_same_member(stored, telling):
-        undo = _cause(plan, telling, stored.decision_id)
-        for award in _awards(plan, order_id, stored.member_id, ()):
-            made += awards.bring_to(plan.book, 0, award, cause=undo, reversal_at=plan.now)
-    if decided is None or telling.member is None:
-        return made
-    program = decided.pinned.program
-    found = by_terms(program, "order", decided.earning.earned)
-    deserved = {(one.points_key, one.terms): one.points for one in found}
-    cause = _cause(plan, telling, decision_id)
-    for award in _awards(plan, order_id, telling.member.id, found):
-        kind = program.kind(award.points_key)
-        made += awards.bring_to(
-            plan.book,
-            deserved.get((award.points_key, award.terms), 0),
-            award,
-            cause=cause,
-            reversal_at=reversal_at,
-            policy="within_balance"
-            if kind is None or telling.member.is_erased
-            else kind.return_policy,
-        )
-    return made
-
-
-def _reversal_at(plan: Plan, telling: Telling) -> int:
-    """Since when what is taken back is gone: refunded or cancelled then, else told now."""
-    body, at = telling.body, telling.reversal_at
-    if at is None and body["status"] == "cancelled":
-        at = body.get("cancelled_at")
-    return plan.now if at is None else min(at, plan.now)
-
-
-def _awards(
-    plan: Plan, order_id: bytes, member_id: bytes, deserved: Sequence[Deserved]
-) -> list[Award]:
-    """What the order deserves or has made for a member, by kind of points and terms."""
-    keys = [(one.points_key, one.terms) for one in deserved]
-    keys += [
-        (lot.points_key, parse_terms(lot.terms)) for lot in plan.book.lots_of(order_id, member_id)
-    ]
-    return [Award(order_id, member_id, key, terms) for key, terms in dict.fromkeys(keys)]
-
-
-def _follow_time(
-    connection: sa.Connection,
-    plan: Plan,
-    telling: Telling,
-    stored: StoredOrder | None,
-    *,
-    row: Mapping[str, Any],
-) -> None:
-    """What the order does to dates: its points become available when it is fulfilled, those that
-    live as long as the member is active live on, and what is late by now happens now."""
-    if telling.member is None:
-        return
-    member_id, body = telling.member.id, telling.body
-    if body["status"] == "fulfilled":
-        at = min(body.get("fulfilled_at") or plan.now, plan.now)
-        for lot in plan.book.lots_of(row["id"], member_id):
-            if lot.is_pending and lot.available_at is None:
-                due.activate(
-                    plan.book, lot, at=max(at, lot.credited_at or lot.earned_at), now=plan.now
-                )
-    activity.follow(connection, plan, member_id)
-    if telling.member.is_erased:
-        erasure.forfeit(plan, member_id)
-    if stored is not None and stored.member_id not in (None, member_id):
-        activity.follow(connection, plan, stored.member_id)
-
-
-def _cause(plan: Plan, telling: Telling, decision_id: bytes | None) -> Cause:
-    earned_at = min(telling.body.get("paid_at") or telling.body["placed_at"], plan.now)
-    return Cause("order", telling.order_ref, decision_id, plan.actor, earned_at, plan.now)
 
 
 def _is_news(

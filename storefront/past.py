@@ -17,7 +17,7 @@ from loyalty.tiers import Contribution
 from members import members
 from programs import versions
 from programs.compiled import Compiled
-from storefront import answers
+from storefront import answers, reads
 from storefront.adjustments import ADJUSTMENTS
 from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
@@ -78,6 +78,7 @@ def entries(
     then and is not among them, without an id."""
     known = members.get(connection, program_id, member_ref)
     live, now = versions.get_live(connection, program_id)
+    reads.check_key(connection, live, known.id, query.get("points_key"))
     moment, limit = _moment(query, now), query["limit"]
     cursor = paging.read_cursor(query.get("cursor"), [int, str])
     rows: list[dict[str, Any]] = []
@@ -189,6 +190,7 @@ def lots(
     known = members.get(connection, program_id, member_ref)
     cursor = paging.read_cursor(query.get("cursor"), [str])
     live, now = versions.get_live(connection, program_id)
+    reads.check_key(connection, live, known.id, query.get("points_key"))
     plan = begin(connection, live, now=now)
     plan.book.load(reading.read_holdings(connection, program_id, known.id))
     plan.settle(known.id)

@@ -16,8 +16,14 @@ from core.fields import (
     described,
 )
 from loyalty.schemas import BalanceAnswer, EntryAnswer, whole
+from storefront.schemas import AdjustmentView
 
 POINTS_MAX = 10**12
+
+
+def _check_said(text: str) -> None:
+    if not text.strip():
+        raise ma.ValidationError("must say something, not only spaces")
 
 
 class AdjustmentBody(Schema):
@@ -33,7 +39,13 @@ class AdjustmentBody(Schema):
         most=POINTS_MAX,
         validate=ma.validate.NoneOf([0], error="must not be 0"),
     )
-    reason = described(Text, "Why; kept with the adjustment.", required=True, most=200)
+    reason = described(
+        Text,
+        "Why; kept with the adjustment. Not only spaces.",
+        required=True,
+        most=200,
+        validate=_check_said,
+    )
     note = described(Text, "More for the staff.", most=2000, allow_none=True)
     counts_for_tier = described(
         Boolean, "Counts towards tiers (default false).", load_default=False
@@ -48,14 +60,6 @@ class AdjustmentBody(Schema):
     allow_negative = described(
         Boolean, "The balance may go below zero (default false).", load_default=False
     )
-
-
-class AdjustmentView(Schema):
-    """An adjustment."""
-
-    id = described(Text, "Our id.", required=True)
-    reason = described(Text, "Why.", required=True)
-    note = described(Text, "More for the staff.", required=True, allow_none=True, most=2000)
 
 
 class AdjustmentAnswer(Schema):
@@ -74,7 +78,9 @@ class TransferBody(Schema):
     to_member_ref = described(Reference, "Who receives.", required=True)
     points_key = described(Key, "Kind of points; the first kind when absent.")
     points = described(Points, "How many.", required=True, least=1, most=POINTS_MAX)
-    reason = described(Text, "Why.", most=200, allow_none=True)
+    reason = described(
+        Text, "Why. Not only spaces.", most=200, allow_none=True, validate=_check_said
+    )
 
 
 class TransferView(Schema):

@@ -6,12 +6,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import db, ids, paging
-from core.errors import not_found
+from core.errors import invalid_at, not_found
 from loyalty import reading, tiers
 from loyalty.ledger.book import Book
 from members import members
 from members.members import MEMBERS
 from programs import versions
+from programs.compiled import Compiled
 from storefront import answers, signup, standing
 from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
@@ -40,7 +41,7 @@ def balances(program_id: bytes, member_ref: str) -> dict[str, Any]:
     if found is None:
         return db.reading(lambda connection: _balances(connection, program_id, member_ref))
     version, clock_at, member_id, holdings = found
-    if any(one.due_at is not None for one in holdings):
+    if any(one.due_at is not None or one.held for one in holdings):
         return db.reading(lambda connection: _balances(connection, program_id, member_ref))
     live = versions.find_remembered(program_id, version) or db.reading(
         lambda connection: versions.get_compiled(connection, program_id, version)
@@ -57,6 +58,18 @@ def _balances(connection: sa.Connection, program_id: bytes, member_ref: str) -> 
     plan.book.load(reading.read_holdings(connection, program_id, known.id))
     plan.settle(known.id)
     return {"data": answers.balances(plan, known.id), "next_cursor": None}
+
+
+def check_key(
+    connection: sa.Connection, live: Compiled, member_id: bytes, points_key: str | None
+) -> None:
+    """422 for a kind of points that neither the program has nor the member ever had."""
+    if points_key is None or live.kind(points_key) is not None:
+        return
+    had = {one.points_key for one in reading.read_holdings(connection, live.program_id, member_id)}
+    if points_key not in had:
+        known = ", ".join(sorted({kind.key for kind in live.points} | had))
+        raise invalid_at("?points_key", f"is no kind of points here; there are: {known}")
 
 
 def tier(connection: sa.Connection, program_id: bytes, member_ref: str) -> dict[str, Any]:

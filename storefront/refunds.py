@@ -175,8 +175,7 @@ def _refund(
     if before is not None and dict(before.body) == told:
         return before
     if told["refunded_at"] > now + tellings.FUTURE:
-        detail = "is more than 5 minutes in the future"
-        raise invalid([FieldError("/refunded_at", "invalid", detail)])
+        raise invalid([tellings.ahead("/refunded_at", now)])
     refunded_at = min(told["refunded_at"], now)
     if before is not None and before.body["refunded_at"] == told["refunded_at"]:
         refunded_at = before.refunded_at

@@ -17,6 +17,7 @@ from loyalty.schemas import (
 from members import members
 from members.schemas import MemberSchema, MembersQuery, SearchSchema
 from orders.schemas import OrderSchema, RefundQuery, RefundSchema
+from programs import versions
 from storefront import (
     batch,
     decisions,
@@ -109,6 +110,9 @@ def list_entries(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
 
     def read(connection: sa.Connection) -> dict[str, Any]:
         member = members.get(connection, _program_id(), member_ref)
+        if "points_key" in query:
+            live, _ = versions.get_live(connection, _program_id())
+            reads.check_key(connection, live, member.id, query["points_key"])
         rows = reading.list_entries(
             connection,
             _program_id(),

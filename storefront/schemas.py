@@ -59,7 +59,12 @@ class AwardAnswer(Schema):
 
     points_key = described(Text, "Kind of points.", required=True)
     points = whole("How many.")
-    state = described(Text, "pending or available.", required=True, one_of=("pending", "available"))
+    state = described(
+        Text,
+        "By the dates: pending, or available since available_at, even if spent or expired by now.",
+        required=True,
+        one_of=("pending", "available"),
+    )
     available_at = described(
         Instant,
         "When they can be spent; null while that depends on fulfilment.",
@@ -215,6 +220,20 @@ class QuoteAnswer(Schema):
     missing = ma.fields.List(described(Json, "{detail, minor}."), required=True)
 
 
+class AdjustmentView(Schema):
+    """An adjustment."""
+
+    id = described(Text, "Our id.", required=True)
+    reason = described(Text, "Why.", required=True)
+    note = described(
+        Text,
+        "More for the staff; gone when the member was erased.",
+        required=True,
+        allow_none=True,
+        most=2000,
+    )
+
+
 class DecisionAnswer(Schema):
     """A program version applied to facts: why points were given, and why not."""
 
@@ -238,7 +257,13 @@ class DecisionAnswer(Schema):
 
 
 class EntryDetailAnswer(EntryAnswer):
-    """An entry with its decision and the lots it touched."""
+    """An entry with its decision, or why it was made by hand, and the lots it touched."""
 
     decision = ma.fields.Nested(DecisionAnswer, required=True, allow_none=True)
+    adjustment = ma.fields.Nested(
+        AdjustmentView,
+        required=True,
+        allow_none=True,
+        metadata={"description": "The adjustment that it comes from."},
+    )
     lots = ma.fields.List(ma.fields.Nested(TouchedLotAnswer), required=True)

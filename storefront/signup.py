@@ -23,7 +23,7 @@ from programs.compiled import Compiled
 from storefront import answers, standing
 from storefront.decisions import DECISIONS
 from storefront.plan import Plan, begin
-from storefront.telling import FUTURE
+from storefront.telling import FUTURE, ahead
 
 
 def put(
@@ -74,14 +74,10 @@ def check(body: Mapping[str, Any], now: clock.Instant) -> None:
     """422 for instants ahead of the clock and for contacts that are none."""
     errors = []
     if body.get("joined_at", 0) > now + FUTURE:
-        errors.append(FieldError("/joined_at", "invalid", "is more than 5 minutes in the future"))
+        errors.append(ahead("/joined_at", now))
     for index, consent in enumerate(body.get("consents") or ()):
         if consent["at"] > now + FUTURE:
-            errors.append(
-                FieldError(
-                    f"/consents/{index}/at", "invalid", "is more than 5 minutes in the future"
-                )
-            )
+            errors.append(ahead(f"/consents/{index}/at", now))
     for kind in ("email", "phone"):
         text = body.get(kind)
         if text and contacts.canonical(kind, text) is None:

@@ -5,14 +5,14 @@ stored with what its first decision pinned, and the sums over the member's order
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from core import jsontext, rawsql
-from loyalty import reading
+from loyalty import reading, tiers
 from loyalty.ledger.rows import Holding
 from loyalty.tiers import Contribution
 
@@ -100,6 +100,17 @@ class Sums:
             self.window_points += sign * one.points
         if sign > 0 and one.count:
             self.last_at = max(self.last_at or one.at, one.at)
+
+    def count_points(self, contributions: Iterable[Contribution], item: Item) -> None:
+        """Take the points that count from these alone, adjustments among them."""
+        self.window_points = self.now_points = self.later_points = 0
+        for one in contributions:
+            if one.at > item.now_from:
+                self.now_points += one.points
+            if one.at > item.at:
+                self.later_points += one.points
+            elif one.at > item.window_from:
+                self.window_points += one.points
 
     def metric(self, name: str) -> int:
         """The tier metric in the window as of the instant."""
@@ -262,19 +273,23 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
             one.holdings.append(reading.holding_of(program_id, row[1:12]))
     for item, one in zip(items, found.values(), strict=True):
         if any(holding.has_counted for holding in one.holdings):
-            for contribution in _counted(connection, program_id, item):
-                one.sums.add(contribution, 1, item)
+            assert item.member_id is not None
+            told = read_contributions(connection, program_id, item.member_id)
+            others = [each for ref, each in told if ref != item.order_ref]
+            one.sums.count_points(tiers.netted(sorted(others, key=lambda each: each.at)), item)
     return list(found.values())
 
 
-def _counted(connection: sa.Connection, program_id: bytes, item: Item) -> list[Contribution]:
+def _counted(
+    connection: sa.Connection, program_id: bytes, member_id: bytes
+) -> list[Contribution]:
     """What adjustments of a member count for tiers."""
     mark = rawsql.mark(connection.dialect.name)
     rows = rawsql.run(
         connection,
         "SELECT effective_at, points FROM adjustments"
         f" WHERE program_id = {mark}1 AND tier_member_id = {mark}2",
-        [program_id, item.member_id],
+        [program_id, member_id],
     )
     return [Contribution(at, 0, points, count=0) for at, points in rows]
 
@@ -316,5 +331,4 @@ def read_contributions(
         [program_id, member_id],
     )
     found = [(ref, Contribution(at, spend, points)) for ref, at, spend, points in rows]
-    nobody = Item(member_id, "", 0, 0, 0, 0)
-    return found + [("", one) for one in _counted(connection, program_id, nobody)]
+    return found + [("", one) for one in _counted(connection, program_id, member_id)]

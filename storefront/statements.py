@@ -21,11 +21,13 @@ import sqlalchemy as sa
 from flask import Flask
 
 from core import clock, db, ids, jsontext
-from loyalty import reading, showing
+from core.errors import invalid_at
+from loyalty import reading, records, showing
 from loyalty.ledger.entries import OWN
 from loyalty.ledger.rows import ENTRIES
 from members import members
 from programs import versions
+from storefront import reads
 from storefront.plan import begin
 
 _ROWS = 500
@@ -39,14 +41,14 @@ COLUMNS = (
     "points",
     "from",
     "to",
-    "available_after",
-    "pending_after",
-    "held_after",
+    *(f"{bucket}_change" for bucket in OWN),
+    *(f"{bucket}_after" for bucket in OWN),
     "effective_at",
     "recorded_at",
     "source_type",
     "source_ref",
     "summary",
+    "reason",
     "actor",
     "entry_id",
 )
@@ -89,9 +91,12 @@ def prepare(
     keys = [kind.key for kind in live.points]
     keys += sorted({one.points_key for one in plan.book.holdings(known.id)}.difference(keys))
     start, end = query.get("from", _EVER), query.get("until", _NEVER)
+    if start > end:
+        raise invalid_at("?from", "is after until")
+    wanted = query.get("points_key")
+    reads.check_key(connection, live, known.id, wanted)
     if end > now:
         plan.settle(known.id)
-    wanted = query.get("points_key")
     accounts = []
     for key in keys:
         if wanted not in (None, key):
@@ -171,12 +176,17 @@ def _read(
         .order_by(ENTRIES.c.seq)
         .limit(_ROWS)
     )
-    return list(rows.mappings())
+    found = list(rows.mappings())
+    reasons = records.reasons(connection, statement.program_id, found)
+    return [
+        dict(row) | {"reason": reasons.get(row["source_ref"], {}).get("reason")} for row in found
+    ]
 
 
 def _shown(statement: Statement, row: Mapping[str, Any]) -> dict[str, Any]:
     shown = showing.show_entry(row, member_ref=statement.member_ref)
     shown["pending_after"], shown["held_after"] = row["pending_after"], row["held_after"]
+    shown["reason"] = row.get("reason")
     if "is_due" in row:
         # Not written yet: it will get an id when it is.
         shown["id"] = None
@@ -206,9 +216,11 @@ def write_json(app: Flask, statement: Statement) -> Iterator[bytes]:
 
 
 def write_csv(app: Flask, statement: Statement) -> Iterator[bytes]:
-    """The statement as CSV in UTF-8, a line per entry, in parts."""
+    """The statement as CSV in UTF-8, in parts: of each kind of points a line with the balances
+    before, one per entry, and one with the balances after."""
     yield BOM.encode() + _line(COLUMNS)
     for account in statement.accounts:
+        yield _balance_line(account, "opening", account.opening, at=statement.start)
         for row in _entries(app, statement, account):
             shown = _shown(statement, row)
             source = shown["source"]
@@ -217,8 +229,23 @@ def write_csv(app: Flask, statement: Statement) -> Iterator[bytes]:
                 "source_ref": source["ref"],
                 "summary": shown["summary"][statement.locale],
                 "entry_id": shown["id"],
+                **{
+                    f"{bucket}_change": row["points"]
+                    * ((row["to_bucket"] == bucket) - (row["from_bucket"] == bucket))
+                    for bucket in OWN
+                },
             }
             yield _line([cells[name] for name in COLUMNS])
+        yield _balance_line(account, "closing", account.closing, at=statement.end)
+
+
+def _balance_line(account: Account, kind: str, balances: Mapping[str, int], *, at: int) -> bytes:
+    """The balances at one end of the period, as a line among the entries."""
+    cells: dict[str, Any] = {"points_key": account.points_key, "kind": kind}
+    if at != _EVER:
+        cells["recorded_at"] = clock.format_instant(at)
+    cells |= {f"{bucket}_after": balances[bucket] for bucket in OWN}
+    return _line([cells.get(name) for name in COLUMNS])
 
 
 def _line(cells: Any) -> bytes:

@@ -287,10 +287,20 @@ def item_of(telling: Telling, live: Compiled, now: clock.Instant) -> Item:
     )
 
 
+def ahead(pointer: str, now: int) -> FieldError:
+    """The finding for an instant more than 5 minutes ahead of the program's clock."""
+    shown = clock.format_instant(now // clock.SECOND * clock.SECOND)
+    return FieldError(
+        pointer,
+        "invalid",
+        f"is more than 5 minutes in the future; the program's clock is at {shown}",
+    )
+
+
 def check_times(body: Mapping[str, Any], now: clock.Instant) -> None:
     """422 for instants more than 5 minutes ahead of the program's clock."""
     errors = [
-        FieldError(f"/{name}", "invalid", "is more than 5 minutes in the future")
+        ahead(f"/{name}", now)
         for name in _INSTANTS
         if (body.get(name) or 0) > now + FUTURE
     ]

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from core import ids
 from loyalty import reading
-from loyalty.ledger import holds, moves
+from loyalty.ledger import awards, holds, moves
 from loyalty.ledger.entries import Cause
 from loyalty.ledger.rows import HOLD_PREFIX, HeldHold
 from members import aliases, members
@@ -188,15 +188,23 @@ def _take_again(
 
 
 def hand_on(plan: Plan, held: HeldHold, owner_id: bytes) -> None:
-    """What comes back to a member who was merged meanwhile goes on to whom that is now."""
+    """What comes back to a member who was merged meanwhile goes on to whom that is now, less what
+    the awards that it came from still owe there."""
     gone = plan.book.holding(held.member_id, held.points_key)
-    if gone.available > 0:
-        ref = ids.show_id(members.PREFIX, held.member_id)
-        moves.transfer(
-            plan.book,
-            gone,
-            plan.book.holding(owner_id, held.points_key),
-            gone.available,
-            transfer_id=held.id,
-            cause=Cause("merge", ref, None, plan.actor, plan.now, plan.now, is_silent=True),
-        )
+    if gone.available <= 0:
+        return
+    ref = ids.show_id(members.PREFIX, held.member_id)
+    cause = Cause("merge", ref, None, plan.actor, plan.now, plan.now, is_silent=True)
+    points = gone.available
+    moves.transfer(
+        plan.book,
+        gone,
+        plan.book.holding(owner_id, held.points_key),
+        points,
+        transfer_id=held.id,
+        cause=cause,
+    )
+    for lot, part in holds.parts_of(plan.book, held):
+        twin = plan.book.twin_of(lot)
+        if twin is not None and twin.member_id == owner_id:
+            awards.collect_for(plan.book, twin, min(part, points), cause=cause)

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import ids
+from core import db, ids
 from core.errors import invalid_at, not_found
 from loyalty import binding, reading, showing
 from loyalty.ledger import moves
@@ -80,6 +80,9 @@ def _locked(
     if sender.id == receiver.id:
         raise invalid_at("/to_member_ref", "is the member who gives")
     locked = members.lock_ids(connection, program_id, sorted({sender.id, receiver.id}))
+    if any(known.id != member_id for member_id, known in locked.items()) or len(locked) < 2:
+        # One of them was merged since we looked, perhaps into the other one.
+        raise db.Restart
     sender, receiver = locked[sender.id], locked[receiver.id]
     if not receiver.is_enrolled:
         raise invalid_at("/to_member_ref", "is not enrolled and can hold no points")

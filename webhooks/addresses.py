@@ -66,6 +66,10 @@ class AddressError(ValueError):
     """An address that is not called; the message says why."""
 
 
+class InsideError(AddressError):
+    """An address that is called where the operator allows its network."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A URL taken apart."""
@@ -101,7 +105,8 @@ def parse(url: str, allowed: Sequence[Network]) -> Target:
         raise AddressError("is not a URL") from None
     scheme = parts.scheme.lower()
     if scheme != "https" and not (scheme == "http" and allowed):
-        raise AddressError("must start with https://")
+        refused = InsideError if scheme == "http" else AddressError
+        raise refused("must start with https://")
     if "@" in parts.netloc:
         raise AddressError("must not hold credentials")
     if "[" in parts.path + parts.query or "]" in parts.path + parts.query:
@@ -160,9 +165,9 @@ def _check(address: Address, allowed: Sequence[Network], *, is_tls: bool) -> Non
     if any(address in network for network in allowed):
         return
     if not is_tls:
-        raise AddressError("must start with https:// outside of the networks the operator allows")
+        raise InsideError("must start with https:// outside of the networks the operator allows")
     if not is_public(address):
-        raise AddressError("leads to an address that is not public")
+        raise InsideError("leads to an address that is not public")
 
 
 def choose(target: Target, *, allowed: Sequence[Network], resolve: Resolve) -> list[str]:

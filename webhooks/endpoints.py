@@ -52,7 +52,10 @@ def check_url(url: str) -> str:
     try:
         addresses.parse(url, outgoing.allowed)
     except addresses.AddressError as error:
-        raise invalid_at("/url", str(error), code="address_refused") from None
+        hint = ""
+        if isinstance(error, addresses.InsideError):
+            hint = "; the operator may allow its network with WEBHOOK_ALLOWED_CIDRS"
+        raise invalid_at("/url", f"{error}{hint}", code="address_refused") from None
     return url
 
 

@@ -81,7 +81,9 @@ def replay(
         raise Problem(
             409,
             "state_conflict",
-            f"The endpoint is {endpoint.state}: enable it first.",
+            "The endpoint was deleted: make a new one; it is told of what happens from then on."
+            if endpoint.state == "deleted"
+            else f"The endpoint is {endpoint.state}: enable it first.",
             state=endpoint.state,
         )
     message = connection.execute(

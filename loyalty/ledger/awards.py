@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from core import clock
-from loyalty.ledger.book import Book
+from loyalty.ledger.book import Book, spending_order
 from loyalty.ledger.entries import Cause, Change, Kind, Move
 from loyalty.ledger.rows import HeldLot, new_lot
 from programs import terms
@@ -166,10 +166,10 @@ def _restore(book: Book, points: int, lot: HeldLot, cause: Cause) -> None:
     rest = points - from_nothing
     parts: list[tuple[HeldLot, int]] = []
     if rest and lot.borrowed:
-        for lot_id, taken in reversed(book.source.taken_for(lot.id)):
+        for lender, taken in reversed(book.lenders(lot)):
             part = min(rest, taken, lot.borrowed)
             if part:
-                parts.append((book.lot(lot_id), part))
+                parts.append((lender, part))
                 lot.borrowed -= part
                 rest -= part
     own = rest + from_nothing
@@ -187,7 +187,14 @@ def _post_restore(
 ) -> None:
     holding = book.holding(lot.member_id, lot.points_key)
     points = sum(part for _, part in parts)
-    changes = less(parts, book.absorbed(holding, points))
+    kept = {
+        change.lot.id: change.remaining for change in less(parts, book.absorbed(holding, points))
+    }
+    changes = [
+        Change(one, kept.get(one.id, 0), for_points=0 if one is lot else -part)
+        for one, part in parts
+        if one is not lot or one.id in kept
+    ]
     book.post(
         "restore",
         ("clawed_back", "available"),
@@ -197,12 +204,14 @@ def _post_restore(
         cause=cause,
         lot=lot,
     )
+    collect_owed(book, [(change.lot, change.remaining) for change in changes], cause)
 
 
 def less(parts: Sequence[tuple[HeldLot, int]], absorbed: int) -> list[Change]:
-    """What lots get of points given to them when a deficit absorbs some, the first first."""
+    """What lots get of points given to them when a deficit absorbs some: it takes what would be
+    spent first."""
     changes = []
-    for lot, points in parts:
+    for lot, points in sorted(parts, key=lambda part: spending_order(part[0])):
         lost = min(points, absorbed)
         absorbed -= lost
         if points > lost:
@@ -262,17 +271,48 @@ def _take_spent(
 
 
 def collect_owed(book: Book, parts: Sequence[tuple[HeldLot, int]], cause: Cause) -> None:
-    """Take from points that came back to lots what these still owe: whoever spends or holds
-    points, has the order refunded and gives the points back keeps none of them."""
+    """Take from points that came back to lots what is still owed for them: whoever spends or holds
+    points, has the order refunded and gives the points back keeps none of them.
+
+    Owed by the lot's own award, or by those whose lots paid for it meanwhile. Only where the
+    program takes what there is: with `deduct_from_refund` the money was deducted instead.
+    """
     for lot, points in parts:
         kind = book.program.kind(lot.points_key)
-        # What comes back by grace lies in a lot of its own, and is still the award's.
-        origin = lot if lot.origin_lot_id is None else book.lot(lot.origin_lot_id)
-        awarded = origin if origin.member_id == lot.member_id else lot
-        owed = min(points, lot.free, awarded.owed)
-        if owed and (kind is None or kind.return_policy != "only_pending"):
-            awarded.written_off -= owed
-            _claw_back(book, awarded, [(lot, owed)], cause=cause)
+        if kind is not None and kind.return_policy != "within_balance":
+            continue
+        left = points
+        for debtor, most in _debtors(book, lot):
+            owed = min(left, most, lot.free, debtor.owed)
+            if owed > 0:
+                left -= owed
+                debtor.written_off -= owed
+                _claw_back(book, debtor, [(lot, owed)], cause=cause)
+
+
+def _debtors(book: Book, lot: HeldLot) -> list[tuple[HeldLot, int]]:
+    """Who may owe points that come back to a lot, and how many at most."""
+    if lot.free <= 0:
+        return []
+    # What comes back by grace lies in a lot of its own, and is still the award's.
+    origin = lot if lot.origin_lot_id is None else book.lot(lot.origin_lot_id)
+    awarded = origin if origin.member_id == lot.member_id else lot
+    found = [(one, one.owed) for one in book.award_lots(awarded)]
+    for one in book.award_lots(awarded):
+        found += book.lenders(one)
+    return found
+
+
+def collect_for(book: Book, debtor: HeldLot, points: int, *, cause: Cause) -> None:
+    """Take what a lot still owes from whatever is free of its account, up to so many points."""
+    holding = book.holding(debtor.member_id, debtor.points_key)
+    kind = book.program.kind(debtor.points_key)
+    owed = min(points, debtor.owed)
+    if owed and (kind is None or kind.return_policy == "within_balance"):
+        parts = book.take(holding, owed)
+        debtor.written_off -= sum(part for _, part in parts)
+        if parts:
+            _claw_back(book, debtor, parts, cause=cause)
 
 
 def _claw_back(
@@ -287,7 +327,6 @@ def _claw_back(
     lot.reversed += points
     lot.overdrawn += out_of_nothing
     lot.borrowed += sum(part for one, part in parts if one is not lot)
-    book.touch(lot)
     # The entry may change other lots alone.
     book.touch(lot)
     source = "pending" if lot.is_pending else "available"
@@ -296,7 +335,7 @@ def _claw_back(
         (source, "clawed_back"),
         points,
         holding=book.holding(lot.member_id, lot.points_key),
-        changes=[Change(one, -part) for one, part in parts],
+        changes=[Change(one, -part, for_points=0 if one is lot else part) for one, part in parts],
         cause=cause,
         lot=lot,
     )

@@ -5,13 +5,14 @@ Everything is decided in memory and written once, with the rest of the plan. Wha
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from core import clock, ids, outbox
 from core.writing import Writes
 from loyalty.ledger.entries import (
     MOVES,
     OWN,
+    Allocated,
     Cause,
     Change,
     Kind,
@@ -30,6 +31,7 @@ from loyalty.ledger.rows import (
     HeldLot,
     Holding,
 )
+from loyalty.ledger.source import Nothing, Source
 from programs.compiled import Compiled
 
 #: What the world is told of a kind of entry; holds are told of with what they are for.
@@ -44,49 +46,6 @@ _TOLD = {
     "adjust": "points.adjusted",
     "transfer": "points.transferred",
 }
-
-
-class Source(Protocol):
-    """Where a book reads what it was not given."""
-
-    def open_lots(self, member_id: bytes, points_key: str) -> list[HeldLot]:
-        """Lots of an account with points remaining."""
-
-    def lots_by_id(self, lot_ids: Sequence[bytes]) -> list[HeldLot]:
-        """Lots by id."""
-
-    def open_holds(self, member_id: bytes, points_key: str) -> list[HeldHold]:
-        """Holds of an account that have not ended."""
-
-    def hold_parts(self, entry_id: bytes) -> list[tuple[bytes, int]]:
-        """What the entry of a hold took of which lot."""
-
-    def taken_for(self, lot_id: bytes) -> list[tuple[bytes, int]]:
-        """What was taken from other lots for this one's award, net, in the order of taking."""
-
-
-class Nothing:
-    """The source of a book that was given everything there is."""
-
-    def open_lots(self, _member_id: bytes, _points_key: str) -> list[HeldLot]:
-        """None further."""
-        return []
-
-    def lots_by_id(self, _lot_ids: Sequence[bytes]) -> list[HeldLot]:
-        """None further."""
-        return []
-
-    def open_holds(self, _member_id: bytes, _points_key: str) -> list[HeldHold]:
-        """None."""
-        return []
-
-    def hold_parts(self, _entry_id: bytes) -> list[tuple[bytes, int]]:
-        """None."""
-        return []
-
-    def taken_for(self, _lot_id: bytes) -> list[tuple[bytes, int]]:
-        """None."""
-        return []
 
 
 class Book:
@@ -193,6 +152,45 @@ class Book:
             self.load((), self.source.lots_by_id([lot_id]))
         return self._lots[lot_id]
 
+    def lenders(self, lot: HeldLot) -> list[tuple[HeldLot, int]]:
+        """Other lots that gave for a lot's award and did not get it back, in the order of taking;
+        what this unit has moved is in it."""
+        if not lot.borrowed:
+            return []
+        net = dict(self.source.taken_for(lot.id))
+        for row in self.allocations:
+            if row["for_lot_id"] == lot.id:
+                net[row["lot_id"]] = net.get(row["lot_id"], 0) + row["for_points"]
+        found = [self.lot(lot_id) for lot_id, points in net.items() if points > 0]
+        return [(one, net[one.id]) for one in sorted(found, key=spending_order)]
+
+    def award_lots(self, lot: HeldLot) -> list[HeldLot]:
+        """A lot and the others of its award with the same member, of whatever terms."""
+        self.load((), self.source.made_by(lot.source_id))
+        return [lot] + [
+            one
+            for one in self.lots_of(lot.source_id, lot.member_id)
+            if one is not lot and one.points_key == lot.points_key
+        ]
+
+    def twin_of(self, lot: HeldLot) -> HeldLot | None:
+        """The lot that a moved one became in the end."""
+        while lot.is_moved:
+            known = next(
+                (
+                    one
+                    for one in self._lots.values()
+                    if one.origin_lot_id == lot.id and one.source_id == lot.source_id
+                ),
+                None,
+            )
+            twin = known or self.source.twin_of(lot)
+            if twin is None:
+                return None
+            self.load((), [twin])
+            lot = self._lots[twin.id]
+        return lot
+
     def add_lot(self, lot: HeldLot) -> None:
         """Take up a lot that this unit makes, also when a deficit leaves nothing of it."""
         self._take_up_lot(lot)
@@ -283,7 +281,7 @@ class Book:
             "effective_at": cause.effective_at,
             "recorded_at": cause.recorded_at,
         }
-        allocations = [] if is_plain else self._allocate(row["id"], lot, changes, kind=kind)
+        allocations = [] if is_plain else self._allocate(row["id"], lot, changes)
         row["hash"] = holding.head = entry_hash(holding.head, row, allocations)
         self.entries.append(row)
         for change in changes:
@@ -301,19 +299,21 @@ class Book:
         holding.is_changed = True
 
     def _allocate(
-        self, entry_id: bytes, lot: HeldLot | None, changes: Sequence[Change], *, kind: Kind
-    ) -> list[tuple[bytes, int, int, bytes | None]]:
+        self, entry_id: bytes, lot: HeldLot | None, changes: Sequence[Change]
+    ) -> list[Allocated]:
         """Note what a split entry changed; rows as they are hashed."""
-        is_for = kind in ("claw_back", "restore") and lot is not None
-        rows = sorted(
-            (
-                change.lot.id,
-                change.remaining,
-                change.held,
-                lot.id if is_for and lot is not None and change.lot is not lot else None,
+        rows: list[Allocated] = []
+        for change in sorted(changes, key=lambda change: change.lot.id):
+            is_for = bool(change.for_points) and lot is not None
+            rows.append(
+                (
+                    change.lot.id,
+                    change.remaining,
+                    change.held,
+                    lot.id if is_for and lot is not None else None,
+                    change.for_points if is_for else None,
+                )
             )
-            for change in changes
-        )
         self.allocations += [
             {
                 "program_id": self.program_id,
@@ -322,8 +322,9 @@ class Book:
                 "remaining": remaining,
                 "held": held,
                 "for_lot_id": for_lot_id,
+                "for_points": for_points,
             }
-            for lot_id, remaining, held, for_lot_id in rows
+            for lot_id, remaining, held, for_lot_id, for_points in rows
         ]
         return rows
 

@@ -68,11 +68,17 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an entry changes of one lot: points that remain in it, and those held of them."""
+    """What an entry changes of one lot: points that remain in it, and those held of them; and how
+    many it gives for the award of another (below zero: gets back)."""
 
     lot: HeldLot
     remaining: int
     held: int = 0
+    for_points: int = 0
+
+
+#: An allocation as it is hashed: lot, remaining, held, the lot taken for, and how many for it.
+Allocated = tuple[bytes, int, int, bytes | None, int | None]
 
 
 def default_change(move: Move, points: int) -> tuple[int, int]:
@@ -94,8 +100,8 @@ def entry_hash(
 ) -> bytes:
     """SHA-256 over the hash before, every other column of the entry and its allocations.
 
-    Allocations are rows of lot id, remaining, held and the lot taken for, sorted by lot; an entry
-    that is not split has none and is hashed without the word of them.
+    Allocations are rows of lot id, remaining, held, the lot taken for and how many for it, sorted
+    by lot; an entry that is not split has none and is hashed without the word of them.
     """
     values: list[Any] = [
         "entry.v2" if row["is_split"] else "entry.v1",
@@ -122,8 +128,8 @@ def entry_hash(
     if row["is_split"]:
         values.append(
             [
-                [lot_id.hex(), remaining, held, for_lot_id.hex() if for_lot_id else None]
-                for lot_id, remaining, held, for_lot_id in allocations or ()
+                [lot_id.hex(), remaining, held, for_id.hex() if for_id else None, for_points]
+                for lot_id, remaining, held, for_id, for_points in allocations or ()
             ]
         )
     return hashlib.sha256(previous + jsontext.write(values)).digest()

@@ -182,6 +182,8 @@ def move_all(
             setattr(twin, name, getattr(lot, name))
         # What other lots gave for its award is not known of the twins: it is its own from now on.
         twin.borrowed = 0
+        # The twin owes it from now on.
+        lot.written_off = 0
         remaining, lot.is_moved = lot.remaining, True
         if remaining:
             bucket = "pending" if lot.is_pending else "available"

@@ -86,6 +86,7 @@ def _allocations() -> None:
         sa.Column("remaining", sa.BigInteger(), nullable=False),
         sa.Column("held", sa.BigInteger(), nullable=False),
         sa.Column("for_lot_id", _ID, nullable=True),
+        sa.Column("for_points", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["program_id", "entry_id"],
             ["entries.program_id", "entries.id"],

@@ -83,3 +83,36 @@ def test_the_same_file_sent_by_four_at_once_is_posted_once(
         [balance] = world.get(f"/members/m-{number}/balances")["data"]
         assert (balance["available"], balance["lifetime_earned"]) == (15, 100)
     assert world.verify()["mismatches"] == []
+
+
+def test_merging_against_transfers_between_the_two(make_world: Callable[..., World]) -> None:
+    """Whoever gives to a member who is being merged gives to whom that becomes, or not at all."""
+    for _ in range(6):
+        world = make_world()
+        for ref in ("mina", "jun"):
+            world.member(ref)
+            world.order(f"A-{ref}", 10000, member_ref=ref)
+        start = threading.Barrier(3)
+        answers: list[Any] = []
+
+        def send(
+            path: str, body: Any, *, to: World = world, ready: threading.Barrier = start
+        ) -> None:
+            ready.wait(30)
+            headers = {"Idempotency-Key": f"{path}-{body.get('to_member_ref')}"}
+            answers.append(to.call("POST", path, body, headers=headers))  # noqa: B023
+
+        gifts = [
+            ("/transfers", {"from_member_ref": source, "to_member_ref": target, "points": 5})
+            for source, target in (("mina", "jun"), ("jun", "mina"))
+        ]
+        works = [("/members/mina/merge", {"into_member_ref": "jun"}), *gifts]
+        threads = [threading.Thread(target=send, args=work) for work in works]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        found = {answer.status_code for answer in answers}
+        assert found <= {200, 201, 422}, [a.get_data(as_text=True) for a in answers]
+        assert world.balance("jun") == 200
+        assert world.verify()["mismatches"] == []

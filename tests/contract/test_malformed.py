@@ -192,6 +192,11 @@ def test_an_unknown_address_is_not_found(still: World, path: str) -> None:
         ("PUT", "/v1/keys", {"GET", "POST"}),
         ("POST", "/healthz", {"GET"}),
         ("DELETE", "/v1/openapi.json", {"GET"}),
+        # What stands below a member or an order knows nothing of the member's methods.
+        ("DELETE", "/v1/members/mina/lots", {"GET"}),
+        ("PUT", "/v1/members/a/b/merge", {"POST"}),
+        ("PATCH", "/v1/members/a/b", {"GET", "PUT", "DELETE"}),
+        ("GET", "/v1/orders/A-1/refunds/R-1", {"PUT"}),
     ],
 )
 def test_a_wrong_method_is_told_the_right_ones(
@@ -201,6 +206,23 @@ def test_a_wrong_method_is_told_the_right_ones(
     problem(response, 405, "method_not_allowed")
     told = {one.strip() for one in response.headers["Allow"].split(",")}
     assert told - {"HEAD", "OPTIONS"} == allowed
+
+
+def test_an_address_that_knows_no_method_is_none(world: World) -> None:
+    response = world.call("PUT", "/members/mina/cards", {})
+    problem(response, 404, "not_found")
+    assert "Allow" not in response.headers
+
+
+def test_a_plus_sign_that_arrived_as_a_space_is_named(world: World) -> None:
+    for path in ("balances?as_of=", "statement?from="):
+        body = world.call("GET", f"/members/mina/{path}2026-03-01T10:00:00+09:00").json
+        [found] = body["errors"]
+        assert found["detail"].endswith("; in an address write + as %2B")
+        written = f"/members/mina/{path}2026-03-01T10:00:00%2B09:00"
+        assert world.call("GET", written).status_code == 200
+    [found] = world.call("GET", "/members/mina/balances?as_of=noon").json["errors"]
+    assert "%2B" not in found["detail"]
 
 
 def test_success_carries_a_request_id_too_and_each_its_own(world: World) -> None:

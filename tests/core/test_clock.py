@@ -247,3 +247,15 @@ def test_a_window_never_grows_backwards(
         return
     assert clock.before(early, duration, zone) <= clock.before(later, duration, zone)
     assert clock.before(early, duration, zone) <= early
+
+
+@pytest.mark.parametrize("text", ["P1000Y", "P10000M", "P100000D", "PT100000H", "P1Y10000W"])
+def test_a_duration_that_is_too_long_is_said_to_be(text: str) -> None:
+    with pytest.raises(ValueError, match="too long for a duration"):
+        clock.parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["P", "PT", "P1", "1Y", "P1Y2", "P-1D", "P1.5D", "P10000"])
+def test_a_duration_that_is_none_is_not_called_long(text: str) -> None:
+    with pytest.raises(ValueError, match="not an ISO 8601 duration"):
+        clock.parse_duration(text)

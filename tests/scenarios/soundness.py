@@ -55,7 +55,7 @@ def _check(
             if bucket in sums:
                 sums[bucket] += sign * entry["points"]
         allocations = _allocations(connection, entry["id"])
-        for lot_id, change, _, _ in allocations:
+        for lot_id, change, *_ in allocations:
             remaining[lot_id] += change
         if not entry["is_split"]:
             change = entry["points"] * ((target in _OWN) - (source in _OWN))
@@ -70,7 +70,13 @@ def _check(
 def _allocations(connection: sa.Connection, entry_id: bytes) -> list[tuple[Any, ...]]:
     columns = ALLOCATIONS.c
     rows = connection.execute(
-        sa.select(columns.lot_id, columns.remaining, columns.held, columns.for_lot_id)
+        sa.select(
+            columns.lot_id,
+            columns.remaining,
+            columns.held,
+            columns.for_lot_id,
+            columns.for_points,
+        )
         .where(columns.entry_id == entry_id)
         .order_by(columns.lot_id)
     )

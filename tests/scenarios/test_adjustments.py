@@ -69,6 +69,7 @@ def lot_of(entry: Any, world: World) -> str:
     [
         ({"reason": None}, "/reason"),
         ({"reason": ""}, "/reason"),
+        ({"reason": " \t\u3000"}, "/reason"),
         ({"reason": "x" * 201}, "/reason"),
         ({"points": 0}, "/points"),
         ({"points": 1.5}, "/points"),
@@ -241,6 +242,19 @@ def test_what_counts_lifts_a_tier_and_taking_it_back_lowers_it(make_world: Make)
     # 950 + 500 + 49 + 1 - 50 - 1 points.
     assert shop.balance() == 1449
     assert_sound(shop)
+
+
+def test_points_taken_that_count_lower_a_tier_as_a_refund_does(make_world: Make) -> None:
+    """Also where time lowers none: they were never there."""
+    levels = [{"key": "gold", "enter_at": 1000}]
+    shop = make_world(tiers={"basis": {"metric": "points"}, "levels": levels})
+    shop.member()
+    assert adjust(shop, 1000, counts_for_tier=True)["tier_change"]["to"] == "gold"
+    fallen = adjust(shop, -1, counts_for_tier=True)["tier_change"]
+    assert (fallen["from"], fallen["to"]) == ("gold", None)
+    assert shop.tier()["progress"][0]["value"] == 999
+    assert adjust(shop, 1, counts_for_tier=True)["tier_change"]["to"] == "gold"
+    assert shop.verify()["mismatches"] == []
 
 
 def test_only_the_first_kind_counts_for_tiers(make_world: Make) -> None:

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import pytest
+
+from tests.scenarios.ledgers import Holds
 from tests.world import World, line, order, per_euro, points, reversed_points, rule
 
 Make = Callable[..., World]
@@ -92,3 +95,39 @@ def test_an_order_moved_to_who_is_not_enrolled_earns_nothing(world: World) -> No
     moved = world.order("A-1", 1000, member_ref="guest")
     assert (points(moved), reversed_points(moved)) == (0, 10)
     assert world.balance() == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [("unlimited", -100), ("only_pending", 0), ("within_balance", 0), ("deduct_from_refund", 0)],
+)
+def test_points_that_were_spent_follow_the_return_policy(
+    make_world: Make, policy: str, left: int
+) -> None:
+    world = make_world(points=[{"key": "points", "return_policy": policy}])
+    world.member("mina")
+    world.member("jun")
+    world.order("A-1", 10000)
+    spending = Holds(world)
+    spending.end(spending.hold(100), "capture")
+    # Another policy meanwhile: the order keeps the one that it was decided by.
+    world.publish(points=[{"key": "points", "return_policy": "within_balance"}])
+    world.order("A-1", 10000, member_ref="jun")
+    assert (world.balance("mina"), world.balance("jun")) == (left, 100)
+    assert world.verify()["mismatches"] == []
+
+
+@pytest.mark.parametrize("pending", ["immediate", "on_fulfilled"])
+def test_points_that_are_available_stay_where_only_pending_ones_are_taken(
+    make_world: Make, pending: str
+) -> None:
+    kind = {"key": "points", "return_policy": "only_pending", "pending": {"policy": pending}}
+    world = make_world(points=[kind])
+    world.member("mina")
+    world.member("jun")
+    world.order("A-1", 10000)
+    world.order("A-1", 10000, member_ref="jun")
+    shown = world.get("/members/mina/balances")["data"][0]
+    expected = (100, 0) if pending == "immediate" else (0, 0)
+    assert (shown["available"], shown["pending"]) == expected
+    assert world.verify()["mismatches"] == []

@@ -249,3 +249,26 @@ def test_what_a_refund_could_not_take_is_taken_when_it_comes_back_too_late(
     assert expiring(world) == by_grace
     assert balance(world)["available"] == sum(points for _, points in by_grace)
     assert world.verify()["mismatches"] == []
+
+
+@pytest.mark.parametrize("end", ["release", "reverse"])
+def test_a_deficit_takes_what_expires_soonest_of_points_that_come_back(
+    make_world: MakeWorld, end: str
+) -> None:
+    world = opened(make_world, "2027-01-01T00:00:00Z", points=kind(return_policy="unlimited"))
+    placed = {"placed_at": "2027-01-01T00:00:00Z"}
+    holds = Holds(world)
+    give(world, 100, "2027-03-31T15:00:00Z")
+    give(world, 100, "2027-12-31T15:00:00Z")
+    held = holds.hold(200)
+    if end == "reverse":
+        holds.end(held, "capture")
+    world.order("A-1", 5_000, **placed)
+    holds.end(holds.hold(50), "capture")
+    world.order("A-1", 5_000, **placed, status="cancelled")
+    assert balance(world)["available"] == -50
+    # 50 of the 200 that come back are gone: of March, as with any spending.
+    holds.end(held, end)
+    assert balance(world)["available"] == 150
+    assert expiring(world) == [("2027-03-31T15:00:00Z", 50), ("2027-12-31T15:00:00Z", 100)]
+    assert world.verify()["mismatches"] == []

@@ -93,7 +93,8 @@ def test_the_same_refund_again_gives_nothing_back_twice(till: Till) -> None:
     till.buy()
     till.refund("R-1", **LINE_1)
     again = till.refund("R-1", **LINE_1)
-    assert (again["points_returned"], again["reversed"]) == (0, [])
+    # It answers what stands for it.
+    assert (again["points_returned"], again["reversed"]) == (1200, [])
     # Nor does the order, told with and without what was refunded.
     till.buy()
     till.buy(shipping_minor=1)
@@ -148,8 +149,10 @@ def test_points_that_are_gone_again_are_named_and_no_deficit_is_made(till: Till)
         "/payments/1/redemption_id",
     )
     assert problem["detail"].startswith("930 of 1200 points")
+    assert back["points_returned"] == 930
     # The refund stands again: those 930 were never taken, so 270 go back.
-    assert till.refund("R-1", **LINE_1)["points_returned"] == 270
+    assert till.refund("R-1", **LINE_1)["points_returned"] == 1200
+    assert till.world.balance() == 270 - 28
     assert_sound(till.world)
 
 
@@ -272,3 +275,63 @@ def test_what_comes_back_to_somebody_erased_is_forfeited(make_world: Make) -> No
     assert report["mismatches"] == []
     data = till.world.call("GET", f"/members/{member_id}/balances")
     assert data.status_code == 404
+
+
+def test_what_stands_for_a_refund_follows_it_and_no_other(till: Till) -> None:
+    till.buy()
+    till.refund("R-1", **LINE_1)
+    assert till.refund("R-2", **LINE_2)["points_returned"] == 1800
+    # 20.00 of 100.00 instead of 40.00: 600 of 3,000 points; the other refund keeps its own.
+    less = {"lines": [{"line_ref": "1", "amount_minor": 2000}]}
+    assert till.refund("R-1", **less)["points_returned"] == 600
+    assert till.refund("R-2", **LINE_2)["points_returned"] == 1800
+    # Cancelled, everything goes back, by no refund.
+    till.buy(is_captured=False, status="cancelled")
+    assert till.world.balance() == 5000
+    assert till.refund("R-1", **less)["points_returned"] == 600
+    assert_sound(till.world)
+
+
+def test_a_refund_told_before_its_order_answers_the_same_afterwards(till: Till) -> None:
+    path = "/orders/B-1/refunds/R-1"
+    body = {"refunded_at": "2026-07-01T00:00:00Z"} | LINE_1
+    assert till.world.put(path, body, status=202)["points_returned"] == 0
+    till.buy()
+    assert till.world.balance() == 2000 + 1200 + 42
+    assert till.refund("R-1", **LINE_1)["points_returned"] == 1200
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"amount_minor": 100},
+        {"lines": [{"line_ref": "1", "amount_minor": 60}], "shipping_minor": 40},
+        {"lines": [{"line_ref": "3", "quantity": 1}]},
+    ],
+)
+def test_no_more_is_paid_back_than_was_refunded(till: Till, told: dict[str, Any]) -> None:
+    lines = (line("1", 4000), line("2", 5900), line("3", 200, quantity=2, total_minor=200))
+    till.buy()
+    payments = till.world.get("/orders/B-1")["order"]["payments"]
+    placed = {"placed_at": "2026-07-01T00:00:00Z", "payments": payments, "shipping_minor": 40}
+    till.world.order("B-1", *lines, **placed)
+    before = till.world.balance()
+    body = {"refunded_at": "2026-07-01T00:00:00Z"} | told
+    over = body | {"payments": [{"kind": "points", "amount_minor": 101}]}
+    refused = till.world.call("PUT", "/orders/B-1/refunds/R-1", over)
+    assert (refused.status_code, refused.json["errors"][0]["pointer"]) == (422, "/payments")
+    assert till.world.balance() == before
+    till.refund("R-1", **told, payments=[{"kind": "points", "amount_minor": 100}])
+
+
+def test_a_parked_refund_pays_back_no_more_than_it_takes(till: Till) -> None:
+    # It claims 300.00 in points; the order has 100.00, so it is taken for the whole of that.
+    told = {"payments": [{"kind": "points", "amount_minor": 30000}]}
+    lines = {"lines": [{"line_ref": "1", "quantity": 1}]}
+    body = {"refunded_at": "2026-07-01T00:00:00Z"} | lines | told
+    till.world.put("/orders/B-1/refunds/R-1", body, status=202)
+    till.buy()
+    # 40.00 of line 1 at most: more than the 30.00 paid in points, so all of these go back.
+    assert till.world.balance() == 5000 + 42
+    over = {"amount_minor": 100} | told | {"refunded_at": "2026-07-01T00:00:00Z"}
+    assert till.world.call("PUT", "/orders/B-2/refunds/R-1", over).status_code == 422

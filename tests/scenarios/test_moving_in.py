@@ -318,3 +318,19 @@ def test_a_shop_that_moves_in_twice_has_what_its_file_names(shop: World) -> None
     shop.member("again", email="m0@example.com")
     assert shop.balance("again") == 0
     assert shop.verify()["mismatches"] == []
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        {},
+        {"lots": []},
+        {"lifetime_earned": 0},
+        {"tier": {"key": "silver", "since": JOINED, "until": None}},
+        {"lots": [lot(7, points_key="credit")]},
+    ],
+)
+def test_an_opening_without_points_needs_no_account(shop: World, opening: dict[str, Any]) -> None:
+    [result] = move(shop, mover("mina", opening=opening))
+    assert result["status"] == 201
+    assert shop.verify()["mismatches"] == []

@@ -160,3 +160,47 @@ def test_two_years_of_fifty_members_add_up(make_world: MakeWorld) -> None:
         assert shown["available"] == 100 * len(ends)
         assert shown["lifetime_earned"] == 1200
     assert world.verify()["mismatches"] == []
+
+
+def test_one_move_goes_on_for_a_hundred_years_at_most(make_world: MakeWorld) -> None:
+    world = standing_at(make_world, "2027-01-01T03:00:00Z")
+    for body in ({"now": "2127-01-01T03:00:01Z"}, {"advance": "P1201M"}, {"advance": "P999Y"}):
+        refused = world.post("/test-clock", body, status=422)
+        assert refused["errors"][0]["pointer"] == f"/{next(iter(body))}"
+        assert "more than 100 years at once" in refused["detail"]
+    assert world.post("/test-clock", {"advance": "P100Y"})["now"] == "2127-01-01T03:00:00Z"
+
+
+def test_the_first_move_may_go_back_as_far_as_the_newest_record(make_world: MakeWorld) -> None:
+    world = make_world()
+    # Nothing is recorded yet: the clock may start in any year that there is.
+    assert world.post("/test-clock", {"now": "2020-01-01T00:00:00Z"})["is_set"] is True
+    world.member("mina", joined_at="2019-01-01T00:00:00Z")
+    refused = world.post("/test-clock", {"now": "2019-06-01T00:00:00Z"}, status=422)
+    assert "the clock goes forward only: it is at 2020-01-01T00:00:00Z" in refused["detail"]
+
+
+def test_what_is_ahead_is_refused_with_what_the_clock_says(make_world: MakeWorld) -> None:
+    world = standing_at(make_world, "2027-01-01T03:00:00Z")
+    later = "2027-01-01T03:05:01Z"
+    said = "is more than 5 minutes in the future; the program's clock is at 2027-01-01T03:00:00Z"
+    consent = {"purpose": "terms", "is_granted": True, "at": later, "source": "till"}
+    lot = {"points": 5, "earned_at": later}
+    opening = {"lots": [lot], "tier": None}
+    batch = {"members": [{"member_ref": "new", "is_history": True, "opening": opening}]}
+    [moved] = world.post("/members/batch", batch)["results"]
+    world.order("A-1", 100)
+    refund = {"refunded_at": later, "amount_minor": 1}
+    order_at = {"placed_at": later, "member_ref": "mina", "status": "paid", "currency": "EUR"}
+    for answer in (
+        moved["problem"],
+        world.call("PUT", "/members/mina", {"joined_at": later}).json,
+        world.call("PUT", "/members/mina", {"consents": [consent]}).json,
+        world.call("PUT", "/orders/A-1/refunds/R-1", refund).json,
+        world.call(
+            "PUT",
+            "/orders/A-2",
+            order_at | {"lines": [{"line_ref": "1", "quantity": 1, "unit_price_minor": 100}]},
+        ).json,
+    ):
+        assert [one["detail"] for one in answer["errors"]] == [said]

@@ -68,9 +68,9 @@ def test_earn_500_spend_400_refund_all(
     assert found == expected
     # Tier progress falls by all of it whatever could be taken.
     assert told["order"]["qualifying_points"] == 0
-    # The same again suggests nothing twice.
+    # The same again answers what stands for it, and takes nothing twice.
     again = _refund(world, amount_minor=50000)
-    assert (again["suggested_refund_deduction_minor"], again["reversed"]) == (0, [])
+    assert (again["suggested_refund_deduction_minor"], again["reversed"]) == (deduction, [])
     assert_sound(world)
 
 
@@ -132,6 +132,14 @@ def test_what_the_deduction_is_worth_is_the_value_of_the_points(make_world: Make
     # 150 more are written off and worth 2.25.
     rest = _refund(world, "R-2", amount_minor=15000)
     assert (rest["reversed"], rest["suggested_refund_deduction_minor"]) == ([], 225)
+    assert _refund(world, "R-1", amount_minor=35000)["suggested_refund_deduction_minor"] == 375
+    # 100 less of the first: of its 250 points 150 are still missing, which are worth 2.25.
+    less = _refund(world, "R-1", amount_minor=25000)
+    assert less["suggested_refund_deduction_minor"] == 225
+    # Withdrawn, its 250 points cancel write-offs first: 50 of those of R-2 are left, 0.75.
+    back = _refund(world, "R-1", amount_minor=25000, status="withdrawn")
+    assert back["suggested_refund_deduction_minor"] == 0
+    assert _refund(world, "R-2", amount_minor=15000)["suggested_refund_deduction_minor"] == 75
     assert_sound(world)
 
 

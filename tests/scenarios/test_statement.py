@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core import ids
+from loyalty.ledger.entries import OWN
 from storefront import holds, statements
 from tests.world import World
 
@@ -71,11 +72,12 @@ def test_what_is_due_and_not_written_ends_the_statement(told: World) -> None:
     assert (last["kind"], last["points"], last["id"]) == ("expire", 30, None)
     assert last["effective_at"] == "2026-04-10T15:00:00Z"
     assert account["closing"] == {"available": 0, "pending": 0, "held": 0}
-    assert in_csv(told)[-1]["entry_id"] == ""
+    assert [row["kind"] for row in in_csv(told)][-2:] == ["expire", "closing"]
+    assert in_csv(told)[-2]["entry_id"] == ""
 
 
 def test_cells_that_a_spreadsheet_would_run_are_neutralised(told: World) -> None:
-    rows = in_csv(told)
+    rows = in_csv(told)[1:-1]
     assert list(rows[0]) == list(statements.COLUMNS)
     assert [row["points"] for row in rows] == ["100", "50", "120", "120"]
     assert [row["source_ref"] for row in rows][:2] == ["A-1", "'=1+1"]
@@ -110,7 +112,7 @@ def test_a_statement_is_streamed_in_parts(told: World, monkeypatch: pytest.Monke
     assert told.get("/members/mina/statement") == whole
     response = told.call("GET", "/members/mina/statement?format=csv")
     assert response.is_streamed
-    assert len(list(response.iter_encoded())) == 5
+    assert len(list(response.iter_encoded())) == 7
 
 
 def test_a_statement_of_nobody_is_404_and_of_one_without_points_is_empty(world: World) -> None:
@@ -163,3 +165,58 @@ def test_an_entry_that_a_deficit_took_touches_no_lot(make_world: Make) -> None:
     entry = world.entries()[-1]
     assert world.get(f"/entries/{entry['id']}")["lots"] == []
     assert world.verify()["mismatches"] == []
+
+
+def test_the_changes_of_a_csv_lead_from_its_opening_to_its_closing_line(told: World) -> None:
+    rows = in_csv(told, "&from=2026-03-02T00:00:00Z&until=2026-03-20T00:00:00Z")
+    names = [f"{bucket}_{what}" for what in ("change", "after") for bucket in OWN]
+    shown = [(row["kind"], *(row[name] for name in names)) for row in rows]
+    assert shown == [
+        ("opening", "", "", "", "100", "0", "0"),
+        ("earn", "50", "0", "0", "150", "0", "0"),
+        ("hold", "-120", "0", "120", "30", "0", "120"),
+        ("capture", "0", "0", "-120", "30", "0", "0"),
+        ("closing", "", "", "", "30", "0", "0"),
+    ]
+    dates = [(row["recorded_at"], row["entry_id"], row["points_key"]) for row in rows]
+    assert dates[0] == ("2026-03-02T00:00:00Z", "", "points")
+    # The clock stands on 10 March: there is nothing to say of later.
+    assert dates[-1] == ("2026-03-10T10:00:00Z", "", "points")
+    assert in_csv(told)[0]["recorded_at"] == ""
+
+
+def test_why_points_were_moved_by_hand_can_be_read_back(told: World) -> None:
+    told.member("jun")
+    body = {"member_ref": "mina", "points": 5, "reason": "=parcel lost", "note": "ticket 77"}
+    made = told.post("/adjustments", body, status=201)
+    gift = {"from_member_ref": "mina", "to_member_ref": "jun", "points": 3, "reason": "a gift"}
+    told.post("/transfers", gift, status=201)
+    assert told.get(f"/entries/{made['entry']['id']}")["adjustment"] == made["adjustment"]
+    assert told.get(f"/entries/{told.entries()[0]['id']}")["adjustment"] is None
+    [account] = told.get("/members/mina/statement")["accounts"]
+    assert [one["reason"] for one in account["entries"]] == [None] * 4 + ["=parcel lost", "a gift"]
+    assert [row["reason"] for row in in_csv(told)[5:-1]] == ["'=parcel lost", "a gift"]
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(told: World) -> None:
+    path = "/members/mina/statement?from=2026-03-02T00:00:00Z&until=2026-03-01T00:00:00Z"
+    refused = told.call("GET", path)
+    assert (refused.status_code, refused.json["errors"][0]["pointer"]) == (422, "?from")
+    same = "/members/mina/statement?from=2026-03-02T00:00:00Z&until=2026-03-02T00:00:00Z"
+    assert told.get(same)["accounts"][0]["entries"] == []
+
+
+def test_a_kind_of_points_that_nobody_ever_had_is_refused(make_world: Make) -> None:
+    world = make_world(points=[{"key": "points"}, {"key": "stars"}])
+    world.member("mina")
+    world.member("jun")
+    body = {"member_ref": "mina", "points": 5, "points_key": "stars", "reason": "gift"}
+    world.post("/adjustments", body, status=201)
+    world.publish(points=[{"key": "points"}])
+    for path in ("entries?", "statement?", "lots?", "entries?as_of=2026-03-01T00:00:00Z&"):
+        # The program has no stars any more, and Mina still has hers.
+        assert world.call("GET", f"/members/mina/{path}points_key=stars").status_code == 200
+        for ref, key in (("mina", "moons"), ("jun", "stars")):
+            refused = world.call("GET", f"/members/{ref}/{path}points_key={key}")
+            assert refused.status_code == 422, path
+            assert refused.json["errors"][0]["pointer"] == "?points_key"

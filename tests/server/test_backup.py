@@ -253,6 +253,7 @@ def test_a_file_is_never_overwritten(
     assert file.read_bytes() == before
     done = run(app, "backup", str(tmp_path / "nowhere" / "file.gz"))
     assert done.exit_code == 1 and "could not be written" in done.output
+    assert f"there is no folder {tmp_path / 'nowhere'}" in done.output
 
 
 def test_a_file_that_is_none_and_a_database_that_is_not_migrated(

@@ -1,6 +1,9 @@
 """The operator's command line, and the addresses that say whether the instance is well."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +189,67 @@ def test_a_database_that_is_not_migrated_is_not_ready(tmp_path: Path) -> None:
         from core.db import db
 
         db.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ledger", "verify"),
+        ("jobs", "dead"),
+        ("jobs", "redrive"),
+        ("program", "list"),
+        ("program", "create", "--name", "B"),
+        ("keys", "list", "--program", "prg_01h455vb4pex5vsknk084sn02q"),
+        ("worker", "--once"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_on_a_database_that_is_not_migrated_says_so(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    settings = Settings(
+        database_url=f"sqlite:///{tmp_path}/empty.db", secret_key="x" * 40, log_level="critical"
+    )
+    app = create_app(settings)
+    done = run(app, *arguments)
+    assert (done.exit_code, done.exception.__class__) == (1, SystemExit)
+    assert done.output.startswith("Error: ") and "run flask db upgrade" in done.output
+    with app.app_context():
+        from core.db import db
+
+        db.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("ledger", "verify"), ("worker", "--once"), ("db", "upgrade"), ("backup", "b.gz")],
+    ids=" ".join,
+)
+def test_a_database_that_is_away_is_named_without_its_password(
+    tmp_path: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(
+        database_url="postgresql+psycopg://dangol:hushhush@127.0.0.1:1/dangol",
+        secret_key="x" * 40,
+        log_level="critical",
+    )
+    done = run(create_app(settings), *arguments)
+    assert (done.exit_code, done.exception.__class__) == (1, SystemExit)
+    assert "Error: cannot reach the database at 127.0.0.1:1: Connection refused" in done.output
+    assert "hushhush" not in done.output and "Traceback" not in done.output
+
+
+def test_a_setting_that_is_refused_is_one_message_and_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "ledger", "verify"],
+        cwd=Path(__file__).parents[2],
+        env={"PATH": os.environ["PATH"], "DANGOL_ENV": "production", "SECRET_KEY": "short"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: SECRET_KEY is too short or well known.")
+    assert len(done.stderr.splitlines()) == 1

@@ -266,3 +266,24 @@ def test_a_disabled_endpoint_is_told_nothing_of_that_time(hooks: Hooks, receiver
     hooks.run()
     assert [verified(made["secret"], got)["data"]["number"] for got in receiver.got] == [3]
     assert [one["state"] for one in hooks.log()] == ["delivered", "cancelled"]
+
+
+def test_an_address_inside_is_refused_with_the_setting_that_would_allow_it(
+    hooks: Hooks, outgoing: Callable[..., None]
+) -> None:
+    outgoing(allowed=())
+    for url in ("https://127.0.0.1:9000/", "http://127.0.0.1:9000/"):
+        [found] = create(hooks, {"url": url, "types": ["*"]}).json["errors"]
+        assert found["pointer"] == "/url" and "WEBHOOK_ALLOWED_CIDRS" in found["detail"]
+    [found] = create(hooks, {"url": "ftp://example.org/", "types": ["*"]}).json["errors"]
+    assert "WEBHOOK_ALLOWED_CIDRS" not in found["detail"]
+
+
+def test_a_message_to_an_endpoint_that_was_deleted_is_sent_to_nobody_again(hooks: Hooks) -> None:
+    endpoint = hooks.endpoint(URL)
+    hooks.tell()
+    hooks.dispatch()
+    [delivery] = hooks.world.get("/webhook-deliveries")["data"]
+    hooks.world.call("DELETE", f"/webhook-endpoints/{endpoint['id']}")
+    refused = hooks.world.post(f"/webhook-deliveries/{delivery['id']}/replay", status=409)
+    assert "The endpoint was deleted" in refused["detail"] and "enable" not in refused["detail"]
