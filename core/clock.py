@@ -107,8 +107,8 @@ def parse_duration(text: str) -> Duration:
     match = _DURATION.fullmatch(text)
     if match is None and _ANY_DURATION.fullmatch(text):
         raise ValueError(
-            "too long for a duration: at most 999Y, 9999M, 9999W, 99999D; 99999H, 999999M, 99999999S"
-            " of time"
+            "too long for a duration; at most P999Y, P9999M, P9999W, P99999D, PT99999H, PT999999M"
+            " or PT99999999S"
         )
     if match is None:
         raise ValueError("not an ISO 8601 duration, such as P12M, P30D or PT30M")

@@ -2,12 +2,14 @@
 
 Same key and body: the stored answer, byte for byte. Same key, other body or route: 422. Still
 running: 409. Only 2xx answers are stored, so after any other the key may be tried again.
-Scoped by program and kind of credential; rows are kept for at least 30 days. An answer that told
-of somebody who was erased is emptied: its key stays used, and its request is answered 404.
+Scoped by program and kind of credential; rows are kept for 30 days. Whom an answer tells of is
+noted beside it (`IdempotencySubject`), so that erasing somebody need not read every answer: theirs
+is emptied, its key stays used, and its request is answered 404.
 """
 
+import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +24,7 @@ class IdempotencyKey(db.Base):
     """One answered POST."""
 
     __tablename__ = "idempotency_keys"
+    __table_args__ = (sa.Index("ix_idempotency_keys_created", "program_id", "created_at"),)
 
     program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
     credential_kind: Mapped[str] = mapped_column(sa.Text, primary_key=True)
@@ -32,6 +35,32 @@ class IdempotencyKey(db.Base):
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class IdempotencySubject(db.Base):
+    """A member of whom a stored answer tells."""
+
+    __tablename__ = "idempotency_subjects"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["program_id", "credential_kind", "key"],
+            [f"idempotency_keys.{name}" for name in ("program_id", "credential_kind", "key")],
+            name="fk_idempotency_subjects_key",
+        ),
+        sa.Index("ix_idempotency_subjects_key", "program_id", "credential_kind", "key"),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    member_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    credential_kind: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    key: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+
+
+KEYS: sa.Table = IdempotencyKey.__table__  # type: ignore[assignment]
+SUBJECTS: sa.Table = IdempotencySubject.__table__  # type: ignore[assignment]
+#: The programs there are, which this package otherwise knows nothing of.
+_PROGRAMS = sa.table("programs", sa.column("program_id", db.Id))
+_KEPT = 30 * 86_400 * clock.SECOND
+_FORGOTTEN_AT_ONCE = 1000
+
 PARAMETER: dict[str, Any] = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -41,10 +70,15 @@ PARAMETER: dict[str, Any] = {
 }
 
 Work = Callable[[sa.Connection], tuple[dict[str, Any], int]]
+#: Ids of the members of whom an answer tells, asked for in the transaction after its effect.
+Subjects = Callable[[sa.Connection], Iterable[bytes]]
 
 
-def once(work: Work) -> Response:
-    """Run `work` once per key in one transaction; it returns the body and a 2xx status."""
+def once(work: Work, *, subjects: Subjects | None = None) -> Response:
+    """Run `work` once per key in one transaction; it returns the body and a 2xx status.
+
+    An answer that tells of members must name them in `subjects`, or erasing them misses it.
+    """
     key = _read_key()
     credential = auth.credential()
     fingerprint = _fingerprint()
@@ -73,27 +107,68 @@ def once(work: Work) -> Response:
                 created_at=clock.system_now(),
             )
         )
+        told = sorted(set(subjects(connection))) if subjects is not None else []
+        if told:
+            row = {"program_id": credential.program_id, "credential_kind": credential.kind}
+            connection.execute(
+                sa.insert(SUBJECTS), [row | {"key": key, "member_id": one} for one in told]
+            )
         return Response(raw, status=status, mimetype="application/json")
 
     return db.in_transaction(unit)
 
 
-def forget(connection: sa.Connection, program_id: bytes, needles: Sequence[bytes]) -> int:
-    """Empty the stored answers in which one of these occurs; how many."""
-    found = sa.func.instr if connection.dialect.name == "sqlite" else _position
-    return connection.execute(
-        sa.update(IdempotencyKey)
+def forget(connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]) -> int:
+    """Empty the stored answers that tell of these members; how many."""
+    theirs = sa.and_(SUBJECTS.c.program_id == program_id, SUBJECTS.c.member_id.in_(member_ids))
+    count = connection.execute(
+        sa.update(KEYS)
         .where(
-            IdempotencyKey.program_id == program_id,
-            sa.or_(*(found(IdempotencyKey.body, needle) > 0 for needle in needles)),
+            sa.tuple_(KEYS.c.program_id, KEYS.c.credential_kind, KEYS.c.key).in_(
+                sa.select(SUBJECTS.c.program_id, SUBJECTS.c.credential_kind, SUBJECTS.c.key).where(
+                    theirs
+                )
+            )
         )
         # The digest of the request goes as well: short requests could be guessed from it.
         .values(body=b"", fingerprint=bytes(32))
     ).rowcount
+    connection.execute(sa.delete(SUBJECTS).where(theirs))
+    return count
 
 
-def _position(column: Any, needle: bytes) -> sa.ColumnElement[int]:
-    return sa.func.position(sa.literal(needle, sa.LargeBinary).op("IN")(column))
+def forget_old(now: clock.Instant) -> int:
+    """Delete answers of 30 days ago, a thousand of each program at once; how many."""
+    before = now - _KEPT
+    old = sa.exists().where(KEYS.c.program_id == _PROGRAMS.c.program_id, KEYS.c.created_at < before)
+    programs = db.reading(
+        lambda connection: connection.execute(sa.select(_PROGRAMS.c.program_id).where(old)).all()
+    )
+    return sum(
+        db.in_transaction(functools.partial(_forget_old, program_id=bytes(one), before=before))
+        for (one,) in programs
+    )
+
+
+def _forget_old(connection: sa.Connection, *, program_id: bytes, before: int) -> int:
+    found = connection.execute(
+        sa.select(KEYS.c.credential_kind, KEYS.c.key)
+        .where(KEYS.c.program_id == program_id, KEYS.c.created_at < before)
+        .order_by(KEYS.c.created_at)
+        .limit(_FORGOTTEN_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    ).all()
+    values = [{"kind": kind, "of_key": key} for kind, key in found]
+    for table in (SUBJECTS, KEYS) if values else ():
+        connection.execute(
+            sa.delete(table).where(
+                table.c.program_id == program_id,
+                table.c.credential_kind == sa.bindparam("kind"),
+                table.c.key == sa.bindparam("of_key"),
+            ),
+            values,
+        )
+    return len(values)
 
 
 def _read_key() -> str:

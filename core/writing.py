@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from core import rawsql
 
 _COPY_FROM = 8
+#: PostgreSQL's protocol counts the parameters of a statement in 16 bits.
+_PARAMETERS_MAX = 60_000
 #: Statements with more rows of one table are neither remembered nor kept prepared.
 _PREPARED_ROWS = 3
 
@@ -98,6 +100,9 @@ def _write_postgresql(connection: sa.Connection, writes: Sequence[_Write]) -> No
     if not writes:
         return
     parts = tuple((write.table, write.kind, len(write.by_key)) for write in writes)
+    if sum(len(table.columns) * count for table, _, count in parts) > _PARAMETERS_MAX:
+        _write_in_pieces(connection, writes)
+        return
     is_rare = any(count > _PREPARED_ROWS for _, _, count in parts)
     sql = (_combined.__wrapped__ if is_rare else _combined)(parts)
     values: list[Any] = []
@@ -105,6 +110,19 @@ def _write_postgresql(connection: sa.Connection, writes: Sequence[_Write]) -> No
         for row in write.rows:
             values.extend(_values(write.table, row))
     rawsql.later(connection, sql, values, is_rare=is_rare)
+
+
+def _write_in_pieces(connection: sa.Connection, writes: Sequence[_Write]) -> None:
+    """More rows than one statement has parameters for, table by table, what others refer to
+    first."""
+    for write in sorted(writes, key=lambda write: _depth(write.table)):
+        most = _PARAMETERS_MAX // len(write.table.columns)
+        rows = write.rows
+        for start in range(0, len(rows), most):
+            piece = rows[start : start + most]
+            sql = _sql.__wrapped__(write.table, write.kind, len(piece), "postgresql")
+            values = [value for row in piece for value in _values(write.table, row)]
+            rawsql.later(connection, sql, values, is_rare=True)
 
 
 def _copy(connection: sa.Connection, write: _Write) -> None:

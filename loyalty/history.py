@@ -5,7 +5,7 @@ from them, and lets what fell due of these happen in memory, whether it was writ
 expiry that was recorded late is there as of its date, and one that a later order prevented is not.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from core import ids
@@ -58,7 +58,7 @@ def book_at(
     recorded: Iterable[Recorded],
     lots: Mapping[bytes, HeldLot],
     holds: Mapping[bytes, HeldHold],
-    active_at: Mapping[str, int],
+    active_at: Mapping[str, Sequence[int]],
 ) -> Book:
     """A book of the member's accounts as of a moment, with what was due by then in its entries.
 
@@ -129,7 +129,7 @@ def _lot(
     stored: HeldLot,
     found: _Lot,
     activated: set[bytes | None],
-    active_at: Mapping[str, int],
+    active_at: Mapping[str, Sequence[int]],
 ) -> HeldLot:
     """A lot as it was: what it held, and the dates that it had."""
     own, zone = terms.parse(stored.terms), program.zone
@@ -144,9 +144,8 @@ def _lot(
     expires_at = stored.expires_at
     if available_at is None:
         expires_at = None
-    elif own.inactivity and stored.origin_lot_id is None:
-        active = [active_at.get(kind, available_at) for kind in own.inactivity]
-        expires_at = own.expires_at(max(available_at, *active), zone)
+    elif own.inactivity:
+        expires_at = own.expires_at(own.kept_since(available_at, active_at, zone), zone)
     return replace(
         stored,
         remaining=found.remaining,

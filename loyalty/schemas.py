@@ -93,7 +93,12 @@ class ProgressAnswer(Schema):
     metric = described(Text, "What is measured.", required=True)
     value = whole("How much there is.")
     next = described(Json, "{key, missing} of the next level.", required=True, allow_none=True)
-    retain = described(Json, "{missing, by} to keep the level; by is the end of an assured one.", required=True, allow_none=True)
+    retain = described(
+        Json,
+        "{missing, by} to keep the level; by is the end of an assured one.",
+        required=True,
+        allow_none=True,
+    )
 
 
 class TierAnswer(Schema):
@@ -185,7 +190,9 @@ class StatementAccount(Schema):
     points_key = described(Text, "Kind of points.", required=True)
     opening = described(Json, "{available, pending, held} before the period.", required=True)
     entries = ma.fields.List(
-        described(Json, "An entry with pending_after, held_after and reason; id null: due, not written."),
+        described(
+            Json, "An entry with pending_after, held_after and reason; id null: due, not written."
+        ),
         required=True,
     )
     closing = described(Json, "{available, pending, held} after the period.", required=True)

@@ -7,14 +7,14 @@ was. Refuses to know points and orders.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from core import clock, ids, jsontext
 from members import aliases, contacts
-from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, PREFIX
+from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, PREFIX, find_all
 from members.models import ErasedReference, Erasure
 
 ERASURES: sa.Table = Erasure.__table__  # type: ignore[assignment]
@@ -26,6 +26,11 @@ _REFERENCE = "member_ref"
 def everyone(connection: sa.Connection, program_id: bytes, member_id: bytes) -> list[bytes]:
     """The member and all that were merged into them: one person."""
     return [member_id, *aliases.merged_ids(connection, program_id, member_id)]
+
+
+def named(program_id: bytes, *member_refs: str) -> Callable[[sa.Connection], Iterable[bytes]]:
+    """Whom these references mean: for what is kept and must go when they are erased."""
+    return lambda connection: find_all(connection, program_id, member_refs).values()
 
 
 def references(
@@ -136,13 +141,7 @@ def find_answer(
     if member_id is not None:
         member_id = aliases.follow(connection, program_id, member_id)
     else:
-        member_id = connection.execute(
-            sa.select(REFERENCES.c.member_id).where(
-                REFERENCES.c.program_id == program_id,
-                REFERENCES.c.digest.in_(contacts.digests(program_id, _REFERENCE, member_ref)),
-                REFERENCES.c.ends_at > now,
-            )
-        ).scalar()
+        member_id = _remembered(connection, program_id, member_ref, now=now)
     if member_id is None:
         return None
     answer = connection.execute(
@@ -151,6 +150,26 @@ def find_answer(
         )
     ).scalar()
     found: dict[str, Any] | None = None if answer is None else jsontext.parse(answer)
+    return found
+
+
+def is_remembered(
+    connection: sa.Connection, program_id: bytes, member_ref: str, *, now: clock.Instant
+) -> bool:
+    """Whether somebody of this reference was erased, and not too long ago."""
+    return _remembered(connection, program_id, member_ref, now=now) is not None
+
+
+def _remembered(
+    connection: sa.Connection, program_id: bytes, member_ref: str, *, now: clock.Instant
+) -> bytes | None:
+    found: bytes | None = connection.execute(
+        sa.select(REFERENCES.c.member_id).where(
+            REFERENCES.c.program_id == program_id,
+            REFERENCES.c.digest.in_(contacts.digests(program_id, _REFERENCE, member_ref)),
+            REFERENCES.c.ends_at > now,
+        )
+    ).scalar()
     return found
 
 

@@ -56,6 +56,7 @@ class OrderRefund(db.Base):
     is named by its reference and by no foreign key.
 
     `refunded_at` is when it counts from: what was told, or the clock when that was ahead of it.
+    `points_returned` and `suggested_deduction_minor` are what stands for it, to be answered again.
     """
 
     __tablename__ = "order_refunds"
@@ -70,3 +71,5 @@ class OrderRefund(db.Base):
     is_applied: Mapped[bool] = mapped_column(sa.Boolean)
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
     updated_at: Mapped[int] = mapped_column(sa.BigInteger)
+    points_returned: Mapped[int] = mapped_column(sa.BigInteger)
+    suggested_deduction_minor: Mapped[int] = mapped_column(sa.BigInteger)

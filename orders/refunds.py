@@ -17,7 +17,11 @@ from orders import figures
 
 @dataclass(slots=True)
 class Refund:
-    """A refund as last told; `body` is what was told, apart from references."""
+    """A refund as last told; `body` is what was told, apart from references.
+
+    `points_returned` and `suggested_deduction_minor` are what stands for it: points that the order
+    was paid with, and what points that could not be taken back are worth.
+    """
 
     order_ref: str
     refund_ref: str
@@ -27,7 +31,10 @@ class Refund:
     is_applied: bool
     created_at: int
     updated_at: int
+    points_returned: int = 0
+    suggested_deduction_minor: int = 0
     is_new: bool = False
+    is_changed: bool = False
 
     @property
     def stands(self) -> bool:
@@ -46,6 +53,8 @@ class Refund:
             "is_applied": self.is_applied,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
+            "points_returned": self.points_returned,
+            "suggested_deduction_minor": self.suggested_deduction_minor,
         }
 
 
@@ -58,6 +67,11 @@ class Applied:
     shipping_minor: int = 0
     missing: int = 0
     unknown_lines: list[str] = field(default_factory=list)
+
+    @property
+    def total_minor(self) -> int:
+        """Money of goods and shipping together."""
+        return self.goods_minor + self.shipping_minor
 
 
 @dataclass(slots=True)

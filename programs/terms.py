@@ -6,9 +6,9 @@ Points expire at the midnight that ends their last valid local day (SEMANTICS C1
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -61,6 +61,31 @@ class Terms:
         if duration.seconds:
             last = clock.local_date(clock.after(since, duration, zone), zone)
         return clock.end_of_day(clock.end_of_period(last, period), zone)
+
+    def kept_since(
+        self, available_at: int, active_at: Mapping[str, Sequence[int]], zone: ZoneInfo
+    ) -> int:
+        """From which instant the term of inactivity runs: the last of the chosen activities, each
+        of which came before the points had ended by those before it (C21)."""
+        since = available_at
+        ends_at = self.expires_at(since, zone)
+        chosen = {at for kind in self.inactivity for at in active_at.get(kind, ())}
+        for at in sorted(at for at in chosen if at > available_at):
+            if ends_at is not None and at >= ends_at:
+                break
+            since, ends_at = at, self.expires_at(at, zone)
+        return since
+
+    def day_before(self, expires_at: int, zone: ZoneInfo) -> int | None:
+        """The beginning of a local day from which points would live until then: how a lot whose
+        term of inactivity runs takes it along to another account (C23)."""
+        duration = clock.parse_duration(self.expiry.split(" ")[1])
+        near = clock.local_date(clock.before(expires_at, duration, zone), zone)
+        for days in range(6, -7, -1):
+            at = clock.end_of_day(near + timedelta(days=days - 1), zone)
+            if self.expires_at(at, zone) == expires_at:
+                return at
+        return None
 
 
 NO_TERMS = Terms("immediate", "never")

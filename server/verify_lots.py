@@ -171,7 +171,13 @@ def _available_at(of: Lots, row: Any, found: LotSums) -> set[int | None]:
     if found.activated_at is not None:
         return {found.activated_at}
     if row.origin_points is not None:
-        return {row.origin_available_at, *of.sums.given_back_at}
+        own = terms.parse(row.terms)
+        # A term of inactivity that was brought along runs from the beginning of a day.
+        is_day = row.available_at is not None and any(
+            _is_midnight(row.available_at, zone) for zone in of.calendar.zones
+        )
+        brought = {row.available_at} if own.inactivity and is_day else set()
+        return {row.origin_available_at, *of.sums.given_back_at, *brought}
     return {terms.parse(row.terms).available_at(row.earned_at, zone) for zone in of.calendar.zones}
 
 

@@ -16,7 +16,7 @@ from flask import Flask, current_app
 from huey.consumer import Consumer
 from huey.consumer import Worker as Puller
 
-from core import clock, jobs
+from core import clock, idempotency, jobs
 from server import queue
 from storefront import due, erasure
 from webhooks import deliveries
@@ -54,6 +54,7 @@ def _perform_jobs(now: clock.Instant) -> int:
 DUTIES: list[Duty] = [
     Duty("jobs", _perform_jobs, every=1),
     Duty("jobs.forget", jobs.forget, every=3600),
+    Duty("idempotency.forget", idempotency.forget_old, every=3600),
     Duty("due.settle", due.settle_some, every=1),
     Duty("erasure.purge", erasure.purge_due, every=3600),
     Duty("webhooks.dispatch", deliveries.dispatch_due, every=1),

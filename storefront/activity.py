@@ -8,25 +8,27 @@ import sqlalchemy as sa
 
 from loyalty import reading
 from loyalty.ledger import moves
+from members import aliases
 from storefront.plan import Plan
 
 
 def follow(connection: sa.Connection, plan: Plan, member_id: bytes) -> None:
     """Date anew what lives as long as the member is active; what is late by now is settled."""
     if any(holding.has_inactivity for holding in plan.book.holdings(member_id)):
-        active_at = last(connection, plan, member_id)
+        active_at = instants(connection, plan, member_id)
         moves.redate(plan.book, member_id, active_at=active_at, now=plan.now)
     plan.settle(member_id)
 
 
-def last(connection: sa.Connection, plan: Plan, member_id: bytes) -> dict[str, int]:
-    """When the member did what for the last time, as this unit leaves it; by activity."""
-    orders = [one.at for one in plan.contributions(connection, member_id) if one.count]
+def instants(connection: sa.Connection, plan: Plan, member_id: bytes) -> dict[str, list[int]]:
+    """When the member did what, as this unit leaves it; by activity. Redemptions of those who were
+    merged into them count as well."""
     captured = plan.book.captured(
         member_id, reading.captured_holds(connection, plan.program_id, member_id)
     )
-    found = {
-        "order": max(orders, default=None),
-        "redemption": max((hold.ended_at or 0 for hold in captured), default=None),
+    for merged_id in aliases.merged_ids(connection, plan.program_id, member_id):
+        captured += reading.captured_holds(connection, plan.program_id, merged_id)
+    return {
+        "order": [one.at for one in plan.contributions(connection, member_id) if one.count],
+        "redemption": [hold.ended_at for hold in captured if hold.ended_at is not None],
     }
-    return {name: at for name, at in found.items() if at is not None}

@@ -56,7 +56,7 @@ def move_points(
     decision_id: bytes,
 ) -> list[dict[str, Any]]:
     """Bring what stands of the order to what it deserves; returns the entries made."""
-    order_id, reversal_at = row["id"], reversal_at(plan, telling)
+    order_id, taken_at = row["id"], reversal_at(plan, telling)
     made: list[dict[str, Any]] = []
     if decided is None or telling.member is None:
         return made
@@ -71,7 +71,7 @@ def move_points(
             deserved.get((award.points_key, award.terms), 0),
             award,
             cause=cause,
-            reversal_at=reversal_at,
+            reversal_at=taken_at,
             policy=policy,
         )
     return made

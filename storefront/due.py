@@ -40,10 +40,17 @@ def settle_some(_now: clock.Instant) -> int:
     """A duty of the worker: a batch of each program of which something is due. Between batches it
     rests as long as they took, so that checkout has the database to itself half of the time."""
     total = 0
+    failed: Exception | None = None
     for program_id in programs_due():
         started = time.monotonic()
-        total += settle_due(program_id)
+        try:
+            total += settle_due(program_id)
+        except Exception as error:
+            # The other programs' turn comes all the same.
+            failed = error
         time.sleep(time.monotonic() - started)
+    if failed is not None:
+        raise failed
     return total
 
 

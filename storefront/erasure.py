@@ -69,7 +69,7 @@ def _unit(
     answer = _answer(plan, known.id)
     plan.write(connection)
     everyone = erasing.everyone(connection, program_id, known.id)
-    _forget_answers(connection, program_id, everyone)
+    idempotency.forget(connection, program_id, everyone)
     _reduce_orders(connection, program_id, everyone)
     _reduce_decisions(connection, program_id, everyone)
     _reduce_messages(connection, program_id, everyone)
@@ -111,28 +111,6 @@ def _answer(plan: Plan, member_id: bytes) -> dict[str, Any]:
             {"points_key": key, "points": points} for key, points in sorted(forfeited.items())
         ],
     }
-
-
-def _forget_answers(
-    connection: sa.Connection, program_id: bytes, everyone: Sequence[bytes]
-) -> None:
-    """Empty the stored answers of POSTs that name the person, an adjustment or a transfer of
-    theirs: every answer about a member does one of these."""
-    named = [ids.show_id(members.PREFIX, one) for one in everyone]
-    by_hand = sa.select(ADJUSTMENTS.c.id).where(
-        ADJUSTMENTS.c.program_id == program_id, ADJUSTMENTS.c.member_id.in_(everyone)
-    )
-    named += [ids.show_id("adj", bytes(one)) for one in connection.execute(by_hand).scalars()]
-    given = sa.select(TRANSFERS.c.id).where(_of_transfers(program_id, everyone))
-    named += [ids.show_id("trf", bytes(one)) for one in connection.execute(given).scalars()]
-    needles = [f'"{one}"'.encode() for one in named]
-    # The end of `member_ref`, `into_member_ref` and their like.
-    needles += [
-        b'member_ref":' + jsontext.write(reference)
-        for reference in erasing.references(connection, program_id, everyone)
-    ]
-    for start in range(0, len(needles), 50):
-        idempotency.forget(connection, program_id, needles[start : start + 50])
 
 
 def _of_transfers(program_id: bytes, everyone: Sequence[bytes]) -> sa.ColumnElement[bool]:

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response
 
 from core import auth, http, idempotency
+from members import erasing
 from members.schemas import MembersBatchSchema, MergeSchema
 from storefront import claims, erasure, membership_schemas, merging, moving_in, schemas
 
@@ -41,7 +42,8 @@ def merge_members(member_ref: str, body: dict[str, Any]) -> Response:
     return idempotency.once(
         lambda connection: merging.merge(
             connection, program_id, member_ref, body["into_member_ref"], actor=actor
-        )
+        ),
+        subjects=erasing.named(program_id, member_ref, body["into_member_ref"]),
     )
 
 
@@ -66,5 +68,6 @@ def claim_order(body: dict[str, Any]) -> Response:
     """Give a guest's order to a member, once, by its token."""
     program_id, actor = _program_id(), auth.actor()
     return idempotency.once(
-        lambda connection: claims.claim(connection, program_id, body, actor=actor)
+        lambda connection: claims.claim(connection, program_id, body, actor=actor),
+        subjects=erasing.named(program_id, body["member_ref"]),
     )

@@ -16,7 +16,16 @@ from orders.models import Order
 from orders.refunds import Refund
 from orders.schemas import NOT_STORED
 from programs import versions
-from storefront import answers, decide, decisions, erasure, levels, tender
+from storefront import (
+    answers,
+    awarding,
+    decide,
+    decisions,
+    erasure,
+    levels,
+    refund_shares,
+    tender,
+)
 from storefront import telling as tellings
 from storefront.decide import Decided, Pinned
 from storefront.plan import Plan, begin
@@ -95,6 +104,7 @@ def decide_refunded(
     row = _order_row(plan, telling, stored, decided, body=folded.body)
     row["snapshot"] = snapshot
     row["is_first"] = row["is_first"] and _may_claim_first(plan, telling, read)
+    was = refund_shares.before(plan, telling, stored)
     made = awarding.undo_for_others(connection, plan, telling, stored)
     made += awarding.move_points(plan, telling, decided, row=row, decision_id=decision_id)
     if decided is not None:
@@ -115,6 +125,7 @@ def decide_refunded(
         _write_decision(plan, telling, decided, decision_id)
         row["decision_id"] = decision_id
     (plan.writes.insert if stored is None else plan.writes.replace)(ORDERS, row)
+    refund_shares.note(plan, telling, stored, folded=folded, row=row, was=was)
     _apply_refunds(plan, telling)
     _tell_world(plan, telling, row, change)
     answer = answers.order(plan, telling, read, row=row, decided=decided, made=made, change=change)
@@ -123,7 +134,7 @@ def decide_refunded(
 
 def _apply_refunds(plan: Plan, telling: Telling) -> None:
     for refund in telling.refunds:
-        if not refund.is_applied:
+        if refund.is_changed or not refund.is_applied:
             refund.is_applied = True
             write = plan.writes.insert if refund.is_new else plan.writes.replace
             write(tellings.ORDER_REFUNDS, refund.row(plan.program_id))

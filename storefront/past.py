@@ -46,14 +46,13 @@ def _book(connection: sa.Connection, live: Compiled, member_id: bytes, moment: M
 
 def _active_at(
     contributions: Iterable[Contribution], holds: Mapping[bytes, HeldHold], moment: Moment
-) -> dict[str, int]:
-    """What the member had done for the last time by then, by activity."""
+) -> dict[str, list[int]]:
+    """What the member had done by then, by activity."""
     captured = [hold.ended_at or 0 for hold in holds.values() if hold.state == "captured"]
-    found = {
+    return {
         "order": [one.at for one in contributions if one.count],
         "redemption": [at for at in captured if at <= moment.as_of],
     }
-    return {name: max(dates) for name, dates in found.items() if dates}
 
 
 def balances(

@@ -15,6 +15,7 @@ from loyalty.schemas import (
     StatementAnswer,
     StatementQuery,
 )
+from members import erasing
 from storefront import (
     adjustments,
     moving_clock,
@@ -44,7 +45,8 @@ def post_adjustment(body: dict[str, Any]) -> Response:
     """Give or take points by hand, with a reason."""
     program_id, actor = _program_id(), auth.actor()
     return idempotency.once(
-        lambda connection: adjustments.adjust(connection, program_id, body, actor=actor)
+        lambda connection: adjustments.adjust(connection, program_id, body, actor=actor),
+        subjects=erasing.named(program_id, body["member_ref"]),
     )
 
 
@@ -60,7 +62,8 @@ def post_transfer(body: dict[str, Any]) -> Response:
     """Move points from one member to another; they keep their dates."""
     program_id, actor = _program_id(), auth.actor()
     return idempotency.once(
-        lambda connection: transfers.transfer(connection, program_id, body, actor=actor)
+        lambda connection: transfers.transfer(connection, program_id, body, actor=actor),
+        subjects=erasing.named(program_id, body["from_member_ref"], body["to_member_ref"]),
     )
 
 

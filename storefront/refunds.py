@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import clock, db, jsontext
-from core.errors import FieldError, Problem, invalid, not_found
+from core.errors import FieldError, Problem, invalid, invalid_at, not_found
 from loyalty import reading
 from members import members
 from orders.refunds import Refund, fold
@@ -83,6 +83,17 @@ def _check(body: Mapping[str, Any]) -> None:
             )
     if errors:
         raise invalid(errors)
+    goods = [line.get("amount_minor") for line in body.get("lines") or ()]
+    if None not in goods:
+        told_minor = body.get("amount_minor", 0) + body.get("shipping_minor", 0)
+        _check_payments(body, told_minor + sum(goods))
+
+
+def _check_payments(body: Mapping[str, Any], total_minor: int) -> None:
+    """422 for more that is said to be paid back than is refunded."""
+    paid = sum(payment["amount_minor"] for payment in body.get("payments") or ())
+    if paid > total_minor:
+        raise invalid_at("/payments", f"add up to {paid}, and {total_minor} are refunded")
 
 
 def _has_come(program_id: bytes, order_ref: str) -> bool:
@@ -188,6 +199,8 @@ def _refund(
         is_applied=False,
         created_at=before.created_at if before else now,
         updated_at=now,
+        points_returned=before.points_returned if before else 0,
+        suggested_deduction_minor=before.suggested_deduction_minor if before else 0,
         is_new=before is None,
     )
 
@@ -223,17 +236,16 @@ def _tell(
         _check_order(telling.body, refund, others)
     telling.reversal_at = _reversal_at(plan, telling.body, refund)
     refunds = sorted([*others, refund], key=lambda one: one.refund_ref)
-    lost = _written_off(plan, telling, read)
     answer, _ = orders.decide_refunded(connection, plan, telling, read, refunds)
     shown = next(
         one for one in answer["order"]["refunds"] if one["refund_ref"] == refund.refund_ref
     )
+    # An order that is told as it is stored answers with its refunds as they are stored.
+    told = next(one for one in telling.refunds if one.refund_ref == refund.refund_ref)
     return answer | {
         "refund": shown,
-        "points_returned": telling.points_returned,
-        "suggested_refund_deduction_minor": _deduction(
-            plan, lost, _written_off(plan, telling, read)
-        ),
+        "points_returned": told.points_returned,
+        "suggested_refund_deduction_minor": told.suggested_deduction_minor,
     }
 
 
@@ -258,6 +270,9 @@ def _check_order(body: Mapping[str, Any], refund: Refund, others: list[Refund]) 
         raise invalid(errors)
     before = fold(body, others)
     after = fold(body, [*others, refund])
+    applied = after.applied.get(refund.refund_ref)
+    if applied is not None and not applied.missing:
+        _check_payments(refund.body, applied.total_minor)
     if after.missing > before.missing:
         taken = sum(one.goods_minor for one in before.applied.values())
         raise Problem(
@@ -267,23 +282,3 @@ def _check_order(body: Mapping[str, Any], refund: Refund, others: list[Refund]) 
             "goods. Nothing was stored; tell the refund as it was paid, or withdraw another.",
             state=body["status"],
         )
-
-
-def _written_off(plan: Plan, telling: Telling, read: Read) -> dict[str, int]:
-    """What could not be taken back so far of what the order made, by kind of points."""
-    found: dict[str, int] = {}
-    # What an erased member lost was forfeited, not spent: nobody is asked to pay for it.
-    if telling.member is not None and read.stored is not None and not telling.member.is_erased:
-        for lot in plan.book.lots_of(read.stored.id, telling.member.id):
-            found[lot.points_key] = found.get(lot.points_key, 0) + lot.owed
-    return found
-
-
-def _deduction(plan: Plan, before: Mapping[str, int], after: Mapping[str, int]) -> int:
-    """The money that points lost by this refund are worth, where the program deducts them."""
-    total = 0
-    for points_key, points in after.items():
-        kind = plan.live.kind(points_key)
-        if kind is not None and kind.return_policy == "deduct_from_refund":
-            total += kind.value_minor(max(0, points - before.get(points_key, 0)))
-    return total

@@ -195,9 +195,13 @@ class RefundAnswer(OrderAnswer):
         metadata={"description": "The order; null while it is not known."},
     )
     refund = ma.fields.Nested(RefundView, required=True)
-    points_returned = whole("Points given back of those that the order was paid with.")
+    points_returned = whole(
+        "Points given back for this refund of those that the order was paid with; the same when it"
+        " is told again."
+    )
     suggested_refund_deduction_minor = whole(
-        "What points that could not be taken back are worth: deduct it from the money paid back."
+        "What points that could not be taken back for this refund are worth: deduct it from the"
+        " money paid back, once; it is the same when the refund is told again."
     )
 
 

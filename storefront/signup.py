@@ -117,6 +117,8 @@ def _create(
     result = Earning()
     is_new = bool(row["is_enrolled"]) and members.claim_signup(connection, program_id, row, now=now)
     if plan.live.rules.get("signup"):
+        # Somebody of this reference was erased: they had their welcome under it.
+        is_new = is_new and not erasing.is_remembered(connection, program_id, member_ref, now=now)
         result, row["decision_id"] = _pay_signup(plan, row, is_new=is_new)
     return row, result
 

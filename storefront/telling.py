@@ -40,6 +40,8 @@ _refunds_of = db.Statement(
         OrderRefund.is_applied,
         OrderRefund.created_at,
         OrderRefund.updated_at,
+        OrderRefund.points_returned,
+        OrderRefund.suggested_deduction_minor,
     ).where(
         OrderRefund.program_id == sa.bindparam("program_id"),
         OrderRefund.order_ref == sa.bindparam("order_ref"),
@@ -80,10 +82,12 @@ class Telling:
     is_careful: bool = False
     owner_id: bytes | None = None
     #: The order's refunds, since when what this telling takes back is gone, what went back of
-    #: the points that the order was paid with, and what of that could not be done.
+    #: the points that the order was paid with, what of these should have been taken again and was
+    #: not, and what else could not be done.
     refunds: list[Refund] = field(default_factory=list)
     reversal_at: int | None = None
     points_returned: int = 0
+    points_missed: int = 0
     problems: list[dict[str, str]] = field(default_factory=list)
 
     @property
@@ -103,7 +107,8 @@ class Telling:
 
     def start(self, refunds: list[Refund]) -> None:
         """Begin to decide it with these refunds, forgetting an attempt that was lost."""
-        self.refunds, self.problems, self.points_returned = refunds, [], 0
+        self.refunds, self.problems = refunds, []
+        self.points_returned = self.points_missed = 0
 
     def be_careful(self, owner_id: bytes | None) -> db.Restart:
         """Start again with every lock, for an order that belongs to `owner_id`."""
@@ -252,8 +257,20 @@ def read_refunds(connection: sa.Connection, program_id: bytes, order_ref: str) -
             is_applied=bool(is_applied),
             created_at=created_at,
             updated_at=updated_at,
+            points_returned=returned,
+            suggested_deduction_minor=deduction,
         )
-        for refund_ref, status, refunded_at, body, is_applied, created_at, updated_at in rows
+        for (
+            refund_ref,
+            status,
+            refunded_at,
+            body,
+            is_applied,
+            created_at,
+            updated_at,
+            returned,
+            deduction,
+        ) in rows
     ]
     return sorted(found, key=lambda refund: refund.refund_ref)
 
@@ -299,10 +316,6 @@ def ahead(pointer: str, now: int) -> FieldError:
 
 def check_times(body: Mapping[str, Any], now: clock.Instant) -> None:
     """422 for instants more than 5 minutes ahead of the program's clock."""
-    errors = [
-        ahead(f"/{name}", now)
-        for name in _INSTANTS
-        if (body.get(name) or 0) > now + FUTURE
-    ]
+    errors = [ahead(f"/{name}", now) for name in _INSTANTS if (body.get(name) or 0) > now + FUTURE]
     if errors:
         raise invalid(errors)

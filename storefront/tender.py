@@ -59,6 +59,7 @@ def give_back(
     else:
         taken = _take_again(plan, telling, paid, due=due, points=before - sum(due.values()))
         row["points_returned"] = before - taken
+        telling.points_missed = row["points_returned"] - sum(due.values())
 
 
 def _payments(body: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
@@ -84,9 +85,7 @@ def _share(
         applied = folded.applied.get(refund.refund_ref)
         if applied is not None and refund.body.get("payments"):
             goods += applied.goods_minor
-            value += _paid_back(
-                refund.body["payments"], kinds, applied.goods_minor + applied.shipping_minor
-            )
+            value += _paid_back(refund.body["payments"], kinds, applied.total_minor)
     if telling.body["status"] == "cancelled":
         return 1, 1
     whole = order.whole_net_minor
@@ -98,10 +97,10 @@ def _share(
 
 def _paid_back(payments: list[Mapping[str, Any]], kinds: set[str], total: int) -> int:
     """What of a refund was paid back in the kinds that the points were paid in: as told, else
-    what nothing else is told to have paid."""
+    what nothing else is told to have paid; never more than was refunded."""
     in_points: list[int] = [one["amount_minor"] for one in payments if one["kind"] in kinds]
     if in_points:
-        return sum(in_points)
+        return min(sum(in_points), total)
     otherwise: int = sum(one["amount_minor"] for one in payments)
     return max(0, total - otherwise)
 

@@ -84,6 +84,8 @@ def _locked(
         # One of them was merged since we looked, perhaps into the other one.
         raise db.Restart
     sender, receiver = locked[sender.id], locked[receiver.id]
+    if sender.is_erased or receiver.is_erased:
+        raise not_found("member")
     if not receiver.is_enrolled:
         raise invalid_at("/to_member_ref", "is not enrolled and can hold no points")
     return sender, receiver

@@ -1,6 +1,8 @@
 """The documentation names every setting, command, code, fact and reason there is."""
 
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from members.facts import MEMBER
 from orders.facts import LINE, ORDER
 from rules.outcomes import REASONS
 from storefront.facts import STANDING
+from tests.world import World
 
 ROOT = Path(__file__).parent.parent
 OPERATING = (ROOT / "docs/operating.md").read_text()
@@ -97,3 +100,25 @@ def test_banned_words_do_not_occur_in_the_contract(app: Flask) -> None:
     document = app.test_client().get("/v1/openapi.json").get_data(as_text=True).lower()
     for word in ("customer", "merchant", "referrer", "referee"):
         assert word not in document
+
+
+def test_the_example_of_points_with_terms_earns_what_it_says(
+    make_world: Callable[..., World],
+) -> None:
+    told = (ROOT / "docs/program.md").read_text().split("## Points with terms", 1)[1]
+    example = told[told.index('"points": [') : told.index("\n\nAn order of 19,900")]
+    levels = [{"key": "gold", "enter_at": 1_500_000}]
+    sections = json.loads("{" + example + "}")
+    world = make_world(currency="KRW", tiers={"levels": levels}, **sections)
+    world.set_clock("2027-03-01T03:00:00Z")
+    world.member("mina")
+    at = {"currency": "KRW", "placed_at": "2027-03-01T03:00:00Z"}
+    shown = world.order("A-1", 19_900, **at)["earned"]
+    dates = {(one["points_key"], one["points"]): one["expires_at"] for one in shown}
+    assert dates == {
+        ("points", 199): "2028-03-31T15:00:00Z",
+        ("points", 50): "2027-03-08T15:00:00Z",
+    }
+    states = {one["points"]: (one["state"], one["available_at"]) for one in shown}
+    assert states[199] == ("pending", "2027-03-15T03:00:00Z")
+    assert states[50][0] == "available"

@@ -106,10 +106,15 @@ def transfer(
         changes=[Change(lot, -part) for lot, part in parts],
         cause=cause,
     )
-    arrived = [
-        (_twin(book, lot, receiver, points=part, source_id=transfer_id), part)
-        for lot, part in parts
-    ]
+    arrived = []
+    for lot, part in parts:
+        made = _twin(book, lot, receiver, points=part, source_id=transfer_id)
+        own = terms.parse(lot.terms)
+        if own.inactivity and lot.expires_at is not None:
+            # What the giver did counts for the points given, not for the receiver's others.
+            kept = own.day_before(lot.expires_at, book.program.zone)
+            made.available_at = made.available_at if kept is None else kept
+        arrived.append((made, part))
     received = book.post(
         "transfer",
         ("transferred", "available"),
@@ -218,19 +223,21 @@ def _move_deficit(
     )
 
 
-def redate(book: Book, member_id: bytes, *, active_at: Mapping[str, int], now: int) -> None:
+def redate(
+    book: Book, member_id: bytes, *, active_at: Mapping[str, Sequence[int]], now: int
+) -> None:
     """Date anew what expires by inactivity, after an activity came to stand or fell (SEMANTICS
-    C21); what is thereby late expires when it is settled, now. `active_at` is the last instant of
-    each kind of activity."""
+    C21); what is thereby late expires when it is settled, now. `active_at` are the instants of each
+    kind of activity that stands."""
     for holding in book.holdings(member_id):
         if not holding.has_inactivity:
             continue
         for lot in book.open_lots(member_id, holding.points_key):
-            chosen = terms.parse(lot.terms).inactivity
-            if lot.is_pending or not chosen:
+            own = terms.parse(lot.terms)
+            if lot.is_pending or not own.inactivity:
                 continue
-            since = lot.available_at or lot.earned_at
-            since = max(since, *(active_at.get(kind, since) for kind in chosen))
+            start = lot.available_at or lot.earned_at
+            since = own.kept_since(start, active_at, book.program.zone)
             before = lot.expires_at
             awards.date(book, lot, since=since)
             if lot.expires_at != before:

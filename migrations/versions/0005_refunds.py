@@ -21,6 +21,8 @@ def upgrade() -> None:
         sa.Column("is_applied", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("points_returned", sa.BigInteger(), nullable=False),
+        sa.Column("suggested_deduction_minor", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["program_id"], ["programs.program_id"], name=op.f("fk_order_refunds_program_id")
         ),

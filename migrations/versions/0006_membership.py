@@ -112,6 +112,24 @@ def _erasure() -> None:
         sa.PrimaryKeyConstraint("program_id", "digest", name="pk_erased_references"),
     )
     op.create_index("ix_erased_references_ending", "erased_references", ["program_id", "ends_at"])
+    op.create_index("ix_idempotency_keys_created", "idempotency_keys", ["program_id", "created_at"])
+    key = ["program_id", "credential_kind", "key"]
+    op.create_table(
+        "idempotency_subjects",
+        sa.Column("program_id", sa.LargeBinary(16), nullable=False),
+        sa.Column("member_id", sa.LargeBinary(16), nullable=False),
+        sa.Column("credential_kind", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            key,
+            [f"idempotency_keys.{name}" for name in key],
+            name="fk_idempotency_subjects_key",
+        ),
+        sa.PrimaryKeyConstraint(
+            "program_id", "member_id", "credential_kind", "key", name="pk_idempotency_subjects"
+        ),
+    )
+    op.create_index("ix_idempotency_subjects_key", "idempotency_subjects", key)
 
 
 def downgrade() -> None:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from core import clock, db, idempotency, ids
 from tests.contract.checking import problem, rows
 from tests.world import World, document
 
@@ -145,3 +147,53 @@ def test_reading_posts_need_no_key(world: World) -> None:
         ("/program/draft/check", None),
     ]:
         assert client.post(f"/v1{path}", json=body, headers=headers).status_code == 200
+
+
+def test_answers_are_forgotten_after_thirty_days(world: World) -> None:
+    body = {"member_ref": "mina", "points": 9, "reason": "goodwill"}
+    world.member()
+    for key in ("old", "young"):
+        world.post("/adjustments", body, status=201, key=key)
+    now = clock.system_now()
+    month = 30 * 86_400 * clock.SECOND
+    age = sa.update(idempotency.KEYS).where(
+        idempotency.KEYS.c.program_id == ids.read_id("prg", world.program_id)
+    )
+    with world.app.app_context():
+        for key, created_at in (("old", now - month - 1), ("young", now - month + 1)):
+            statement = age.where(idempotency.KEYS.c.key == key).values(created_at=created_at)
+            db.in_transaction(lambda connection, one=statement: connection.execute(one))  # type: ignore[misc]
+        assert idempotency.forget_old(clock.Instant(now)) == 1
+        assert idempotency.forget_old(clock.Instant(now)) == 0
+    assert [row[2] for row in rows(world)["idempotency_keys"]] == ["young"]
+    assert [row[3] for row in rows(world)["idempotency_subjects"]] == ["young"]
+
+
+def test_a_members_answers_are_found_by_an_index(world: World) -> None:
+    statements: list[tuple[str, Any]] = []
+
+    def keep(connection: Any, cursor: Any, text: str, values: Any, *rest: Any) -> None:
+        if text.startswith(("UPDATE idempotency_keys", "DELETE FROM idempotency_subjects")):
+            statements.append((text, values))
+
+    member_id = ids.read_id("mem", world.member()["member"]["id"])
+    program_id = ids.read_id("prg", world.program_id)
+    assert member_id is not None and program_id is not None
+    world.post("/adjustments", {"member_ref": "mina", "points": 9, "reason": "x"}, status=201)
+    with world.app.app_context():
+        sa.event.listen(db.db.engine, "before_cursor_execute", keep)
+        try:
+            work = idempotency.forget
+            assert db.in_transaction(lambda one: work(one, program_id, [member_id])) == 1
+        finally:
+            sa.event.remove(db.db.engine, "before_cursor_execute", keep)
+        prefix = "EXPLAIN " + ("QUERY PLAN " if db.db.engine.dialect.name == "sqlite" else "")
+        plans = db.reading(
+            lambda one: [
+                str(one.exec_driver_sql(prefix + text, values).all()) for text, values in statements
+            ]
+        )
+    assert len(plans) == 2
+    for plan in plans:
+        assert "idempotency_subjects" in plan
+        assert "SCAN idempotency" not in plan and "Seq Scan" not in plan, plan

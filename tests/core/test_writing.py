@@ -152,3 +152,11 @@ def test_a_row_that_exists_ends_the_unit_as_a_lost_race(app: Flask, count: int) 
     with app.app_context(), pytest.raises(Exception, match=r"(?i)unique"):
         db.in_transaction(work)
     assert len(attempts) == 8
+
+
+def test_more_rows_than_a_statement_has_parameters_for_are_replaced(app: Flask) -> None:
+    table, writes = scratch("wide"), Writes()
+    for n in range(20_000):
+        writes.replace(table, row(n, "w", n))
+    [found] = written(app, writes, tables=[table])
+    assert [one["value"] for one in found] == list(range(20_000))

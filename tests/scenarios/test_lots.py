@@ -272,3 +272,36 @@ def test_a_deficit_takes_what_expires_soonest_of_points_that_come_back(
     assert balance(world)["available"] == 150
     assert expiring(world) == [("2027-03-31T15:00:00Z", 50), ("2027-12-31T15:00:00Z", 100)]
     assert world.verify()["mismatches"] == []
+
+
+def test_points_that_had_ended_are_not_revived_by_what_came_after(make_world: MakeWorld) -> None:
+    expiry = {"policy": "inactivity", "duration": "P3M", "activities": ["order"]}
+    world = opened(make_world, "2027-01-01T03:00:00Z", points=kind(expiry=expiry))
+    holds = Holds(world)
+    world.order("A", 10_000, placed_at="2027-01-01T03:00:00Z")
+    held = holds.hold(100, minutes=60 * 24 * 365)
+    # Their term ended with 1 April while they were held; the order of May does not prolong it.
+    go(world, "2027-05-01T03:00:00Z")
+    world.order("B", 100, placed_at="2027-05-01T03:00:00Z")
+    holds.end(held, "release")
+    assert expiring(world) == [("2027-08-01T15:00:00Z", 1)]
+    assert world.verify()["mismatches"] == []
+
+
+def test_a_term_of_inactivity_goes_along_with_a_transfer(make_world: MakeWorld) -> None:
+    expiry = {"policy": "inactivity", "duration": "P3M", "activities": ["order"]}
+    world = opened(make_world, "2027-01-01T03:00:00Z", points=kind(expiry=expiry))
+    world.order("A", 10_000, placed_at="2027-01-01T03:00:00Z")
+    go(world, "2027-03-01T03:00:00Z")
+    world.order("B", 10_000, placed_at="2027-03-01T03:00:00Z")
+    body = {"from_member_ref": "mina", "to_member_ref": "jun", "points": 100}
+    world.post("/transfers", body, status=201)
+    assert expiring(world, "jun") == [("2027-06-01T15:00:00Z", 100)]
+    # An order of Jun's that does not count changes nothing, one that stands prolongs.
+    go(world, "2027-05-01T03:00:00Z")
+    more = {"member_ref": "jun", "placed_at": "2027-05-01T03:00:00Z"}
+    world.order("C", 100, **more, status="pending")
+    assert expiring(world, "jun") == [("2027-06-01T15:00:00Z", 100)]
+    world.order("C", 100, **more)
+    assert expiring(world, "jun") == [("2027-08-01T15:00:00Z", 101)]
+    assert world.verify()["mismatches"] == []

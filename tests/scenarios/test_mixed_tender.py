@@ -152,7 +152,8 @@ def test_points_that_are_gone_again_are_named_and_no_deficit_is_made(till: Till)
     assert back["points_returned"] == 930
     # The refund stands again: those 930 were never taken, so 270 go back.
     assert till.refund("R-1", **LINE_1)["points_returned"] == 1200
-    assert till.world.balance() == 270 - 28
+    # Nothing was there when the 28 that the order earned were to be taken: they are written off.
+    assert till.world.balance() == 270
     assert_sound(till.world)
 
 
@@ -310,7 +311,7 @@ def test_a_refund_told_before_its_order_answers_the_same_afterwards(till: Till) 
     ],
 )
 def test_no_more_is_paid_back_than_was_refunded(till: Till, told: dict[str, Any]) -> None:
-    lines = (line("1", 4000), line("2", 5900), line("3", 200, quantity=2, total_minor=200))
+    lines = (line("1", 4000), line("2", 5900), line("3", 100, quantity=2))
     till.buy()
     payments = till.world.get("/orders/B-1")["order"]["payments"]
     placed = {"placed_at": "2026-07-01T00:00:00Z", "payments": payments, "shipping_minor": 40}

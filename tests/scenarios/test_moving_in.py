@@ -180,6 +180,10 @@ def test_without_the_word_a_member_signs_up_as_usual(shop: World) -> None:
     assert [sum(each["points"] for each in one["earned"]) for one in results] == [100, 100, 0]
     assert (shop.balance(), shop.balance("jun"), shop.balance("sua")) == (150, 100, 0)
     assert results[0]["balances"][0]["available"] == 150
+    # An opening of somebody who is no history is told of: it may have been forgotten.
+    [warning] = results[0]["problems"]
+    assert (warning["code"], warning["pointer"]) == ("opening_without_history", "/opening")
+    assert results[1]["problems"] == results[2]["problems"] == []
     assert sorted(messages(shop)) == ["member.created"] * 2 + ["points.earned"] * 2
     again = move(shop, mover("mina", is_history=False, opening={"lots": [lot(50)]}))
     assert (again[0]["status"], shop.balance()) == (200, 150)
@@ -197,6 +201,8 @@ def test_a_level_brought_along_holds_until_its_end(shop: World) -> None:
         tier["until"],
     )
     assert shown["at_risk"] is True
+    gold = next(one["enter_at"] for one in LEVELS if one["key"] == "gold")
+    assert shown["progress"][0]["retain"] == {"missing": gold, "by": tier["until"]}
     [perk] = shop.get("/members/mina")["entitlements"]
     assert (perk["perk"], perk["until"]) == ("lounge", tier["until"])
     # Gold earns double: 600.00 are 1,200 points, and of the orders alone they are silver.

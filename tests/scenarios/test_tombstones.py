@@ -93,7 +93,7 @@ def test_the_reference_can_be_anothers_afterwards(shop: World) -> None:
     old = erase(shop)["member"]["id"]
     new = shop.member(email="other@example.com")
     assert new["member"]["id"] != old
-    assert (points(new), shop.balance()) == (100, 100)
+    assert (points(new), shop.balance()) == (0, 0)
     again = erase(shop)
     assert again["member"]["id"] == new["member"]["id"]
     assert erase(shop) == again
@@ -112,3 +112,18 @@ def test_erasing_again_answers_the_same_and_a_stranger_is_404(shop: World) -> No
     shop.set_clock("2029-03-02T00:00:00Z")
     erase(shop, status=404)
     assert erase(shop, first["member"]["id"]) == first
+
+
+def test_the_same_reference_brings_no_second_welcome_until_the_term_ends(shop: World) -> None:
+    for contact in ({"email": "mina@example.com"}, {}):
+        shop.member("mina-1", **contact)
+        erase(shop, "mina-1")
+        assert points(shop.member("mina-1")) == 0
+        erase(shop, "mina-1")
+    # Whoever it is, and with whatever contact; each erasure begins the term anew.
+    assert points(shop.member("mina-1", email="new@example.com")) == 0
+    assert points(shop.member("mina-2", email="other@example.com")) == 100
+    erase(shop, "mina-2")
+    shop.set_clock("2029-03-02T00:00:00Z")
+    assert points(shop.member("mina-2")) == 100
+    assert shop.verify()["mismatches"] == []
