@@ -1,7 +1,8 @@
 """Canonical contacts and their keyed digests.
 
 Two spellings that reach the same mailbox or telephone are one contact: NFKC, lower case, IDNA;
-gmail and googlemail are one, without dots; +tags only where the provider has them. Only an HMAC
+domains of one provider are one (gmail and googlemail), gmail's without dots; +tags only where
+the provider has them. Only an HMAC
 of the canonical form is kept for matching.
 """
 
@@ -14,17 +15,25 @@ from flask import current_app
 
 _FORBIDDEN = frozenset('"()<>:,;[]\\')
 _DOTLESS = {"gmail.com"}
-_ALIASES = {"googlemail.com": "gmail.com"}
+_ALIASES = {
+    "googlemail.com": "gmail.com",
+    "me.com": "icloud.com",
+    "mac.com": "icloud.com",
+    "protonmail.com": "proton.me",
+    "pm.me": "proton.me",
+}
+#: Shown as nothing although Unicode counts them as letters or marks.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0") | frozenset(
+    chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10))
+)
 _PLUS_TAGS = {
     "gmail.com",
     "outlook.com",
     "hotmail.com",
     "live.com",
     "icloud.com",
-    "me.com",
     "fastmail.com",
     "proton.me",
-    "protonmail.com",
 }
 
 
@@ -32,8 +41,12 @@ def canonical_email(text: str) -> str | None:
     """The canonical address, or None when it is none."""
     address = unicodedata.normalize("NFKC", text).strip().lower()
     local, at, domain = address.rpartition("@")
-    if not _FORBIDDEN.isdisjoint(local) or any(
-        unicodedata.category(symbol) in ("Cc", "Cf") for symbol in local
+    # Invisible ones also as they were told: normalising makes others of some of them.
+    written = text.strip().rpartition("@")[0]
+    if (
+        not _FORBIDDEN.isdisjoint(local)
+        or not _INVISIBLE.isdisjoint(local + written)
+        or any(unicodedata.category(symbol) in ("Cc", "Cf") for symbol in local)
     ):
         # Quoted, commented and invisible spellings reach the same mailbox as the plain one.
         return None
@@ -66,6 +79,9 @@ def canonical_phone(text: str) -> str | None:
     digits = re.sub(r"[\s().\-/]", "", number).lstrip("+")
     if plus and digits.startswith("00"):
         digits = digits[2:]
+    if plus and digits.startswith("820"):
+        # The trunk zero without brackets: +82 010 is +82 10.
+        digits = "82" + digits[3:]
     if not digits.isascii() or not digits.isdigit() or not 5 <= len(digits) <= 17:
         return None
     return plus + digits

@@ -72,15 +72,18 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _read_member_refs(
-    connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
+    connection: sa.Connection,
+    program_id: bytes,
+    member_ids: Sequence[bytes],
+    *,
+    is_locking: bool = False,
 ) -> dict[bytes, str]:
     """What webhooks say of members, whom their package does not know."""
     member = members.models.Member
-    rows = connection.execute(
-        sa.select(member.id, member.member_ref).where(
-            member.program_id == program_id,
-            member.id.in_(member_ids),
-            member.erased_at.is_(None),
-        )
+    statement = sa.select(member.id, member.member_ref).where(
+        member.program_id == program_id, member.id.in_(member_ids), member.erased_at.is_(None)
     )
-    return {bytes(row.id): row.member_ref for row in rows}
+    if is_locking:
+        # Shared: whoever erases them waits, or is waited for.
+        statement = statement.order_by(member.id).with_for_update(read=True)
+    return {bytes(row.id): row.member_ref for row in connection.execute(statement)}

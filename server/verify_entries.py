@@ -219,7 +219,7 @@ def _count_award(sums: Sums, entry: dict[str, Any], changes: Sequence[Allocated]
         lot.born = entry
         lot.is_pending = entry["to_bucket"] == "pending"
     elif entry["to_bucket"] == "pending":
-        lot.is_pending = True
+        lot.is_pending, lot.activated_at = True, None
 
 
 def in_lots(after: Mapping[str, int]) -> int:

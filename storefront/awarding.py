@@ -65,16 +65,38 @@ def move_points(
     deserved = {(one.points_key, one.terms): one.points for one in found}
     cause = _cause(plan, telling, decision_id)
     for award in _awards(plan, order_id, telling.member.id, found):
+        points = deserved.get((award.points_key, award.terms), 0)
+        if points and telling.body["status"] != "fulfilled":
+            _await_fulfilment(plan, award)
         policy = "within_balance" if telling.member.is_erased else _policy(program, award)
         made += awards.bring_to(
             plan.book,
-            deserved.get((award.points_key, award.terms), 0),
+            points,
             award,
             cause=cause,
             reversal_at=taken_at,
             policy=policy,
         )
     return made
+
+
+def _await_fulfilment(plan: Plan, award: Award) -> None:
+    """What was wholly taken back of an order that is not fulfilled waits for that again when it is
+    given back; so it ends the same whether the order was seen fulfilled before or not."""
+    if award.terms.pending != "on_fulfilled":
+        return
+    for lot in awards.lots_of(plan.book, award):
+        if lot.is_moved or lot.is_pending or lot.remaining or lot.reversed != lot.points:
+            continue
+        if lot.borrowed or lot.overdrawn or lot.written_off or lot.expired:
+            # Some of it was spent or had expired: it was available for good.
+            continue
+        lot.is_pending = True
+        lot.available_at = lot.expires_at = lot.notice_at = None
+        plan.book.touch(lot)
+        # Its dates are no longer when the account is to be looked at.
+        holding = plan.book.holding(lot.member_id, lot.points_key)
+        holding.due_at, holding.is_changed = due.next_due(plan.book, holding), True
 
 
 def reversal_at(plan: Plan, telling: Telling) -> int:

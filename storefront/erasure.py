@@ -82,6 +82,7 @@ def _unit(
         now=now,
         ends_at=clock.after(now, live.tombstone_for, live.zone),
     )
+    _forget_responses(connection, program_id, everyone)
     return answer
 
 
@@ -163,11 +164,9 @@ def _reduce_decisions(
 def _reduce_messages(
     connection: sa.Connection, program_id: bytes, everyone: Sequence[bytes]
 ) -> None:
-    """Messages keep what moved; references in them become null, and what receivers answered to
-    them goes. One not sent yet is still sent, and names our id alone."""
-    of_member = sa.and_(
-        OutboxMessage.program_id == program_id, OutboxMessage.member_id.in_(everyone)
-    )
+    """Messages keep what moved; references in them become null. One not sent yet is still sent,
+    and names our id alone."""
+    of_member = _of_messages(program_id, everyone)
     rows = connection.execute(
         sa.select(OutboxMessage.id, OutboxMessage.payload).where(of_member)
     ).all()
@@ -180,9 +179,22 @@ def _reduce_messages(
                 .where(OutboxMessage.program_id == program_id, OutboxMessage.id == row.id)
                 .values(payload=jsontext.text(reduced))
             )
+
+
+def _of_messages(program_id: bytes, everyone: Sequence[bytes]) -> sa.ColumnElement[bool]:
+    return sa.and_(OutboxMessage.program_id == program_id, OutboxMessage.member_id.in_(everyone))
+
+
+def _forget_responses(
+    connection: sa.Connection, program_id: bytes, everyone: Sequence[bytes]
+) -> None:
+    """What receivers answered to messages about the person. Last of all: an answer that was being
+    recorded holds a lock on them, which their erasure has waited for by now."""
     deliveries = sa.select(WebhookDelivery.id).where(
         WebhookDelivery.program_id == program_id,
-        WebhookDelivery.message_id.in_(sa.select(OutboxMessage.id).where(of_member)),
+        WebhookDelivery.message_id.in_(
+            sa.select(OutboxMessage.id).where(_of_messages(program_id, everyone))
+        ),
     )
     connection.execute(
         sa.update(WebhookAttempt)

@@ -22,6 +22,8 @@ from storefront import due
 #: How far one move goes at most.
 _MOST = clock.Duration(months=1200)
 _UTC = ZoneInfo("UTC")
+#: No instant from here on can be told, so no program lives to see it.
+_END = clock.parse_instant("3000-01-01T00:00:00Z")
 
 
 def show(connection: sa.Connection, program_id: bytes) -> dict[str, Any]:
@@ -72,6 +74,8 @@ def aim(
                 else f"the newest record is of {clock.format_instant(newest)}",
             )
     _check_span(start, target, at=f"/{next(iter(body))}")
+    if target >= _END:
+        raise invalid_at(f"/{next(iter(body))}", "the clock ends with the year 2999")
     connection.execute(
         sa.update(Program).where(Program.program_id == program_id).values(clock_target=target)
     )

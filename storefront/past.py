@@ -14,9 +14,10 @@ from loyalty.history import Moment
 from loyalty.ledger.book import Book
 from loyalty.ledger.rows import HeldHold, HeldLot
 from loyalty.tiers import Contribution
-from members import members
+from members import aliases, members
 from programs import versions
 from programs.compiled import Compiled
+from programs.terms import parse as parse_terms
 from storefront import answers, reads
 from storefront.adjustments import ADJUSTMENTS
 from storefront.orders import ORDERS
@@ -33,22 +34,28 @@ def _moment(query: Mapping[str, Any], now: clock.Instant) -> Moment:
 def _book(connection: sa.Connection, live: Compiled, member_id: bytes, moment: Moment) -> Book:
     contributions = _contributions(connection, live.program_id, member_id, moment)
     holds = records.holds_of_member(connection, live.program_id, member_id)
+    lots = records.lots_of_member(connection, live.program_id, member_id)
+    spent = list(holds.values())
+    if any(parse_terms(lot.terms).inactivity for lot in lots.values()):
+        # Holds stay with who made them; what they did counts as the member's all the same.
+        for merged_id in aliases.merged_ids(connection, live.program_id, member_id):
+            spent += reading.captured_holds(connection, live.program_id, merged_id)
     return history.book_at(
         live,
         moment,
         member_id=member_id,
         recorded=records.of_member(connection, live.program_id, member_id),
-        lots=records.lots_of_member(connection, live.program_id, member_id),
+        lots=lots,
         holds=holds,
-        active_at=_active_at(contributions, holds, moment),
+        active_at=_active_at(contributions, spent, moment),
     )
 
 
 def _active_at(
-    contributions: Iterable[Contribution], holds: Mapping[bytes, HeldHold], moment: Moment
+    contributions: Iterable[Contribution], holds: Iterable[HeldHold], moment: Moment
 ) -> dict[str, list[int]]:
     """What the member had done by then, by activity."""
-    captured = [hold.ended_at or 0 for hold in holds.values() if hold.state == "captured"]
+    captured = [hold.ended_at or 0 for hold in holds if hold.state == "captured"]
     return {
         "order": [one.at for one in contributions if one.count],
         "redemption": [at for at in captured if at <= moment.as_of],

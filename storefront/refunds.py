@@ -23,6 +23,8 @@ from storefront.plan import Plan, begin
 from storefront.standing import Read
 from storefront.telling import ORDER_REFUNDS, Telling
 
+#: Each refund decides an order with all of its refunds again.
+REFUNDS_MAX = 200
 #: How long to wait for orders under way when a refund was parked, and between two looks.
 _PATIENCE, _PAUSE = 5.0, 0.002
 
@@ -158,7 +160,7 @@ def _unit(
     if telling.member is not None:
         plan.settle(telling.member.id)
     known = tellings.read_refunds(connection, program_id, order_ref) if read.has_refunds else []
-    before = next((one for one in known if one.refund_ref == refund_ref), None)
+    before = _find(known, refund_ref)
     refund = _refund(refs, body, before, now=now)
     answer = _tell(connection, plan, telling, read, refund=refund, known=known)
     plan.write(connection)
@@ -176,6 +178,19 @@ def _snapshot(connection: sa.Connection, program_id: bytes, order_ref: str) -> d
         raise not_found("order")
     snapshot: dict[str, Any] = jsontext.parse(found)
     return snapshot
+
+
+def _find(known: list[Refund], refund_ref: str) -> Refund | None:
+    """The refund of this reference; 409 when it would be one too many."""
+    before = next((one for one in known if one.refund_ref == refund_ref), None)
+    if before is None and len(known) >= REFUNDS_MAX:
+        raise Problem(
+            409,
+            "state_conflict",
+            f"An order has at most {REFUNDS_MAX} refunds; nothing was stored.",
+            state="full",
+        )
+    return before
 
 
 def _refund(
@@ -211,7 +226,7 @@ def _park(
     """Keep a refund until its order is told."""
     live, now = versions.get_live(connection, program_id)
     known = tellings.read_refunds(connection, program_id, refs[0])
-    before = next((one for one in known if one.refund_ref == refs[1]), None)
+    before = _find(known, refs[1])
     refund = _refund(refs, body, before, now=now)
     if refund is not before:
         plan = begin(connection, live, now=now)

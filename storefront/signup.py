@@ -15,7 +15,7 @@ from loyalty.exact import NO_TIER_FACTOR, Earner
 from loyalty.ledger import awards
 from loyalty.ledger.awards import Award
 from loyalty.ledger.entries import Cause
-from members import contacts, members
+from members import contacts, erasing, members
 from members.facts import member_facts
 from members.members import Known
 from programs import versions

@@ -4,14 +4,18 @@ Streamed: entries are read a few at a time, each time by a short read of its own
 entry that there was when the statement began; entries are never changed, so what is read later is
 what was there. A statement up to now ends with what has fallen due and is not written yet.
 
-The CSV is for spreadsheets. A cell of text that starts with = + - @ tab or CR gets an apostrophe
-in front, since programs would take it for a formula. Numbers are digits with at most one minus
+The CSV is for spreadsheets. A cell of text that starts with = + - @ in any width, also after space
+that does not show, or with tab or CR, gets an apostrophe in front, since programs would take it
+for a formula; so does what follows a comma, a semicolon or a tab within a cell, for programs that
+take another separator than the comma. Numbers are digits with at most one minus
 before them, which no program takes for one, and stay numbers. It begins with a byte order mark:
 without it Excel reads Hangul in the code page of the machine.
 """
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +35,9 @@ from storefront import reads
 from storefront.plan import begin
 
 _ROWS = 500
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
+#: What some program or other takes for the end of a cell.
+_SEPARATORS = re.compile(r"([,;\t])")
 _EVER, _NEVER = -(2**62), 2**62
 BOM = "\ufeff"
 COLUMNS = (
@@ -176,7 +182,7 @@ def _read(
         .order_by(ENTRIES.c.seq)
         .limit(_ROWS)
     )
-    found = list(rows.mappings())
+    found: list[Any] = list(rows.mappings())
     reasons = records.reasons(connection, statement.program_id, found)
     return [
         dict(row) | {"reason": reasons.get(row["source_ref"], {}).get("reason")} for row in found
@@ -261,7 +267,20 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    parts = _SEPARATORS.split(text)
+    # Texts and separators in turn; each of these texts may come to be a cell of its own.
+    parts[::2] = [f"'{part}" if _is_formula(part) else part for part in parts[::2]]
+    whole = "".join(parts)
+    return f"'{whole}" if whole.startswith(("\t", "\r")) else whole
+
+
+def _is_formula(text: str) -> bool:
+    folded = unicodedata.normalize("NFKC", text)
+    for number, symbol in enumerate(folded):
+        # Spaces, what does not show at all, and quotes, which a program may drop.
+        if symbol != '"' and unicodedata.category(symbol)[0] not in "ZC":
+            return folded.startswith(_FORMULA, number)
+    return False
 
 
 def shown_name(statement: Statement) -> str:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from core import ids
 from loyalty import reading
-from loyalty.ledger import awards, holds, moves
+from loyalty.ledger import handing, holds
 from loyalty.ledger.entries import Cause
 from loyalty.ledger.rows import HOLD_PREFIX, HeldHold
 from members import aliases, members
@@ -57,7 +57,7 @@ def give_back(
         _return(plan, telling, paid, due=due, at=at)
         row["points_returned"] = before + telling.points_returned
     else:
-        taken = _take_again(plan, telling, paid, due=due, points=before - sum(due.values()))
+        taken = _take_again(plan, telling, paid, due=due, returned=before)
         row["points_returned"] = before - taken
         telling.points_missed = row["points_returned"] - sum(due.values())
 
@@ -170,12 +170,28 @@ def _release(plan: Plan, telling: Telling, one: _Paid, *, at: int) -> None:
 
 
 def _take_again(
-    plan: Plan, telling: Telling, paid: list[_Paid], *, due: Mapping[bytes, int], points: int
+    plan: Plan,
+    telling: Telling,
+    paid: list[_Paid],
+    *,
+    due: Mapping[bytes, int],
+    returned: int,
 ) -> int:
     """Take points again that had gone back with a refund that no longer stands; how many."""
-    taken = 0
+    assert telling.member is not None
+    points, taken = returned - sum(due.values()), 0
+    # More went back than by refunds of this order.
+    is_by_hand = sum(one.held.returned for one in paid) > returned
     for one in paid:
         wanted = min(points - taken, max(0, one.held.returned - due[one.held.id]))
+        if wanted and is_by_hand and one.held.state == "reversed":
+            detail = f"{ids.show_id(HOLD_PREFIX, one.held.id)} was reversed: none are taken again"
+            telling.problems.append(answers.problem("state_conflict", one.pointer, detail))
+            continue
+        if one.held.member_id != telling.member.id:
+            handing.hand_back(
+                plan.book, one.held, telling.member.id, wanted, cause=_merged(plan, one.held)
+            )
         found = holds.take_again(
             plan.book, one.held, wanted, at=plan.now, now=plan.now, actor=plan.actor
         )
@@ -187,23 +203,10 @@ def _take_again(
 
 
 def hand_on(plan: Plan, held: HeldHold, owner_id: bytes) -> None:
-    """What comes back to a member who was merged meanwhile goes on to whom that is now, less what
-    the awards that it came from still owe there."""
-    gone = plan.book.holding(held.member_id, held.points_key)
-    if gone.available <= 0:
-        return
+    """What comes back to a member who was merged meanwhile goes on to whom that is now."""
+    handing.hand_on(plan.book, held, owner_id, cause=_merged(plan, held))
+
+
+def _merged(plan: Plan, held: HeldHold) -> Cause:
     ref = ids.show_id(members.PREFIX, held.member_id)
-    cause = Cause("merge", ref, None, plan.actor, plan.now, plan.now, is_silent=True)
-    points = gone.available
-    moves.transfer(
-        plan.book,
-        gone,
-        plan.book.holding(owner_id, held.points_key),
-        points,
-        transfer_id=held.id,
-        cause=cause,
-    )
-    for lot, part in holds.parts_of(plan.book, held):
-        twin = plan.book.twin_of(lot)
-        if twin is not None and twin.member_id == owner_id:
-            awards.collect_for(plan.book, twin, min(part, points), cause=cause)
+    return Cause("merge", ref, None, plan.actor, plan.now, plan.now, is_silent=True)

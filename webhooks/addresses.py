@@ -60,6 +60,7 @@ _REFUSED_V6 = [
         "3fff::/20",
     )
 ]
+_LOOPBACK = (ipaddress.IPv4Address("127.0.0.1"), ipaddress.IPv6Address("::1"))
 
 
 class AddressError(ValueError):
@@ -123,6 +124,11 @@ def parse(url: str, allowed: Sequence[Network]) -> Target:
     literal = _literal(host, is_bracketed="[" in parts.netloc)
     if literal is not None:
         _check(literal, allowed, is_tls=is_tls)
+    elif host.rpartition(".")[2] == "localhost" and not any(
+        one in network for network in allowed for one in _LOOPBACK
+    ):
+        # By definition it leads to this machine: that need not be resolved.
+        raise InsideError("leads to an address that is not public")
     return target
 
 

@@ -3,8 +3,9 @@
 Two duties of a worker, for any number of workers at once: `dispatch_due` and `deliver_due`.
 Rows are leased in a transaction, sent outside of any, and marked in another. Each endpoint has
 at most two threads of a process, each with a short row of deliveries that it drops at the first
-failure, and those that fail share half of the threads: a slow receiver delays nobody else. Order
-within an endpoint is best effort.
+failure; those that fail or answer late share half of the threads, one each; and a program has at
+most a quarter of them while others wait: a slow receiver delays nobody else. Order within an
+endpoint is best effort.
 """
 
 import functools
@@ -12,9 +13,9 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,38 +23,26 @@ from flask import Flask, current_app
 
 from config import Settings
 from core import clock, db, failpoints, ids, jsontext, outbox
-from core.outbox import OutboxMessage
-from webhooks import attempts, endpoints, sending, signing, types
-from webhooks.attempts import Lease
+from webhooks import attempts, endpoints, parcels, sending, signing, types
 from webhooks.models import WebhookDelivery, WebhookEndpoint
+from webhooks.parcels import Parcel, ReadMemberRefs
 
 DISPATCHED_AT_ONCE = 500
 PER_ENDPOINT = 2
 #: Deliveries that a thread takes at once, and for how long it goes on with them.
 _ROW = 20
 _ROW_SECONDS = 2.0
-#: Beyond any attempt: resolving a name, connecting, sending and marking.
-LEASE_SECONDS = 180
 #: How long one call of `deliver_due` goes on with what falls due meanwhile.
 _CALL_SECONDS = 1.0
 _WAIT_SECONDS = 0.25
 _MARKING_AT_ONCE = 2
 
-#: Of members by id, their references; those of nobody are left out.
-ReadMemberRefs = Callable[[sa.Connection, bytes, Sequence[bytes]], dict[bytes, str]]
+#: An endpoint whose last attempt took longer is treated like one that fails.
+_SLOW_MS = 1000
+
+
 _Key = tuple[bytes, bytes]
 _log = logging.getLogger("dangol.webhooks")
-
-
-@dataclass(frozen=True, slots=True)
-class _Parcel:
-    """A leased delivery with all that sending it needs."""
-
-    lease: Lease
-    url: str
-    secrets: Sequence[str]
-    message_id: str
-    body: bytes
 
 
 class _Sender:
@@ -65,15 +54,17 @@ class _Sender:
         self.marking = threading.BoundedSemaphore(_MARKING_AT_ONCE)
         self.turn = threading.Lock()
         self.under_way: dict[Future[int], tuple[_Key, bool]] = {}
+        #: Endpoints that answered late, the last time that this process asked.
+        self.slow: set[_Key] = set()
         self.last: _Key = (b"", b"")
         self._pool: ThreadPoolExecutor | None = None
 
-    def submit(self, parcels: Sequence[_Parcel], *, is_failing: bool) -> None:
+    def submit(self, row: Sequence[Parcel], *, is_failing: bool) -> None:
         """Send parcels on a thread. Threads are made late: a server forks before it serves."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_outgoing().threads, thread_name_prefix="webhooks")
-        key = (parcels[0].lease.program_id, parcels[0].lease.endpoint_id)
-        self.under_way[self._pool.submit(_send_row, self, parcels)] = (key, is_failing)
+        key = (row[0].lease.program_id, row[0].lease.endpoint_id)
+        self.under_way[self._pool.submit(_send_row, self, row)] = (key, is_failing)
 
     def harvest(self) -> int:
         """Forget the threads that are done; how many attempts they made."""
@@ -89,11 +80,12 @@ class _Sender:
                 count += future.result()
         return count
 
-    def room(self, key: _Key, *, is_failing: bool) -> int:
-        """How many more threads the endpoint may have now."""
+    def room(self, key: _Key, *, is_failing: bool, most: int) -> int:
+        """How many more threads the endpoint may have now, its program having at most `most`."""
         threads = _outgoing().threads
         counts = Counter(one for one, _ in self.under_way.values())
-        left = threads - len(self.under_way)
+        of_program = sum(count for one, count in counts.items() if one[0] == key[0])
+        left = min(threads - len(self.under_way), most - of_program)
         if not is_failing:
             return max(0, min(left, PER_ENDPOINT - counts[key]))
         failing = sum(is_failing for _, is_failing in self.under_way.values())
@@ -185,161 +177,94 @@ def _deliver(sender: _Sender, now: clock.Instant) -> int:
 
 
 def _start(sender: _Sender, now: clock.Instant) -> None:
-    due = db.reading(lambda connection: _list_due_endpoints(connection, now))
+    due = db.reading(lambda connection: parcels.list_due_endpoints(connection, now))
     # Whoever was served last comes last, or the first programs would take every thread.
     due.sort(key=lambda row: (bytes(row.program_id), bytes(row.id)) <= sender.last)
-    for row in due:
-        key, is_failing = (bytes(row.program_id), bytes(row.id)), row.failing_since is not None
-        for _ in range(sender.room(key, is_failing=is_failing)):
-            limit = 1 if is_failing else _ROW
-            parcels = db.in_transaction(
-                functools.partial(_lease, endpoint=row, now=now, limit=limit)
+    threads = _outgoing().threads
+    # Once everybody has had their part, what is left over is for whoever has more.
+    for most in (max(1, threads // 4), threads):
+        due = [row for row in due if _start_endpoint(sender, row, now, most=most)]
+
+
+def _start_endpoint(sender: _Sender, row: Any, now: clock.Instant, *, most: int) -> bool:
+    """Start what the endpoint has room for; whether it may have more."""
+    key = (bytes(row.program_id), bytes(row.id))
+    is_failing = row.failing_since is not None or key in sender.slow
+    for _ in range(sender.room(key, is_failing=is_failing, most=most)):
+        limit = 1 if is_failing else _ROW
+        leased = db.in_transaction(
+            functools.partial(
+                parcels.lease,
+                endpoint=row,
+                now=now,
+                limit=limit,
+                read_member_refs=sender.read_member_refs,
             )
-            if not parcels:
-                break
-            sender.last = key
-            sender.submit(parcels, is_failing=is_failing)
-
-
-def _is_due(now: clock.Instant) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        # Written out, so that the planner sees that the index of pending rows serves.
-        sa.text("webhook_deliveries.state = 'pending'"),
-        WebhookDelivery.next_at <= now,
-        sa.or_(WebhookDelivery.leased_until.is_(None), WebhookDelivery.leased_until <= now),
-    )
-
-
-def _list_due_endpoints(connection: sa.Connection, now: clock.Instant) -> list[Any]:
-    return list(
-        connection.execute(
-            sa.select(
-                WebhookEndpoint.program_id,
-                WebhookEndpoint.id,
-                WebhookEndpoint.url,
-                WebhookEndpoint.secrets,
-                WebhookEndpoint.failing_since,
-            )
-            .where(
-                WebhookEndpoint.state == "enabled",
-                sa.or_(WebhookEndpoint.paused_until.is_(None), WebhookEndpoint.paused_until <= now),
-                sa.exists().where(
-                    WebhookDelivery.program_id == WebhookEndpoint.program_id,
-                    WebhookDelivery.endpoint_id == WebhookEndpoint.id,
-                    _is_due(now),
-                ),
-            )
-            .order_by(WebhookEndpoint.program_id, WebhookEndpoint.id)
         )
-    )
+        if not leased:
+            return False
+        sender.last = key
+        sender.submit(leased, is_failing=is_failing)
+    return True
 
 
-def _lease(
-    connection: sa.Connection, *, endpoint: Any, now: clock.Instant, limit: int
-) -> list[_Parcel]:
-    """Lease the endpoint's oldest due deliveries and read what they say."""
-    program_id, endpoint_id = bytes(endpoint.program_id), bytes(endpoint.id)
-    rows = connection.execute(
-        sa.select(WebhookDelivery.id, WebhookDelivery.message_id, WebhookDelivery.attempt_count)
-        .where(
-            WebhookDelivery.program_id == program_id,
-            WebhookDelivery.endpoint_id == endpoint_id,
-            _is_due(now),
-        )
-        .order_by(WebhookDelivery.next_at, WebhookDelivery.message_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    if not rows:
-        return []
-    until = now + LEASE_SECONDS * clock.SECOND
-    connection.execute(
-        sa.update(WebhookDelivery)
-        .where(
-            WebhookDelivery.program_id == program_id,
-            WebhookDelivery.id.in_([row.id for row in rows]),
-        )
-        .values(leased_until=until)
-    )
-    bodies = _bodies(connection, program_id, [bytes(row.message_id) for row in rows])
-    secrets = endpoints.in_force(endpoint.secrets, now)
-    return [
-        _Parcel(
-            Lease(program_id, endpoint_id, bytes(row.id), until, row.attempt_count),
-            endpoint.url,
-            secrets,
-            ids.show_id("msg", bytes(row.message_id)),
-            bodies[bytes(row.message_id)],
-        )
-        for row in rows
-    ]
-
-
-def _bodies(
-    connection: sa.Connection, program_id: bytes, message_ids: Sequence[bytes]
-) -> dict[bytes, bytes]:
-    """The messages as they are sent. Built anew at each attempt: no copy of a member's reference
-    waits in a delivery for the member to be erased."""
-    messages = connection.execute(
-        sa.select(OutboxMessage).where(
-            OutboxMessage.program_id == program_id, OutboxMessage.id.in_(message_ids)
-        )
-    ).all()
-    members = sorted({bytes(one.member_id) for one in messages if one.member_id is not None})
-    refs = _sender().read_member_refs(connection, program_id, members) if members else {}
-    return {bytes(one.id): _body(one, refs) for one in messages}
-
-
-def _body(message: Any, refs: dict[bytes, str]) -> bytes:
-    data: dict[str, Any] = {"program_id": ids.show_id("prg", bytes(message.program_id))}
-    if message.member_id is not None:
-        member_id = bytes(message.member_id)
-        data["member"] = {"id": ids.show_id("mem", member_id), "member_ref": refs.get(member_id)}
-    return jsontext.write(
-        {
-            "type": message.type,
-            "timestamp": clock.format_instant(message.created_at),
-            "data": data | jsontext.parse(message.payload),
-        }
-    )
-
-
-def _send_row(sender: _Sender, parcels: Sequence[_Parcel]) -> int:
+def _send_row(sender: _Sender, row: Sequence[Parcel]) -> int:
     """Send parcels for one endpoint, one after the other; how many. At the first failure, or
     when it takes long, the rest is given back: it is due at once, or when the endpoint is."""
     ends_at = time.monotonic() + _ROW_SECONDS
     with sender.app.app_context():
-        for count, parcel in enumerate(parcels, start=1):
+        for count, parcel in enumerate(row, start=1):
             is_success = _send_and_mark(sender, parcel)
             if not is_success or time.monotonic() > ends_at:
                 with sender.marking:
-                    _give_back(parcels[count:])
+                    _give_back(row[count:])
                 return count
-    return len(parcels)
+    return len(row)
 
 
-def _send_and_mark(sender: _Sender, parcel: _Parcel) -> bool:
+def _send_and_mark(sender: _Sender, parcel: Parcel) -> bool:
     at = clock.system_now()
     failpoints.reach("webhooks.before_send")
     outcome = _send(parcel, at)
     failpoints.reach("webhooks.after_send")
+    key = (parcel.lease.program_id, parcel.lease.endpoint_id)
+    if outcome.duration_ms > _SLOW_MS:
+        sender.slow.add(key)
+    else:
+        sender.slow.discard(key)
     # Few at once: a worker has few database connections.
     with sender.marking:
-        db.in_transaction(
-            lambda connection: attempts.record(connection, parcel.lease, outcome, at=at)
-        )
+        db.in_transaction(lambda connection: _mark(connection, sender, parcel, outcome, at))
     return outcome.is_success
 
 
-def _give_back(parcels: Sequence[_Parcel]) -> None:
-    if not parcels:
+def _mark(
+    connection: sa.Connection,
+    sender: _Sender,
+    parcel: Parcel,
+    outcome: sending.Outcome,
+    at: clock.Instant,
+) -> None:
+    """Record an attempt; without the answer when its member was erased meanwhile: it may repeat
+    what the receiver holds of them."""
+    if outcome.response and parcel.member_id is not None:
+        known = sender.read_member_refs(
+            connection, parcel.lease.program_id, [parcel.member_id], is_locking=True
+        )
+        if parcel.member_id not in known:
+            outcome = replace(outcome, response=None)
+    attempts.record(connection, parcel.lease, outcome, at=at)
+
+
+def _give_back(row: Sequence[Parcel]) -> None:
+    if not row:
         return
-    lease = parcels[0].lease
+    lease = row[0].lease
     statement = (
         sa.update(WebhookDelivery)
         .where(
             WebhookDelivery.program_id == lease.program_id,
-            WebhookDelivery.id.in_([one.lease.delivery_id for one in parcels]),
+            WebhookDelivery.id.in_([one.lease.delivery_id for one in row]),
             WebhookDelivery.leased_until == lease.leased_until,
         )
         .values(leased_until=None)
@@ -347,7 +272,7 @@ def _give_back(parcels: Sequence[_Parcel]) -> None:
     db.in_transaction(lambda connection: connection.execute(statement))
 
 
-def _send(parcel: _Parcel, at: clock.Instant) -> sending.Outcome:
+def _send(parcel: Parcel, at: clock.Instant) -> sending.Outcome:
     lease, timestamp = parcel.lease, at // clock.SECOND
     try:
         secrets = [

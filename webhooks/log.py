@@ -102,24 +102,6 @@ def replay(
     return get_delivery(connection, program_id, bytes(row.id))
 
 
-def forget_member(connection: sa.Connection, program_id: bytes, member_id: bytes) -> None:
-    """Drop what receivers answered to messages about a member: it may repeat what they hold."""
-    about = (
-        sa.select(WebhookDelivery.id)
-        .join(
-            OutboxMessage,
-            (OutboxMessage.program_id == WebhookDelivery.program_id)
-            & (OutboxMessage.id == WebhookDelivery.message_id),
-        )
-        .where(WebhookDelivery.program_id == program_id, OutboxMessage.member_id == member_id)
-    )
-    connection.execute(
-        sa.update(WebhookAttempt)
-        .where(WebhookAttempt.program_id == program_id, WebhookAttempt.delivery_id.in_(about))
-        .values(response=None)
-    )
-
-
 def _shown(
     connection: sa.Connection, program_id: bytes, rows: Sequence[Any]
 ) -> list[dict[str, Any]]:

@@ -26,12 +26,14 @@ def _endpoint_id(shown: str) -> bytes | None:
 def _once_with_secret(work: idempotency.Work) -> Response:
     """Run `work` once per key. Its answer is stored with the secret sealed, and sent, the first
     time and each time it is repeated, with the secret in clear."""
-    response = idempotency.once(work)
+    response, program_id = idempotency.once(work), _program_id()
     body = jsontext.parse(response.get_data())
     endpoint_id = ids.read_id(endpoints.PREFIX, body["id"])
     assert endpoint_id is not None
+    # Deleting an endpoint forgets its secrets: a repeat does not bring one back.
+    db.reading(lambda connection: endpoints.get(connection, program_id, endpoint_id))
     try:
-        body["secret"] = endpoints.reveal(_program_id(), endpoint_id, body["secret"])
+        body["secret"] = endpoints.reveal(program_id, endpoint_id, body["secret"])
     except signing.SealError:
         raise Problem(
             409,
@@ -182,9 +184,12 @@ def list_deliveries(query: dict[str, Any]) -> dict[str, Any]:
 def replay_delivery(delivery_id: str) -> Response:
     """Send a message again under its own id; the receiver recognises it by webhook-id."""
     program_id, known = _program_id(), ids.read_id(log.PREFIX, delivery_id)
-    return idempotency.once(
-        lambda connection: (
-            log.replay(connection, program_id, known, now=clock.system_now()),
-            202,
-        )
-    )
+
+    def work(connection: sa.Connection) -> tuple[dict[str, Any], int]:
+        answer = log.replay(connection, program_id, known, now=clock.system_now())
+        # This answer is stored: what a receiver said, which may be personal, is in the log alone.
+        for attempt in answer["attempts"]:
+            attempt["response"] = None
+        return answer, 202
+
+    return idempotency.once(work)

@@ -7,14 +7,10 @@ application: what shares its code would share its mistakes.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from datetime import datetime, timedelta
+from itertools import pairwise
 
-from tests.independent.ledger_terms import Terms
-
-HoldState = Literal["held", "captured", "released", "expired", "reversed"]
-_NEVER = datetime.max.replace(tzinfo=UTC)
+from tests.independent.ledger_terms import Award, Hold, HoldState, Lot, Take, Terms
 
 
 class RefusedError(Exception):
@@ -24,80 +20,6 @@ class RefusedError(Exception):
         super().__init__(code)
         self.code = code
         self.available = available
-
-
-@dataclass(slots=True, eq=False)
-class Lot:
-    """Points earned together; what of them is pending, free and held now."""
-
-    number: int
-    member: str
-    points: int
-    earned_at: datetime
-    available_at: datetime
-    expires_at: datetime | None
-    pending: int = 0
-    free: int = 0
-    held: int = 0
-    expired: int = 0
-    #: Whose lot it is, when an order made it.
-    award: "Award | None" = None
-
-    @property
-    def remaining(self) -> int:
-        """What of the lot is neither spent nor taken nor expired."""
-        return self.pending + self.free + self.held
-
-    @property
-    def turn(self) -> tuple[datetime, datetime, int]:
-        """Soonest expiry first, then oldest, never-expiring last (C16)."""
-        return (self.expires_at or _NEVER, self.earned_at, self.number)
-
-
-@dataclass(slots=True)
-class Take:
-    """Points out of a lot."""
-
-    lot: Lot
-    points: int
-
-
-@dataclass(slots=True, eq=False)
-class Award:
-    """What stands for one order, and what became of the rest."""
-
-    member: str
-    lots: list[Lot] = field(default_factory=list)
-    #: Taken back from its own lots, and from others for what was spent of it.
-    own: list[Take] = field(default_factory=list)
-    others: list[Take] = field(default_factory=list)
-    #: Taken out of nothing: the account went below zero for it.
-    overdrawn: int = 0
-    #: Not taken, for it was spent; and for it had expired.
-    owed: int = 0
-    lapsed: int = 0
-
-    @property
-    def written_off(self) -> int:
-        """What counts as reversed and was not taken."""
-        return self.owed + self.lapsed
-
-    @property
-    def standing(self) -> int:
-        """Awarded − reversed − written off."""
-        awarded = sum(lot.points for lot in self.lots)
-        taken = sum(take.points for take in self.own + self.others)
-        return awarded - taken - self.overdrawn - self.written_off
-
-
-@dataclass(slots=True)
-class Hold:
-    """Points reserved from certain lots, until an instant or until somebody ends it."""
-
-    member: str
-    takes: list[Take]
-    expires_at: datetime | None
-    state: HoldState = "held"
 
 
 class Ledger:
@@ -185,7 +107,7 @@ class Ledger:
         award.lapsed -= cancelled
         points -= cancelled
         points -= self._undo(award.own, points, restored)
-        self._credit(award.member, restored, "restored")
+        self._come_back(award.member, restored, "restored")
         if points:
             available_at = self.terms.available_at(paid_at)
             lot = self._new_lot(
@@ -233,7 +155,7 @@ class Ledger:
         hold = self.holds[key]
         if self._is_to_end(hold, "released"):
             self._unhold(hold)
-            self._come_back(hold)
+            self._come_back(hold.member, hold.takes)
 
     def reverse(self, key: str) -> None:
         """What was captured goes back to the same lots and dates (C20, policy strict)."""
@@ -243,7 +165,7 @@ class Ledger:
         if hold.state != "captured":
             raise RefusedError("state_conflict")
         hold.state = "reversed"
-        self._come_back(hold, "unspent")
+        self._come_back(hold.member, hold.takes, "unspent")
 
     def _is_to_end(self, hold: Hold, end: HoldState) -> bool:
         if hold.state not in ("held", end):
@@ -252,16 +174,32 @@ class Ledger:
         hold.state = end
         return was_open
 
-    def _come_back(self, hold: Hold, cause: str | None = None) -> None:
-        """To their lots: what an order's award was not paid back when they were spent or held is
-        taken now, so that holding points across a refund keeps none of them."""
-        self._put(hold.member, hold.takes, cause)
-        for take in hold.takes if self.terms.returns != "only_pending" else []:
-            award = take.lot.award
-            if award is not None:
-                part = self._take_free(award, award.own, take.lot, min(take.points, award.owed))
-                award.owed -= part
-        self._expire(self.of(hold.member))
+    def _come_back(self, member: str, takes: Sequence[Take], cause: str | None = None) -> None:
+        """To their lots, whatever they had left for. What is owed for them is taken at once, so
+        that neither holding nor spending points across a refund keeps any of them."""
+        self._put(member, takes, cause)
+        # Elsewhere nothing is written off, or nothing free is taken, or money was taken instead.
+        if self.terms.returns == "within_balance":
+            for take in takes:
+                self._collect(take)
+        self._expire(self.of(member))
+
+    def _collect(self, back: Take) -> None:
+        """The debt of the award that the points are of; then of those whose points were taken for
+        it, as many as were; then of those whose points were taken for these, and so on: each would
+        have the points that it lent, had the ones that come back been there all along."""
+        lot, left = back.lot, back.points
+        passed: Counter[tuple[Award, Award]] = Counter()
+        while left and lot.award and (way := lot.award.nearest_debt(passed)):
+            debtor, steps = way[-1], list(pairwise(way))
+            lent = [award.lenders[lender] - passed[award, lender] for award, lender in steps]
+            notes = debtor.others if steps else debtor.own
+            part = self._take_free(debtor, notes, lot, min(left, debtor.owed, *lent))
+            if not part:
+                return
+            debtor.owed -= part
+            left -= part
+            passed.update(dict.fromkeys(steps, part))
 
     def _unhold(self, hold: Hold) -> None:
         for take in hold.takes:
@@ -320,7 +258,7 @@ class Ledger:
             if hold.state == "held" and hold.expires_at and hold.expires_at <= self.now:
                 hold.state = "expired"
                 self._unhold(hold)
-                self._come_back(hold)
+                self._come_back(hold.member, hold.takes)
         self._expire(self.lots)
 
     def _take(self, member: str, points: int) -> list[Take]:

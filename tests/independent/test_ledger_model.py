@@ -263,3 +263,105 @@ def test_a_deficit_absorbs_what_is_released() -> None:
     ledger.release("h")
     assert balances(ledger) == (0, 0, 0)
     assert seen(ledger) == []
+
+
+def test_what_is_owed_is_taken_when_held_points_come_back() -> None:
+    # B is cancelled after A was paid out of its lot: it owes, and the 100 that come back are A's.
+    ledger = Ledger(Terms(), at("2027-01-04T00:00:00Z"))
+    earn(ledger, "A", 100)
+    earn(ledger, "B", 100)
+    ledger.hold("h", "mina", 100, seconds=None)
+    earn(ledger, "A", 0)
+    earn(ledger, "B", 0)
+    assert (balances(ledger), ledger.awards["B"].owed) == ((0, 0, 100), 100)
+    ledger.release("h")
+    assert (balances(ledger), ledger.awards["B"].owed) == ((0, 0, 0), 0)
+    # What paid for B came from the lot of A, and goes back there.
+    earn(ledger, "B", 100)
+    assert [lot.remaining for lot in ledger.lots] == [100, 0]
+    earn(ledger, "A", 100)
+    assert balances(ledger) == (200, 0, 0)
+
+
+def test_what_is_owed_is_taken_when_an_order_gives_back_what_it_had_taken() -> None:
+    ledger = Ledger(Terms(), at("2027-01-04T00:00:00Z"))
+    earn(ledger, "A", 100)
+    spend(ledger, "h", 100)
+    earn(ledger, "B", 100)
+    earn(ledger, "A", 0)
+    earn(ledger, "B", 0)
+    earn(ledger, "A", 100)
+    assert balances(ledger) == (0, 0, 0)
+    ledger.reverse("h")
+    assert balances(ledger) == (100, 0, 0)
+
+
+def test_who_lent_gets_no_more_than_was_lent() -> None:
+    # A is 100, of which 30 were taken from B; B had 80, of which 50 are spent for good.
+    ledger = Ledger(Terms(), at("2027-01-04T00:00:00Z"))
+    earn(ledger, "B", 80)
+    spend(ledger, "gone", 50)
+    earn(ledger, "C", 100)
+    ledger.hold("b", "mina", 30, seconds=None)
+    ledger.hold("h", "mina", 100, seconds=None)
+    ledger.release("b")
+    earn(ledger, "C", 70)
+    earn(ledger, "B", 0)
+    assert (balances(ledger), ledger.awards["B"].owed) == ((0, 0, 100), 80)
+    ledger.release("h")
+    assert (balances(ledger), ledger.awards["B"].owed) == ((70, 0, 0), 50)
+
+
+@pytest.mark.parametrize(("first", "lender", "others", "held"), [(1, 1, 1, 1), (3, 1, 3, 2)])
+def test_who_lent_to_a_lender_is_paid_too(first: int, lender: int, others: int, held: int) -> None:
+    # A takes of X, and X takes of Y; then also: A takes 1 of X and 1 of Y, X takes 1 of Y.
+    ledger = Ledger(Terms(), at("2027-01-04T00:00:00Z"))
+    deserved = {"A": first, "X": lender, "Y": others}
+    for ref, points in deserved.items():
+        earn(ledger, ref, points)
+    ledger.hold("h", "mina", held, seconds=None)
+    for ref in deserved:
+        earn(ledger, ref, 0)
+    assert [award.owed for award in ledger.awards.values()] == [0, 0, held]
+    ledger.release("h")
+    assert balances(ledger) == (0, 0, 0)
+    for ref in "YAX":
+        earn(ledger, ref, deserved[ref])
+    assert balances(ledger) == (sum(deserved.values()), 0, 0)
+
+
+def test_an_award_owes_as_one_whichever_of_its_lots_lent() -> None:
+    # X is 100 + 50: the 50 are spent, the 100 were taken for A. 100 of it are left to stand.
+    ledger = Ledger(Terms(), at("2027-01-04T00:00:00Z"))
+    earn(ledger, "X", 100)
+    earn(ledger, "X", 150)
+    earn(ledger, "A", 100)
+    ledger.hold("x", "mina", 100, seconds=None)
+    spend(ledger, "gone", 50)
+    ledger.hold("a", "mina", 100, seconds=None)
+    ledger.release("x")
+    earn(ledger, "A", 0)
+    earn(ledger, "X", 100)
+    assert (balances(ledger), ledger.awards["X"].owed) == ((0, 0, 100), 50)
+    ledger.release("a")
+    assert balances(ledger) == (50, 0, 0)
+
+
+@pytest.mark.parametrize("returns", ["only_pending", "deduct_from_refund"])
+def test_elsewhere_nothing_is_collected(returns: ReturnPolicy) -> None:
+    ledger = Ledger(Terms(returns=returns), at("2027-01-04T00:00:00Z"))
+    earn(ledger, "A", 100)
+    spend(ledger, "h", 80)
+    earn(ledger, "A", 0)
+    ledger.reverse("h")
+    assert balances(ledger) == (100 if returns == "only_pending" else 80, 0, 0)
+
+
+def test_what_comes_back_late_is_owed_before_it_expires() -> None:
+    ledger = Ledger(Terms(expiry_months=0), at("2027-01-04T14:00:00Z"))
+    earn(ledger, "A", 100)
+    ledger.hold("h", "mina", 100, seconds=None)
+    earn(ledger, "A", 30)
+    ledger.move(at("2027-01-04T15:00:00Z"))
+    ledger.release("h")
+    assert (balances(ledger), ledger.totals["mina"]["expired"]) == ((0, 0, 0), 30)

@@ -43,6 +43,11 @@ PROGRAMS: dict[str, tuple[dict[str, Any], Terms]] = {
     ),
 }
 
+#: A program in which points come of orders and go to holds alone, and never expire. While no hold
+#: keeps any, the members have exactly what their orders deserve.
+CLOSED = "closed"
+WORLDS = PROGRAMS | {CLOSED: PROGRAMS["plain"]}
+
 
 @dataclass(slots=True)
 class Order:

@@ -1,9 +1,11 @@
 """Lots: terms, pending, expiry and new dates as members see them (SEMANTICS C)."""
 
+import itertools
+
 import pytest
 
 from tests.scenarios.ledgers import Holds, MakeWorld, balance, expiring, give, go, kind, opened
-from tests.world import per_euro, rule
+from tests.world import line, per_euro, rule
 
 
 @pytest.mark.parametrize(
@@ -304,4 +306,69 @@ def test_a_term_of_inactivity_goes_along_with_a_transfer(make_world: MakeWorld) 
     assert expiring(world, "jun") == [("2027-06-01T15:00:00Z", 100)]
     world.order("C", 100, **more)
     assert expiring(world, "jun") == [("2027-08-01T15:00:00Z", 101)]
+    assert world.verify()["mismatches"] == []
+
+
+@pytest.mark.parametrize("arrival", list(itertools.permutations((1, 2, 3, 4))))
+def test_what_waits_for_fulfilment_is_as_the_newest_snapshot_says(
+    make_world: MakeWorld, arrival: tuple[int, ...]
+) -> None:
+    status = {1: "paid", 2: "fulfilled", 3: "cancelled", 4: "paid"}
+    world = opened(
+        make_world,
+        "2027-03-01T03:00:00Z",
+        points=kind(
+            pending={"policy": "on_fulfilled"},
+            expiry={"policy": "after", "duration": "P1M", "notify": ["P3D"]},
+        ),
+    )
+    placed = {"placed_at": "2027-03-01T03:00:00Z"}
+    for revision in arrival:
+        told = world.order("A-1", 10_000, **placed, status=status[revision], revision=revision)
+    assert world.verify()["mismatches"] == []
+    place = {revision: arrival.index(revision) for revision in arrival}
+    if place[2] < place[4] < place[3]:
+        # It was seen fulfilled, and nobody saw it cancelled: it stays fulfilled.
+        assert (balance(world)["available"], balance(world)["pending"]) == (100, 0)
+        return
+    assert (balance(world)["available"], balance(world)["pending"]) == (0, 100)
+    award = told["earned"][0]
+    assert (award["state"], award["available_at"], award["expires_at"]) == ("pending", None, None)
+    # Fulfilled later, they become available then, whichever way they came.
+    go(world, "2027-03-05T03:00:00Z")
+    world.order("A-1", 10_000, **placed, status="fulfilled", revision=5)
+    assert balance(world)["available"] == 100
+    assert expiring(world) == [("2027-04-05T15:00:00Z", 100)]
+    assert world.verify()["mismatches"] == []
+
+
+def test_what_was_fulfilled_stays_available_while_nothing_was_taken(
+    make_world: MakeWorld,
+) -> None:
+    world = opened(
+        make_world, "2027-03-01T03:00:00Z", points=kind(pending={"policy": "on_fulfilled"})
+    )
+    placed = {"placed_at": "2027-03-01T03:00:00Z"}
+    for status in ("paid", "fulfilled", "paid"):
+        world.order("A-1", 10_000, **placed, status=status)
+    assert (balance(world)["available"], balance(world)["pending"]) == (100, 0)
+    # Taken back in part, it is no other: what is left stays available.
+    world.order("A-1", line("1", 10_000, refunded_minor=4_000), **placed)
+    world.order("A-1", 10_000, **placed)
+    assert (balance(world)["available"], balance(world)["pending"]) == (100, 0)
+    assert world.verify()["mismatches"] == []
+
+
+def test_what_was_spent_of_a_fulfilled_order_is_not_pending_again(make_world: MakeWorld) -> None:
+    world = opened(
+        make_world, "2027-03-01T03:00:00Z", points=kind(pending={"policy": "on_fulfilled"})
+    )
+    placed = {"placed_at": "2027-03-01T03:00:00Z"}
+    world.order("A-1", 10_000, **placed, status="fulfilled")
+    spending = Holds(world)
+    spending.end(spending.hold(30), "capture")
+    world.order("A-1", 10_000, **placed, status="cancelled")
+    world.order("A-1", 10_000, **placed)
+    # 30 are spent and were never taken back: the lot stays what it is.
+    assert (balance(world)["available"], balance(world)["pending"]) == (70, 0)
     assert world.verify()["mismatches"] == []

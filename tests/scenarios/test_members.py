@@ -144,3 +144,37 @@ def test_two_programs_with_the_same_references_do_not_meet(make_world: Make) -> 
     assert there.call("GET", "/orders/A-1").status_code == 404
     there.order("A-1", 7000)
     assert (here.balance(), there.balance()) == (10, 70)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("phone", "+82 10 1234 5678", "+82 010 1234 5678"),
+        ("phone", "+82 10 1234 5678", "0082 010-1234-5678"),
+        ("phone", "+82 10 1234 5678", "+82 (010) 1234 5678"),
+        ("phone", "0082 2 123 4567", "+82-02-123-4567"),
+        ("email", "kim@icloud.com", "kim+x@me.com"),
+        ("email", "kim@icloud.com", "Kim@mac.com"),
+        ("email", "kim@proton.me", "kim@protonmail.com"),
+        ("email", "kim@proton.me", "kim+tag@pm.me"),
+    ],
+)
+def test_spellings_of_one_contact_are_one(
+    make_world: Make, kind: str, one: str, other: str
+) -> None:
+    world = make_world()
+    world.member(**{kind: one})
+    world.member("jun", **{kind: "+82 10 9999 9999" if kind == "phone" else "jun@me.com"})
+    found = world.post("/members/search", {kind: other})["data"]
+    assert [row["member_ref"] for row in found] == ["mina"]
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    "\u034f\ufe00\ufe0f\u3164\u115f\u1160\u17b4\u17b5\u180b\u180e\u180f\uffa0",
+)
+def test_an_address_with_invisible_letters_is_none(make_world: Make, symbol: str) -> None:
+    world = make_world()
+    body = {"email": f"ki{symbol}m@example.com"}
+    refused = world.put("/members/mina", body, status=422)
+    assert [one["pointer"] for one in refused["errors"]] == ["/email"]

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from core import clock, db, ids
 from core.outbox import OutboxMessage
+from tests.scenarios.ledgers import Holds
 from tests.scenarios.soundness import assert_sound
 from tests.world import World, order, per_euro, points, rule
 
@@ -371,4 +372,29 @@ def test_points_live_on_by_what_both_did(make_world: Make) -> None:
     merge(world, "jun", "mina")
     # Six months after the last order of either: valid through 10 August in Seoul.
     assert dates(world, "mina") == [("2026-08-10T15:00:00Z", 80)]
+    assert world.verify()["mismatches"] == []
+
+
+def test_points_live_on_by_what_the_merged_member_spent(make_world: Make) -> None:
+    expiry = {"policy": "inactivity", "duration": "P12M", "activities": ["redemption"]}
+    world = make_world(points=[{"key": "points", "expiry": expiry}])
+    world.set_clock("2024-03-01T12:00:00Z")
+    for ref in ("mina", "jun"):
+        world.member(ref, joined_at="2023-01-01T00:00:00Z")
+    world.order("A-1", 10000, placed_at="2024-03-01T10:00:00Z")
+    world.post("/test-clock", {"now": "2025-02-01T00:00:00Z"})
+    spending = Holds(world)
+    spending.end(spending.hold(10), "capture")
+    world.post("/test-clock", {"now": "2025-06-01T00:00:00Z"})
+    # Twelve months after what was spent on 1 February 2025.
+    expected = [("2026-02-01T15:00:00Z", 90)]
+    assert dates(world, "mina") == expected
+    merge(world, "mina", "jun")
+    assert dates(world, "jun") == expected
+    world.post("/test-clock", {"now": "2025-07-01T00:00:00Z"})
+    world.order("A-2", 100, member_ref="jun", placed_at="2025-07-01T00:00:00Z", status="pending")
+    past = world.get("/members/jun/balances?as_of=2025-07-01T00:00:00Z")["data"][0]
+    assert (past["available"], dates(world, "jun")) == (90, expected)
+    later = world.get("/members/jun/balances?as_of=2026-01-31T00:00:00Z")["data"][0]
+    assert later["available"] == 90
     assert world.verify()["mismatches"] == []

@@ -336,3 +336,47 @@ def test_a_parked_refund_pays_back_no_more_than_it_takes(till: Till) -> None:
     assert till.world.balance() == 5000 + 42
     over = {"amount_minor": 100} | told | {"refunded_at": "2026-07-01T00:00:00Z"}
     assert till.world.call("PUT", "/orders/B-2/refunds/R-1", over).status_code == 422
+
+
+def test_after_a_merge_a_withdrawn_refund_takes_its_points_again(make_world: Make) -> None:
+    till = Till(make_world(points=[{"key": "points", "expiry": EXPIRY}]))
+    world = till.world
+    till.buy()
+    world.member("jun")
+    world.post("/members/mina/merge", {"into_member_ref": "jun"})
+    before = world.balance("jun")
+    for _ in range(2):
+        assert till.refund("R-1", **LINE_1)["points_returned"] == 1200
+        assert world.balance("jun") == before + 1200 - 28
+        back = till.refund("R-1", status="withdrawn", **LINE_1)
+        assert (back["points_returned"], back["problems"]) == (0, [])
+        assert world.balance("jun") == before
+        assert_sound(world)
+    # Only what is there is taken: of 1,200 that came back 200 are left.
+    till.refund("R-1", **LINE_1)
+    till.capture(till.hold(before - 28 + 1000, member_ref="jun"))
+    back = till.refund("R-1", status="withdrawn", **LINE_1)
+    assert [one["code"] for one in back["problems"]] == ["insufficient_points"]
+    assert (back["points_returned"], world.balance("jun")) == (1200 - 228, 0)
+    assert_sound(world)
+
+
+def test_a_redemption_that_was_reversed_by_hand_is_left_alone(till: Till) -> None:
+    till.buy()
+    till.refund("R-1", **LINE_1)
+    with till.world.app.app_context():
+        holds.reverse(till.program_id, till.held)
+    assert till.world.balance() == 5042
+    back = till.refund("R-1", status="withdrawn", **LINE_1)
+    assert [(one["code"], one["pointer"]) for one in back["problems"]] == [
+        ("state_conflict", "/payments/1/redemption_id")
+    ]
+    assert (back["points_returned"], till.world.balance()) == (1200, 5070)
+    with till.world.app.app_context():
+        # It is still reversed: again changes nothing.
+        assert holds.reverse(till.program_id, till.held)["state"] == "reversed"
+    # Wholly refunded and withdrawn, nothing more comes of it either.
+    till.refund("R-2", amount_minor=10000)
+    till.refund("R-2", amount_minor=10000, status="withdrawn")
+    assert till.world.balance() == 5070
+    assert_sound(till.world)

@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.world import World
 
 MakeWorld = Callable[..., World]
@@ -204,3 +206,12 @@ def test_what_is_ahead_is_refused_with_what_the_clock_says(make_world: MakeWorld
         ).json,
     ):
         assert [one["detail"] for one in answer["errors"]] == [said]
+
+
+@pytest.mark.parametrize("body", [{"advance": "PT2S"}, {"advance": "P1Y"}])
+def test_the_clock_ends_with_the_year_2999(make_world: MakeWorld, body: dict[str, str]) -> None:
+    world = standing_at(make_world, "2999-12-31T23:59:58Z")
+    refused = world.post("/test-clock", body, status=422)
+    assert refused["errors"][0]["pointer"] == "/advance"
+    assert "the clock ends with the year 2999" in refused["detail"]
+    assert world.post("/test-clock", {"advance": "PT1S"})["now"] == "2999-12-31T23:59:59Z"

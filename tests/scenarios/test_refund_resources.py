@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from storefront import refunds
 from storefront.schemas import OrderAnswer, RefundAnswer
 from tests.concurrency.parallel import assert_sound, at_once
 from tests.world import World, line, order, per_euro, points, reversed_points, rule
@@ -485,3 +486,18 @@ def test_an_order_and_its_refunds_at_once_end_the_same(
         assert not any(one["is_parked"] for one in found["refunds"])
     assert world.balance() == (560 if member_ref else 0)
     assert_sound(world)
+
+
+def test_an_order_has_only_so_many_refunds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refunds.REFUNDS_MAX == 200
+    monkeypatch.setattr(refunds, "REFUNDS_MAX", 3)
+    for order_ref, new, again in (("A-1", 201, 200), ("parked", 202, 202)):
+        if new == 201:
+            world.order("A-1", 10000)
+        for number in range(3):
+            _refund(world, f"R-{number}", order_ref=order_ref, status=new, amount_minor=100)
+        refused = _refund(world, "R-9", order_ref=order_ref, status=409, amount_minor=100)
+        assert (refused["code"], refused["state"]) == ("state_conflict", "full")
+        # Those that there are can be told otherwise.
+        _refund(world, "R-2", order_ref=order_ref, status=again, amount_minor=200)
+    assert world.get("/orders/A-1")["order"]["refunded_minor"] == 400

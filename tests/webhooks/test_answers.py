@@ -154,3 +154,30 @@ def test_anything_else_is_a_failure(hooks: Hooks, receiver: Receiver, status: in
     hooks.tell()
     hooks.run()
     assert hooks.one()["state"] == "pending"
+
+
+def test_an_answer_that_comes_after_an_erasure_is_not_kept(
+    hooks: Hooks, receiver: Receiver
+) -> None:
+    hooks.endpoint(receiver.url, "member.created")
+    receiver.answers = [(200, {}, b"hello mina")]
+    for ref in ("mina", "jun"):
+        hooks.world.member(ref)
+    receiver.raw = erase_first(hooks, "mina")
+    hooks.run()
+    kept = {one["attempts"][0]["response"] for one in hooks.log()}
+    assert kept == {None, "hello"}
+    # A replay's answer is stored, so it does not repeat what a receiver said.
+    for one in hooks.log():
+        answer = hooks.world.post(f"/webhook-deliveries/{one['id']}/replay", status=202)
+        assert [attempt["response"] for attempt in answer["attempts"]] == [None]
+
+
+def erase_first(hooks: Hooks, ref: str) -> Callable[[Any], None]:
+    """A receiver that lets a member be erased before it answers."""
+
+    def answer(handler: Any) -> None:
+        hooks.world.call("DELETE", f"/members/{ref}")
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    return answer

@@ -10,7 +10,7 @@ import pytest
 
 from tests.webhooks.conftest import Hooks
 from tests.webhooks.receiver import Receiver
-from webhooks import deliveries
+from webhooks import parcels
 
 ROOT = Path(__file__).parent.parent.parent
 WORKER = """
@@ -57,11 +57,11 @@ def test_killed_around_sending(
     # It is leased still: nobody sends it before the lease has run out.
     hooks.run()
     assert len(receiver.got) == received[0]
-    hooks.deliver(seconds=deliveries.LEASE_SECONDS + 1)
+    hooks.deliver(seconds=parcels.LEASE_SECONDS + 1)
     assert len(receiver.got) == received[1]
     assert len(set(receiver.ids)) == 1
     assert hooks.one()["state"] == "delivered"
-    hooks.deliver(seconds=2 * deliveries.LEASE_SECONDS)
+    hooks.deliver(seconds=2 * parcels.LEASE_SECONDS)
     assert len(receiver.got) == received[1]
 
 
@@ -75,7 +75,7 @@ def test_killed_before_a_commit_of_dispatching_or_leasing(
         hooks.tell()
     assert run_worker(hooks, f"db.before_commit:{time}") == -signal.SIGKILL
     hooks.run()
-    hooks.deliver(seconds=deliveries.LEASE_SECONDS + 1)
+    hooks.deliver(seconds=parcels.LEASE_SECONDS + 1)
     assert len(set(receiver.ids)) == 3
     assert {one["state"] for one in hooks.log()} == {"delivered"}
     assert len(hooks.log()) == 3

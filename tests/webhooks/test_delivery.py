@@ -8,11 +8,10 @@ from email.utils import formatdate
 import pytest
 import standardwebhooks
 
-from core import clock, db, ids
+from core import clock, ids
 from tests.contract.checking import problem
 from tests.webhooks.conftest import Hooks, verified
 from tests.webhooks.receiver import Receiver
-from webhooks import log
 
 DAY = 24 * 3600
 MakeReceiver = Callable[..., Receiver]
@@ -78,21 +77,6 @@ def test_a_message_about_a_member_names_the_member(hooks: Hooks, receiver: Recei
     hooks.tell("member.created", member_id=ids.new_id(), member_ref="gone")
     hooks.run()
     assert json.loads(receiver.got[1][1])["data"]["member"]["member_ref"] is None
-
-
-def test_answers_to_messages_about_a_member_can_be_forgotten(
-    hooks: Hooks, receiver: Receiver
-) -> None:
-    receiver.answers = [(200, {}, b"thanks, Mina")]
-    hooks.endpoint(receiver.url)
-    mina, jun = ids.new_id(), ids.new_id()
-    for member_id in (mina, jun):
-        hooks.tell("member.created", member_id=member_id)
-    hooks.run()
-    with hooks.app.app_context():
-        db.in_transaction(lambda connection: log.forget_member(connection, hooks.program_id, mina))
-    kept = [one["attempts"][0]["response"] for one in hooks.log()]
-    assert sorted(kept, key=str) == [None, "thanks, Mina"]
 
 
 def test_an_endpoint_gets_the_types_it_asked_for_from_then_on(

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -126,6 +127,29 @@ def test_a_repeat_answers_the_same_secret_and_makes_nothing(hooks: Hooks) -> Non
     assert rotated[0].json["secret"] != first.json["secret"]
     missing = hooks.world.call("POST", path)
     problem(missing, 400, "idempotency_key_missing")
+    # Once it is deleted, a repeat brings no secret back.
+    hooks.world.call("DELETE", f"/webhook-endpoints/{first.json['id']}")
+    problem(create(hooks, body), 404, "not_found")
+    again = hooks.world.call("POST", path, headers={"Idempotency-Key": "turn"})
+    problem(again, 404, "not_found")
+
+
+def test_a_name_of_this_machine_is_refused_when_it_is_told(
+    world: World, outgoing: Callable[..., None]
+) -> None:
+    """`localhost` and all below it, unless the operator allows loopback."""
+    outgoing(allowed=())
+    for host in ("localhost", "LocalHost:8443", "api.localhost"):
+        headers = {"Idempotency-Key": host}
+        body = {"url": f"https://{host}/hook", "types": ["*"]}
+        answer = world.call("POST", "/webhook-endpoints", body, headers=headers)
+        problem(answer, 422, "validation_failed")
+        assert [one["code"] for one in answer.json["errors"]] == ["address_refused"]
+    outgoing(allowed=(ipaddress.ip_network("127.0.0.0/8"),))
+    made = world.post(
+        "/webhook-endpoints", {"url": "https://localhost/hook", "types": ["*"]}, status=201
+    )
+    world.call("DELETE", f"/webhook-endpoints/{made['id']}")
 
 
 def test_no_table_holds_a_secret_in_clear(hooks: Hooks) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -11,7 +12,8 @@ from core import clock
 from server.app import create_app
 from tests.webhooks.conftest import Hooks
 from tests.webhooks.receiver import Receiver
-from webhooks import deliveries
+from tests.world import World
+from webhooks import deliveries, parcels
 
 MakeReceiver = Callable[..., Receiver]
 
@@ -110,11 +112,11 @@ def test_what_a_dead_worker_had_leased_is_sent_when_the_lease_has_run_out(
     hooks.endpoint(receiver.url)
     hooks.tell()
     hooks.dispatch()
-    until = clock.system_now() + deliveries.LEASE_SECONDS * clock.SECOND
+    until = clock.system_now() + parcels.LEASE_SECONDS * clock.SECOND
     hooks.set_delivery(leased_until=until)
     hooks.run()
     assert receiver.got == []
-    hooks.deliver(seconds=deliveries.LEASE_SECONDS + 1)
+    hooks.deliver(seconds=parcels.LEASE_SECONDS + 1)
     assert len(receiver.got) == 1
     assert hooks.one()["state"] == "delivered"
 
@@ -129,7 +131,7 @@ def test_a_failure_after_the_lease_ran_out_changes_nothing_of_the_next_owner(
     hooks.dispatch()
     with hooks.app.app_context():
         deliveries.deliver_due(clock.system_now())
-    theirs = clock.system_now() + deliveries.LEASE_SECONDS * clock.SECOND
+    theirs = clock.system_now() + parcels.LEASE_SECONDS * clock.SECOND
     hooks.set_delivery(leased_until=theirs)
     receiver.released.set()
     hooks.deliver()
@@ -166,3 +168,77 @@ def test_an_outbox_longer_than_a_batch_is_dispatched_whole_and_each_program_in_t
     assert len(hooks.log("?limit=100")) == 20
     hooks.deliver()
     assert len(set(receiver.ids)) == 20
+
+
+def test_receivers_that_answer_late_share_half_of_the_threads(
+    hooks: Hooks, make_receiver: MakeReceiver, outgoing: Callable[..., None]
+) -> None:
+    late, quick = make_receiver(), make_receiver()
+    outgoing(threads=6)
+    lock, now_at, peaks = threading.Lock(), 0, [0]
+
+    def answer(handler: Any) -> None:
+        nonlocal now_at
+        with lock:
+            now_at += 1
+            peaks.append(now_at)
+        time.sleep(1.1)
+        with lock:
+            now_at -= 1
+        handler.wfile.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    late.raw = answer
+    for _ in range(8):
+        hooks.endpoint(late.url)
+    hooks.tell()
+    hooks.run()
+    # Unknown as they were, they had every thread; nothing of it was a failure.
+    assert max(peaks) > 3
+    assert {one["state"] for one in hooks.log()} == {"delivered"}
+    peaks.clear()
+    for _ in range(3):
+        hooks.tell()
+    hooks.endpoint(quick.url)
+    for _ in range(10):
+        hooks.tell()
+    hooks.dispatch()
+    with hooks.app.app_context():
+        deliveries.deliver_due(clock.system_now())
+    assert len(set(quick.ids)) == 10
+    assert max(peaks) <= 3
+    # One that answers in time again is like any other.
+    late.raw = None
+    hooks.deliver()
+    hooks.deliver()
+    slow = hooks.app.extensions["dangol.sender"].slow
+    assert not any(program_id == hooks.program_id for program_id, _ in slow)
+    assert len(set(late.ids)) == 14
+
+
+def test_a_program_has_a_quarter_of_the_threads_while_others_wait(
+    hooks: Hooks,
+    make_world: Callable[..., World],
+    make_receiver: MakeReceiver,
+    outgoing: Callable[..., None],
+) -> None:
+    slow, quick, other = make_receiver(), make_receiver(), Hooks(make_world())
+    other.run()
+    outgoing(timeout=4, threads=8)
+    slow.released.clear()
+    for _ in range(8):
+        hooks.endpoint(slow.url)
+    theirs = [other.endpoint(quick.url) for _ in range(4)]
+    for one in (hooks, other):
+        for _ in range(5):
+            one.tell()
+    hooks.dispatch()
+    hooks.app.extensions["dangol.sender"].last = (b"", b"")
+    with hooks.app.app_context():
+        deliveries.deliver_due(clock.system_now())
+    assert len(quick.got) == 20, "a program waited for another"
+    # What was left over was not left idle.
+    assert len(slow.got) > 2
+    slow.released.set()
+    hooks.deliver()
+    for endpoint in theirs:
+        other.world.call("DELETE", f"/webhook-endpoints/{endpoint['id']}")
