@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from core import rawsql
 
-_COPY_FROM = 8
+#: From so many rows of one table on they are copied, not sent as parameters.
+_BULK_FROM = {"insert": 8, "replace": 100}
 #: PostgreSQL's protocol counts the parameters of a statement in 16 bits.
 _PARAMETERS_MAX = 60_000
 #: Statements with more rows of one table are neither remembered nor kept prepared.
@@ -69,7 +70,7 @@ class Writes:
             for write in writes:
                 _write_sqlite(connection, write)
             return
-        bulk = [w for w in writes if w.kind == "insert" and len(w.by_key) >= _COPY_FROM]
+        bulk = [write for write in writes if len(write.by_key) >= _BULK_FROM[write.kind]]
         if not bulk:
             _write_postgresql(connection, writes)
             return
@@ -79,7 +80,7 @@ class Writes:
             _write_postgresql(connection, [write for write in level if write not in bulk])
             for write in level:
                 if write in bulk:
-                    _copy(connection, write)
+                    (_copy if write.kind == "insert" else _copy_over)(connection, write)
 
 
 @functools.cache
@@ -126,15 +127,45 @@ def _write_in_pieces(connection: sa.Connection, writes: Sequence[_Write]) -> Non
 
 
 def _copy(connection: sa.Connection, write: _Write) -> None:
-    names = ", ".join(f'"{column.name}"' for column in write.table.columns)
     rawsql.flush(connection)
+    _copy_to(connection, write, write.table.name)
+
+
+def _copy_to(connection: sa.Connection, write: _Write, target: str) -> None:
+    names = ", ".join(f'"{name}"' for name in _names(write.table))
     driver: Any = connection.connection.driver_connection
     with (
         driver.cursor() as cursor,
-        cursor.copy(f'COPY "{write.table.name}" ({names}) FROM STDIN') as copy,
+        cursor.copy(f'COPY "{target}" ({names}) FROM STDIN') as copy,
     ):
         for row in write.rows:
             copy.write_row(_values(write.table, row))
+
+
+def _copy_over(connection: sa.Connection, write: _Write) -> None:
+    """Replace a bulk of rows: copied beside the table, then set from there."""
+    name, names = write.table.name, ", ".join(f'"{name}"' for name in _names(write.table))
+    stage = f"stage_{name}"
+    rawsql.later(
+        connection,
+        f'CREATE TEMPORARY TABLE IF NOT EXISTS "{stage}" (LIKE "{name}") ON COMMIT DELETE ROWS',
+        is_rare=True,
+    )
+    rawsql.later(connection, f'TRUNCATE "{stage}"', is_rare=True)
+    rawsql.flush(connection)
+    _copy_to(connection, write, stage)
+    sql = f'INSERT INTO "{name}" ({names}) SELECT {names} FROM "{stage}" {_conflict(write.table)}'
+    rawsql.later(connection, sql, is_rare=True)
+
+
+def _conflict(table: sa.Table) -> str:
+    key = ", ".join(f'"{column.name}"' for column in table.primary_key)
+    changed = ", ".join(
+        f'"{column.name}" = excluded."{column.name}"'
+        for column in table.columns
+        if not column.primary_key
+    )
+    return f"ON CONFLICT ({key}) DO UPDATE SET {changed}"
 
 
 def _values(table: sa.Table, row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -180,11 +211,5 @@ def _sql(table: sa.Table, kind: str, count: int, dialect: str, first: int = 1) -
     columns = ", ".join(f'"{name}"' for name in names)
     sql = f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join(rows)}'
     if kind == "replace":
-        key = ", ".join(f'"{column.name}"' for column in table.primary_key)
-        changed = ", ".join(
-            f'"{column.name}" = excluded."{column.name}"'
-            for column in table.columns
-            if not column.primary_key
-        )
-        sql += f" ON CONFLICT ({key}) DO UPDATE SET {changed}"
+        sql += f" {_conflict(table)}"
     return sql

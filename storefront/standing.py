@@ -280,9 +280,7 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
     return list(found.values())
 
 
-def _counted(
-    connection: sa.Connection, program_id: bytes, member_id: bytes
-) -> list[Contribution]:
+def _counted(connection: sa.Connection, program_id: bytes, member_id: bytes) -> list[Contribution]:
     """What adjustments of a member count for tiers."""
     mark = rawsql.mark(connection.dialect.name)
     rows = rawsql.run(

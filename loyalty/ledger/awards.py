@@ -5,7 +5,8 @@ again stands as if it had only ever been what it is. Sources: SEMANTICS B9, B11,
 what was written off.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -274,33 +275,58 @@ def collect_owed(book: Book, parts: Sequence[tuple[HeldLot, int]], cause: Cause)
     """Take from points that came back to lots what is still owed for them: whoever spends or holds
     points, has the order refunded and gives the points back keeps none of them.
 
-    Owed by the lot's own award, or by those whose lots paid for it meanwhile. Only where the
-    program takes what there is: with `deduct_from_refund` the money was deducted instead.
+    Owed by the lot's own award, or by those whose lots paid for it meanwhile, or for those in
+    turn; each pays no more than was lent. Only where the program takes what there is: with
+    `deduct_from_refund` the money was deducted instead.
     """
     for lot, points in parts:
         kind = book.program.kind(lot.points_key)
         if kind is not None and kind.return_policy != "within_balance":
             continue
-        left = points
-        for debtor, most in _debtors(book, lot):
-            owed = min(left, most, lot.free, debtor.owed)
-            if owed > 0:
-                left -= owed
-                debtor.written_off -= owed
-                _claw_back(book, debtor, [(lot, owed)], cause=cause)
+        left, passed = min(points, lot.free), Counter[_Step]()
+        while left > 0 and (found := _nearest_debt(book, lot, passed)):
+            debtors, way = found
+            room, before = min([left, *(lent - passed[step] for step, lent in way)]), left
+            for debtor in debtors:
+                owed = min(room - (before - left), debtor.owed)
+                if owed > 0:
+                    left -= owed
+                    debtor.written_off -= owed
+                    _claw_back(book, debtor, [(lot, owed)], cause=cause)
+            passed.update({step: before - left for step, _ in way})
 
 
-def _debtors(book: Book, lot: HeldLot) -> list[tuple[HeldLot, int]]:
-    """Who may owe points that come back to a lot, and how many at most."""
-    if lot.free <= 0:
-        return []
-    # What comes back by grace lies in a lot of its own, and is still the award's.
+#: From a lot to another that lent to its award.
+_Step = tuple[bytes, bytes]
+
+
+def _nearest_debt(
+    book: Book, lot: HeldLot, passed: Mapping[_Step, int]
+) -> tuple[list[HeldLot], list[tuple[_Step, int]]] | None:
+    """The nearest award that owes points which came back to a lot, and the steps to it with what
+    was lent on each; `passed` is what has gone that way already."""
+    first = _award_of(book, lot)
+    ways: list[tuple[list[HeldLot], list[tuple[_Step, int]]]] = [(first, [])]
+    seen = {one.id for one in first}
+    for lots, way in ways:
+        if any(one.owed > 0 for one in lots):
+            return lots, way
+        for one in lots:
+            for lender, lent in book.lenders(one):
+                step = (one.id, lender.id)
+                if lent > passed.get(step, 0) and lender.id not in seen:
+                    theirs = _award_of(book, lender)
+                    seen.update(each.id for each in (lender, *theirs))
+                    # Grows while it is gone through: the nearer ones come first.
+                    ways.append((theirs, [*way, (step, lent)]))
+    return None
+
+
+def _award_of(book: Book, lot: HeldLot) -> list[HeldLot]:
+    """The lots of a lot's award; what comes back by grace lies in a lot of its own, and is still
+    the award's."""
     origin = lot if lot.origin_lot_id is None else book.lot(lot.origin_lot_id)
-    awarded = origin if origin.member_id == lot.member_id else lot
-    found = [(one, one.owed) for one in book.award_lots(awarded)]
-    for one in book.award_lots(awarded):
-        found += book.lenders(one)
-    return found
+    return book.award_lots(origin if origin.member_id == lot.member_id else lot)
 
 
 def collect_for(book: Book, debtor: HeldLot, points: int, *, cause: Cause) -> None:

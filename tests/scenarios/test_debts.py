@@ -135,3 +135,38 @@ def test_a_lot_wholly_held_is_still_named_with_its_date(make_world: MakeWorld) -
     give(world, 100, "2027-06-01T15:00:00Z")
     Holds(world).hold(100)
     assert expiring(world) == [("2027-06-01T15:00:00Z", 100)]
+
+
+def test_a_lender_of_a_lender_is_paid_back_as_well(make_world: MakeWorld) -> None:
+    world = shop(make_world)
+    holds = Holds(world)
+    for ref in ("A", "X", "Y"):
+        world.order(ref, 10_000, **PLACED)
+    held = holds.hold(100)
+    # A is paid by X's lot, X by Y's, and Y owes.
+    for ref in ("A", "X", "Y"):
+        cancel(world, ref, 10_000)
+    holds.end(held, "release")
+    assert balance(world)["available"] == 0
+    for ref in ("Y", "A", "X"):
+        world.order(ref, 10_000, **PLACED)
+    assert balance(world)["available"] == 300
+    assert world.verify()["mismatches"] == []
+
+
+def test_a_lender_is_asked_with_all_the_lots_of_its_award(make_world: MakeWorld) -> None:
+    world = shop(make_world)
+    holds = Holds(world)
+    world.order("X", 10_000, **PLACED)
+    world.order("X", 15_000, **PLACED)
+    world.order("A", 10_000, **PLACED)
+    first = holds.hold(100)
+    holds.end(holds.hold(50), "capture")
+    second = holds.hold(100)
+    holds.end(first, "release")
+    cancel(world, "A", 10_000)
+    world.order("X", 15_000, **PLACED, refunded_minor=5_000)
+    holds.end(second, "release")
+    # X deserves 100, of which 50 are spent.
+    assert balance(world)["available"] == 50
+    assert world.verify()["mismatches"] == []

@@ -283,7 +283,7 @@ def test_what_stands_for_a_refund_follows_it_and_no_other(till: Till) -> None:
     till.refund("R-1", **LINE_1)
     assert till.refund("R-2", **LINE_2)["points_returned"] == 1800
     # 20.00 of 100.00 instead of 40.00: 600 of 3,000 points; the other refund keeps its own.
-    less = {"lines": [{"line_ref": "1", "amount_minor": 2000}]}
+    less: dict[str, Any] = {"lines": [{"line_ref": "1", "amount_minor": 2000}]}
     assert till.refund("R-1", **less)["points_returned"] == 600
     assert till.refund("R-2", **LINE_2)["points_returned"] == 1800
     # Cancelled, everything goes back, by no refund.
