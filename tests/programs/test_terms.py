@@ -60,7 +60,6 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "invalid",
     ),
     ({"expiry": {"duration": "P1Y"}}, "/expiry/duration", "unknown_field"),
-    ({"expiry": {"policy": "never", "notify": ["P7D"]}}, "/expiry/notify", "unknown_field"),
     ({"expiry": {"round_up_to": "month"}}, "/expiry/round_up_to", "unknown_field"),
     (
         {"expiry": {"policy": "after", "duration": "P1Y", "activities": ["order"]}},
