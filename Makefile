@@ -32,8 +32,9 @@ fix: setup ## what the tools can mend by themselves
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measure against limits taken in the same run (5 minutes)
+bench: setup ## measure against limits taken in the same run (10 minutes)
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.ledger
 
 soak: setup ## long runs: memory, the whole replayed year, kill -9 under load (40 minutes)
 	$(BIN)/python -m bench.soak
