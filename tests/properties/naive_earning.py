@@ -283,12 +283,13 @@ class NaiveProgram:
         def worth(choice: tuple[dict[str, Any], ...]) -> tuple[Any, ...]:
             counting = [*free, *choice]
             factor = self.factor(counting, order)
-            value = Fraction(0)
+            value = number = Fraction(0)
             for kind in kinds:
                 price = kind.get("value", {"points": 1, "minor": 1})
                 exact = self.exact(counting, order, kind["key"], factor)
                 value += exact * Fraction(price["minor"], price["points"])
-            return (-value, sorted((rule["priority"], rule["key"]) for rule in choice))
+                number += exact
+            return (-value, -number, sorted((rule["priority"], rule["key"]) for rule in choice))
 
         best = min(itertools.product(*groups.values()), key=worth)
         counting = [*free, *best]
