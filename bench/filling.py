@@ -41,6 +41,7 @@ SELECT a.program_id, {_ID}, a.member_id, 'points', {_ID}, %(terms)s::text, 10, 1
        CASE WHEN %(is_due)s::bool THEN {_NOW} - (1 + s) * {_DAY}::bigint END,
        CASE WHEN %(is_due)s::bool THEN {_NOW} - (1 + s) * {_DAY}::bigint END, false
 FROM accounts a, generate_series(1, %(each)s::int) s
+WHERE a.lifetime_earned = %(each)s::int * 10
 """
 
 _ENTRIES = f"""
@@ -51,7 +52,7 @@ SELECT l.program_id, {_ID}, l.member_id, 'points',
        row_number() OVER (PARTITION BY l.member_id ORDER BY l.earned_at), 'earn', 10, 'issued',
        'available', 10, 0, 0, l.id, false, 'order', 'old-order', l.earned_at, l.earned_at,
        sha256(l.id)
-FROM lots l
+FROM lots l WHERE l.points = 10
 """
 
 _ORDERS = f"""
@@ -60,7 +61,7 @@ INSERT INTO orders (program_id, id, order_ref, member_id, status, placed_at, sna
                     created_at, updated_at)
 SELECT l.program_id, l.source_id, 'old-' || encode(l.id, 'hex'), l.member_id, 'paid', l.earned_at,
        '{{}}', 1000, 0, 1000, 10, true, false, false, {_NOW}, {_NOW}
-FROM lots l
+FROM lots l WHERE l.points = 10
 """
 
 
