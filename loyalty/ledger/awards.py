@@ -279,7 +279,7 @@ def collect_owed(book: Book, parts: Sequence[tuple[HeldLot, int]], cause: Cause)
     turn; each pays no more than was lent. Only where the program takes what there is: with
     `deduct_from_refund` the money was deducted instead.
     """
-    for lot, points in parts:
+    for lot, points in sorted(parts, key=lambda part: spending_order(part[0])):
         kind = book.program.kind(lot.points_key)
         if kind is not None and kind.return_policy != "within_balance":
             continue
