@@ -339,7 +339,7 @@ def captured_holds(
     return [_held_hold(row) for row in rows]
 
 
-def holdings_of(
+def list_holdings(
     connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
 ) -> list[Holding]:
     """The accounts of many members."""
@@ -351,7 +351,7 @@ def holdings_of(
     return [_holding(row) for row in rows]
 
 
-def open_lots_of(
+def list_open_lots(
     connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
 ) -> list[HeldLot]:
     """The lots of many members with points remaining."""
@@ -363,7 +363,7 @@ def open_lots_of(
     )
 
 
-def open_holds_of(
+def list_open_holds(
     connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
 ) -> list[HeldHold]:
     """The holds of many members that have not ended."""

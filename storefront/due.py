@@ -154,10 +154,10 @@ def _lock_free(
 def load(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes]) -> None:
     """Take up accounts, open lots and open holds of many members in three statements."""
     program_id = plan.program_id
-    holdings = reading.holdings_of(connection, program_id, member_ids)
+    holdings = reading.list_holdings(connection, program_id, member_ids)
     plan.book.load(holdings)
-    lots = _by_account(reading.open_lots_of(connection, program_id, member_ids))
-    holds = _by_account(reading.open_holds_of(connection, program_id, member_ids))
+    lots = _by_account(reading.list_open_lots(connection, program_id, member_ids))
+    holds = _by_account(reading.list_open_holds(connection, program_id, member_ids))
     for holding in holdings:
         key = (holding.member_id, holding.points_key)
         plan.book.load_open(*key, lots.get(key, ()))
