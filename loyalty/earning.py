@@ -22,7 +22,8 @@ from loyalty.exact import (
     round_points,
     shared,
 )
-from programs.compiled import Compiled, Rule
+from programs.compiled import Compiled
+from programs.rules import Rule
 from rules.effects import AddPoints, MultiplyPoints, PointsPerAmount
 from rules.outcomes import Outcome, Reason
 

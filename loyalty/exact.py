@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.money import spread
-from programs.compiled import FACTOR_ONE, Rule
+from programs.ladder import FACTOR_ONE
+from programs.rules import Rule
 from rules.effects import AddPoints, MultiplyPoints, PointsPerAmount, PointsPerUnit
 
 #: No order earns more of one kind: a guard against a document that multiplies without bound.

@@ -16,7 +16,8 @@ from core import clock
 from core.writing import Writes
 from loyalty.exact import NO_TIER_FACTOR, TierFactor, show_ratio
 from loyalty.models import MemberTier
-from programs.compiled import FACTOR_ONE, Compiled, Ladder, Level
+from programs.compiled import Compiled
+from programs.ladder import FACTOR_ONE, Ladder, Level
 
 TIERS: sa.Table = MemberTier.__table__  # type: ignore[assignment]
 #: The derived half of the table: keeping a level leaves what is assured as it is.

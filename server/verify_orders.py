@@ -18,7 +18,8 @@ from loyalty.tiers import TIERS, Contribution
 from members import aliases
 from orders.refunds import fold
 from programs import versions
-from programs.compiled import Compiled, Ladder
+from programs.compiled import Compiled
+from programs.ladder import Ladder
 from programs.models import ProgramVersion
 from server import verify_sources
 from server.verify_hands import ADJUSTMENTS

@@ -14,7 +14,8 @@ from loyalty.ledger import awards, due
 from loyalty.ledger.awards import Award
 from loyalty.ledger.entries import Cause
 from programs import versions
-from programs.compiled import Compiled, ReturnPolicy
+from programs.compiled import Compiled
+from programs.kinds import ReturnPolicy
 from programs.terms import parse as parse_terms
 from storefront import activity, erasure
 from storefront.decide import Decided

@@ -14,8 +14,8 @@ from loyalty import reading, records, showing
 from loyalty.ledger.entries import default_change
 from members import members
 from programs import versions
-from programs.compiled import Rule
 from programs.models import Decision
+from programs.rules import Rule
 from rules.conditions import first_unmet
 from rules.outcomes import REASONS
 from storefront.decide import Pinned

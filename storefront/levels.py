@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from loyalty import tiers
 from loyalty.tiers import Contribution
-from programs.compiled import Level
+from programs.ladder import Level
 from storefront.plan import Plan
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member

@@ -15,7 +15,7 @@ from loyalty.ledger.book import Book, spending_order
 from loyalty.ledger.entries import Cause, Change, Kind, Move
 from loyalty.ledger.rows import HeldLot, new_lot
 from programs import terms
-from programs.compiled import PointsKind, ReturnPolicy
+from programs.kinds import PointsKind, ReturnPolicy
 from programs.terms import Terms
 
 

@@ -8,7 +8,8 @@ import pytest
 from core import clock
 from loyalty import tiers
 from loyalty.tiers import Contribution, Standing
-from programs.compiled import Compiled, Ladder, compile_document
+from programs.compiled import Compiled, compile_document
+from programs.ladder import Ladder
 from storefront import facts as standing_facts
 from tests.world import document
 

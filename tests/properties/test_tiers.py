@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core import clock
 from loyalty import tiers
 from loyalty.tiers import Contribution, Standing
-from programs.compiled import Ladder, Level
+from programs.ladder import Ladder, Level
 
 SEOUL = ZoneInfo("Asia/Seoul")
 START = datetime(2026, 1, 31, 15, tzinfo=UTC)

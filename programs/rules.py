@@ -1,0 +1,69 @@
+"""Rules of a compiled program: conditions made closures, effects with their terms."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from programs import terms, triggers
+from programs.kinds import PointsKind
+from programs.terms import Terms
+from rules import conditions
+from rules.conditions import Condition
+from rules.effects import AddPoints, Effect, MultiplyPoints, PointsPerAmount, PointsPerUnit
+from rules.facts import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An earning rule, ready to run."""
+
+    key: str
+    name: dict[str, str]
+    is_live: bool
+    when: Condition
+    priority: int
+    group: str | None
+    on_refund: Literal["recheck", "keep", "prorate"]
+    effect: Effect
+    terms: Terms
+
+    @property
+    def is_kept_on_refund(self) -> bool:
+        """Whether a partial refund leaves the rule judged by the order as it was."""
+        return isinstance(self.effect, AddPoints) and self.on_refund != "recheck"
+
+
+def compile_rule(item: dict[str, Any], trigger: str, kinds: tuple[PointsKind, ...]) -> Rule:
+    """Compile a checked rule."""
+    facts = triggers.find_facts(trigger)
+    assert facts is not None, f"trigger {trigger} passed the check without facts"
+    stacking = item.get("stacking") or {}
+    effect = _effect(item["effect"], triggers.find_line_facts(trigger), kinds[0].key)
+    kind = next(kind for kind in kinds if kind.key == effect.points_key)
+    return Rule(
+        key=item["key"],
+        name=item.get("name") or {},
+        is_live=item.get("state", "live") == "live",
+        when=conditions.compile_condition(item.get("when"), catalogue=facts),
+        priority=item.get("priority", 0),
+        group=stacking.get("group") if stacking.get("mode") == "exclusive" else None,
+        on_refund=item.get("on_refund", "recheck"),
+        effect=effect,
+        terms=terms.of_document(item["effect"], kind.terms),
+    )
+
+
+def _effect(effect: dict[str, Any], lines: Catalogue | None, default_key: str) -> Effect:
+    do, points_key = effect["do"], effect.get("points_key") or default_key
+    when: Condition | None = None
+    if lines is not None and effect.get("lines") and effect["lines"]["when"] is not None:
+        when = conditions.compile_condition(effect["lines"]["when"], catalogue=lines)
+    if do == "points_per_amount":
+        counts = effect.get("counts_for_tier", True)
+        return PointsPerAmount(points_key, effect["points"], effect["per_minor"], when, counts)
+    if do == "points_per_unit":
+        counts = effect.get("counts_for_tier", True)
+        return PointsPerUnit(points_key, effect["points"], when, counts)
+    if do == "add_points":
+        return AddPoints(points_key, effect["points"], effect.get("counts_for_tier", False))
+    counts = effect.get("counts_for_tier", False)
+    return MultiplyPoints(points_key, effect["factor_bp"], when, counts)
