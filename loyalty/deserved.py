@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from loyalty.exact import Earned, Share
 from programs.compiled import Compiled
+from programs.rules import Rule
 from programs.terms import NO_TERMS, Terms
-from rules.effects import MultiplyPoints
+from rules.effects import AddStamps, MultiplyPoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,12 @@ class Deserved:
     by_line: tuple[tuple[str, int], ...]
 
 
-def by_terms(program: Compiled, trigger: str, earned: Iterable[Earned]) -> list[Deserved]:
-    """What a decision earns, split by terms; the parts add up to the whole."""
+def by_terms(program: Compiled, rules: Iterable[Rule], earned: Iterable[Earned]) -> list[Deserved]:
+    """What a decision by these rules earns, split by terms; the parts add up to the whole."""
     overriding = {
         rule.key: rule.terms
-        for rule in program.rules.get(trigger, ())
-        if not isinstance(rule.effect, MultiplyPoints)
+        for rule in rules
+        if not isinstance(rule.effect, MultiplyPoints | AddStamps)
     }
     found: list[Deserved] = []
     for one in earned:

@@ -24,15 +24,17 @@ from loyalty.exact import (
 )
 from programs.compiled import Compiled
 from programs.rules import Rule
-from rules.effects import AddPoints, MultiplyPoints, PointsPerAmount
+from rules.effects import AddPoints, AddStamps, MultiplyPoints, PointsPerAmount
 from rules.outcomes import Outcome, Reason
 
 
 @dataclass(slots=True)
 class Earning:
-    """The result: what is deserved by kind, what counts for tiers, the outcome of each rule."""
+    """The result: what is deserved by kind, the stamps by card, what counts for tiers, the outcome
+    of each rule."""
 
     earned: list[Earned] = field(default_factory=list)
+    stamps: dict[str, int] = field(default_factory=dict)
     qualifying_points: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -52,9 +54,11 @@ Factor = Callable[[Sequence[Fired]], TierFactor]
 
 @dataclass(slots=True)
 class Chosen:
-    """The rules that count after exclusive groups were decided, and every rule's outcome."""
+    """The rules that count after exclusive groups were decided, the stamps of those that give
+    stamps, and every rule's outcome."""
 
     fired: list[Fired]
+    stamps: dict[str, int]
     outcomes: list[Outcome]
 
 
@@ -66,6 +70,7 @@ def choose(program: Compiled, rules: Sequence[Rule], order: Earner, factor: Fact
     """
     outcomes: dict[str, Outcome] = {}
     free: list[Fired] = []
+    stamps: dict[str, int] = {}
     groups: dict[str, list[Fired]] = {}
     for rule in rules:
         fired = _fire(rule, order)
@@ -73,7 +78,9 @@ def choose(program: Compiled, rules: Sequence[Rule], order: Earner, factor: Fact
             outcomes[rule.key] = fired
             continue
         outcomes[rule.key] = Outcome(rule.key, is_fired=True)
-        if rule.group is None:
+        if isinstance(fired, AddStamps):
+            stamps[fired.card] = stamps.get(fired.card, 0) + fired.stamps
+        elif rule.group is None:
             free.append(fired)
         else:
             groups.setdefault(rule.group, []).append(fired)
@@ -91,26 +98,28 @@ def choose(program: Compiled, rules: Sequence[Rule], order: Earner, factor: Fact
                         detail=f"{winner.rule.key} of the group {name} gave more",
                     )
         kept = sorted(free + winners, key=lambda one: (one.rule.priority, one.rule.key))
-    return Chosen(kept, [outcomes[rule.key] for rule in rules])
+    return Chosen(kept, stamps, [outcomes[rule.key] for rule in rules])
 
 
-def _fire(rule: Rule, order: Earner) -> Fired | Outcome:
+def _fire(rule: Rule, order: Earner) -> Fired | AddStamps | Outcome:
     if not rule.is_live:
         return Outcome(rule.key, is_fired=False, reason="not_live")
     effect = rule.effect
     if not rule.when.matches(order.facts_whole if rule.is_kept_on_refund else order.facts):
         return Outcome(rule.key, is_fired=False, reason="condition_not_met")
+    if isinstance(effect, AddStamps):
+        return effect
     if isinstance(effect, AddPoints):
-        return Fired(rule, [], has_shipping=False)
+        return Fired(rule, effect, [], has_shipping=False)
     if effect.lines is None:
-        return Fired(rule, list(range(len(order.lines))), has_shipping=True)
+        return Fired(rule, effect, list(range(len(order.lines))), has_shipping=True)
     matches = effect.lines.matches
     lines = [index for index, facts in enumerate(order.line_facts) if matches(facts)]
     if not lines:
         return Outcome(
             rule.key, is_fired=False, reason="condition_not_met", detail="no line is concerned"
         )
-    return Fired(rule, lines, has_shipping=False)
+    return Fired(rule, effect, lines, has_shipping=False)
 
 
 def _best(
@@ -132,7 +141,7 @@ def _best(
     def rank(choice: Sequence[Fired]) -> tuple[Fraction, Fraction, list[tuple[int, str]]]:
         counting = [*free, *choice]
         tier, value, points = factor(counting), Fraction(0), Fraction(0)
-        for key in {one.rule.effect.points_key for one in counting}:
+        for key in {one.effect.points_key for one in counting}:
             exact = Fraction(*exact_points(key, counting, order, tier))
             points += exact
             value += exact * worth[key]
@@ -147,9 +156,9 @@ def _only_best_factor(group: list[Fired], free: Sequence[Fired], order: Earner) 
     """A group of factors on the same earning lines shrunk to the largest, without computing:
     whatever else counts, a larger factor on points of the same lines is worth more."""
     first = group[0]
-    effect = first.rule.effect
+    effect = first.effect
     for one in group:
-        other = one.rule.effect
+        other = one.effect
         if (
             not isinstance(other, MultiplyPoints)
             or other.points_key != effect.points_key
@@ -159,9 +168,9 @@ def _only_best_factor(group: list[Fired], free: Sequence[Fired], order: Earner) 
         ):
             return group
     earns = any(
-        isinstance(one.rule.effect, PointsPerAmount)
-        and one.rule.effect.lines is None
-        and one.rule.effect.points_key == effect.points_key
+        isinstance(one.effect, PointsPerAmount)
+        and one.effect.lines is None
+        and one.effect.points_key == effect.points_key
         for one in free
     ) and any(order.lines[index].earning_minor for index in first.lines)
     if not earns:
@@ -170,7 +179,7 @@ def _only_best_factor(group: list[Fired], free: Sequence[Fired], order: Earner) 
 
 
 def _by_factor(one: Fired) -> tuple[int, int, str]:
-    effect = one.rule.effect
+    effect = one.effect
     assert isinstance(effect, MultiplyPoints)
     return (-effect.factor_bp, one.rule.priority, one.rule.key)
 
@@ -179,9 +188,7 @@ def qualifying(program: Compiled, fired: Sequence[Fired], order: Earner) -> int:
     """Points that count for tiers: of the default kind, before the tier's multiplier."""
     points_key = program.points[0].key
     counting = [
-        one
-        for one in fired
-        if one.rule.effect.counts_for_tier and one.rule.effect.points_key == points_key
+        one for one in fired if one.effect.counts_for_tier and one.effect.points_key == points_key
     ]
     if not counting:
         return 0
@@ -191,7 +198,7 @@ def qualifying(program: Compiled, fired: Sequence[Fired], order: Earner) -> int:
 
 def settle(program: Compiled, chosen: Chosen, order: Earner, tier: TierFactor) -> Earning:
     """The points themselves, with the tier's multiplier and the one rounding."""
-    result = Earning(outcomes=chosen.outcomes)
+    result = Earning(stamps=chosen.stamps, outcomes=chosen.outcomes)
     for grid in grids(chosen.fired, order, tier):
         points = min(round_points(grid.total(), grid.scale, program.rounding), AWARD_MAX)
         if points > 0:

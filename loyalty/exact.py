@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from core.money import spread
 from programs.ladder import FACTOR_ONE
 from programs.rules import Rule
-from rules.effects import AddPoints, MultiplyPoints, PointsPerAmount, PointsPerUnit
+from rules.effects import AddPoints, MultiplyPoints, PointsEffect, PointsPerAmount, PointsPerUnit
 
 #: No order earns more of one kind: a guard against a document that multiplies without bound.
 AWARD_MAX = 10**15
@@ -84,9 +84,10 @@ NO_TIER_FACTOR = TierFactor(1, 1, "")
 
 @dataclass(slots=True)
 class Fired:
-    """A rule whose condition holds, with the lines that its effect concerns."""
+    """A rule whose condition holds, with the lines that its effect on points concerns."""
 
     rule: Rule
+    effect: PointsEffect
     lines: list[int]
     has_shipping: bool
 
@@ -95,7 +96,7 @@ def exact_points(
     points_key: str, fired: Sequence[Fired], order: Earner, tier: TierFactor
 ) -> tuple[int, int]:
     """Exact points of one kind as numerator and scale, without the rows of a breakdown."""
-    effects = [(one.rule.effect, one) for one in fired if one.rule.effect.points_key == points_key]
+    effects = [(one.effect, one) for one in fired if one.effect.points_key == points_key]
     common = math.lcm(*(e.per_minor for e, _ in effects if isinstance(e, PointsPerAmount)))
     size = len(order.lines)
     cells = [0] * (size + 1)
@@ -145,21 +146,21 @@ class Grid:
 
 def grids(fired: Sequence[Fired], order: Earner, tier: TierFactor) -> list[Grid]:
     """The exact points of each kind that these rules concern."""
-    keys = list(dict.fromkeys(one.rule.effect.points_key for one in fired))
+    keys = list(dict.fromkeys(one.effect.points_key for one in fired))
     return [
-        _grid(key, [one for one in fired if one.rule.effect.points_key == key], order, tier)
+        _grid(key, [one for one in fired if one.effect.points_key == key], order, tier)
         for key in keys
     ]
 
 
 def _grid(points_key: str, fired: Sequence[Fired], order: Earner, tier: TierFactor) -> Grid:
-    adding = [one for one in fired if isinstance(one.rule.effect, PointsPerAmount | PointsPerUnit)]
-    multiplying = [one for one in fired if isinstance(one.rule.effect, MultiplyPoints)]
-    fixed = [one for one in fired if isinstance(one.rule.effect, AddPoints)]
+    adding = [one for one in fired if isinstance(one.effect, PointsPerAmount | PointsPerUnit)]
+    multiplying = [one for one in fired if isinstance(one.effect, MultiplyPoints)]
+    fixed = [one for one in fired if isinstance(one.effect, AddPoints)]
     common = 1
     for one in adding:
-        if isinstance(one.rule.effect, PointsPerAmount):
-            common = math.lcm(common, one.rule.effect.per_minor)
+        if isinstance(one.effect, PointsPerAmount):
+            common = math.lcm(common, one.effect.per_minor)
     if any(one.rule.on_refund == "prorate" for one in fixed) and order.whole_minor:
         common = math.lcm(common, order.whole_minor)
     scale = common * FACTOR_ONE ** len(multiplying) * tier.denominator
@@ -185,7 +186,7 @@ def _concerned(one: Fired, order: Earner) -> list[str]:
 
 
 def _add(grid: Grid, one: Fired, order: Earner) -> None:
-    effect = one.rule.effect
+    effect = one.effect
     if isinstance(effect, PointsPerAmount):
         step = grid.scale // effect.per_minor * effect.points
         minor = 0
@@ -210,7 +211,7 @@ def _add(grid: Grid, one: Fired, order: Earner) -> None:
 
 
 def _multiply(grid: Grid, one: Fired, order: Earner) -> None:
-    effect = one.rule.effect
+    effect = one.effect
     assert isinstance(effect, MultiplyPoints)
     for ref in _concerned(one, order):
         cells = grid.rows.get(ref)
@@ -221,7 +222,7 @@ def _multiply(grid: Grid, one: Fired, order: Earner) -> None:
 
 
 def _fix(grid: Grid, one: Fired, order: Earner) -> None:
-    effect = one.rule.effect
+    effect = one.effect
     assert isinstance(effect, AddPoints)
     points, detail = effect.points * grid.scale, f"{effect.points} fixed"
     if one.rule.on_refund == "prorate" and order.whole_minor:

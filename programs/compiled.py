@@ -48,6 +48,11 @@ class Compiled:
     ladder: Ladder
     per_minor_common: int
 
+    def rules_of(self, trigger: str) -> tuple[Rule, ...]:
+        """The rules that listen to a trigger, in the order of priority and key; of `trigger:key`
+        those of the trigger after the effects of the level or card with that key."""
+        return self.rules.get(trigger, ())
+
     def kind(self, points_key: str) -> PointsKind | None:
         """A kind of points by key."""
         return next((kind for kind in self.points if kind.key == points_key), None)

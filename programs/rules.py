@@ -1,5 +1,6 @@
 """Rules of a compiled program: conditions made closures, effects with their terms."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,13 +9,20 @@ from programs.kinds import PointsKind
 from programs.terms import Terms
 from rules import conditions
 from rules.conditions import Condition
-from rules.effects import AddPoints, Effect, MultiplyPoints, PointsPerAmount, PointsPerUnit
+from rules.effects import (
+    AddPoints,
+    AddStamps,
+    Effect,
+    MultiplyPoints,
+    PointsPerAmount,
+    PointsPerUnit,
+)
 from rules.facts import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An earning rule, ready to run."""
+    """A rule, ready to run; the effects of a level or a card are rules without conditions."""
 
     key: str
     name: dict[str, str]
@@ -29,7 +37,7 @@ class Rule:
     @property
     def is_kept_on_refund(self) -> bool:
         """Whether a partial refund leaves the rule judged by the order as it was."""
-        return isinstance(self.effect, AddPoints) and self.on_refund != "recheck"
+        return isinstance(self.effect, AddPoints | AddStamps) and self.on_refund != "recheck"
 
 
 def compile_rule(item: dict[str, Any], trigger: str, kinds: tuple[PointsKind, ...]) -> Rule:
@@ -38,7 +46,9 @@ def compile_rule(item: dict[str, Any], trigger: str, kinds: tuple[PointsKind, ..
     assert facts is not None, f"trigger {trigger} passed the check without facts"
     stacking = item.get("stacking") or {}
     effect = _effect(item["effect"], triggers.find_line_facts(trigger), kinds[0].key)
-    kind = next(kind for kind in kinds if kind.key == effect.points_key)
+    kind = kinds[0]
+    if not isinstance(effect, AddStamps):
+        kind = next(kind for kind in kinds if kind.key == effect.points_key)
     return Rule(
         key=item["key"],
         name=item.get("name") or {},
@@ -52,7 +62,22 @@ def compile_rule(item: dict[str, Any], trigger: str, kinds: tuple[PointsKind, ..
     )
 
 
+def compile_effects(
+    effects: Sequence[dict[str, Any]], key: str, trigger: str, kinds: tuple[PointsKind, ...]
+) -> tuple[Rule, ...]:
+    """Compile checked effects that come without conditions: on entering a level, for a full card.
+    Their rules are named `key`, `key.2`, `key.3` …"""
+    return tuple(
+        compile_rule(
+            {"key": key if number == 1 else f"{key}.{number}", "effect": effect}, trigger, kinds
+        )
+        for number, effect in enumerate(effects, start=1)
+    )
+
+
 def _effect(effect: dict[str, Any], lines: Catalogue | None, default_key: str) -> Effect:
+    if effect["do"] == "add_stamps":
+        return AddStamps(effect["card"], effect["stamps"])
     do, points_key = effect["do"], effect.get("points_key") or default_key
     when: Condition | None = None
     if lines is not None and effect.get("lines") and effect["lines"]["when"] is not None:

@@ -1,6 +1,6 @@
 """Effects: what a rule that fired does. A closed union, compiled from the document.
 
-Points effects only; conditions on lines say which lines of an order an effect concerns.
+Conditions on lines say which lines of an order a points effect concerns.
 """
 
 from dataclasses import dataclass
@@ -48,4 +48,13 @@ class MultiplyPoints:
     counts_for_tier: bool = False
 
 
-Effect = PointsPerAmount | PointsPerUnit | AddPoints | MultiplyPoints
+@dataclass(frozen=True, slots=True)
+class AddStamps:
+    """Stamps on a card: a fixed number, whatever the order's lines."""
+
+    card: str
+    stamps: int
+
+
+PointsEffect = PointsPerAmount | PointsPerUnit | AddPoints | MultiplyPoints
+Effect = PointsEffect | AddStamps

@@ -191,7 +191,8 @@ def _check_award(report: Report, row: Any, lots: Sequence[Any], decided: Decided
     """What stands of the order's lots, for its member and for whoever had it before."""
     deserved: dict[tuple[bytes, str, str], int] = {}
     if decided is not None:
-        for one in by_terms(decided.pinned.program, "order", decided.earning.earned):
+        program = decided.pinned.program
+        for one in by_terms(program, program.rules_of("order"), decided.earning.earned):
             deserved[row.member_id, one.points_key, one.terms.text] = one.points
     verify_sources.check_award(report, lots, deserved, row.id)
 

@@ -28,7 +28,6 @@ CLAIM = "claim"
 
 def awards(
     plan: Plan,
-    trigger: str,
     decided: Decided,
     *,
     earned_at: int,
@@ -37,24 +36,12 @@ def awards(
 ) -> list[dict[str, Any]]:
     """What an order deserves, by kind and terms, with its breakdown; dated by its lots, or as
     they would be when there are none."""
-    found = by_terms(decided.pinned.program, trigger, decided.earning.earned)
-    return _shown_awards(plan, found, earned_at=earned_at, lots=lots, decision_id=decision_id)
+    program = decided.pinned.program
+    found = by_terms(program, program.rules_of("order"), decided.earning.earned)
+    return shown_awards(plan, found, earned_at=earned_at, lots=lots, decision_id=decision_id)
 
 
-def signup_awards(
-    plan: Plan, member_id: bytes, earning: Earning, *, decision_id: bytes | None
-) -> list[dict[str, Any]]:
-    """What a signup earns."""
-    return _shown_awards(
-        plan,
-        by_terms(plan.live, "signup", earning.earned),
-        earned_at=plan.now,
-        lots=plan.book.lots_of(member_id, member_id),
-        decision_id=decision_id,
-    )
-
-
-def _shown_awards(
+def shown_awards(
     plan: Plan,
     found: Sequence[Deserved],
     *,
@@ -62,6 +49,7 @@ def _shown_awards(
     lots: Sequence[HeldLot],
     decision_id: bytes | None,
 ) -> list[dict[str, Any]]:
+    """Awards as the contract shows them, dated by their lots."""
     return [
         {
             "points_key": one.points_key,
@@ -115,6 +103,7 @@ def decision_outcomes(earning: Earning) -> dict[str, Any]:
             for one in earning.earned
         ],
         "qualifying_points": earning.qualifying_points,
+        **({"stamps": earning.stamps} if earning.stamps else {}),
     }
 
 
@@ -206,7 +195,6 @@ def order(
         | {"refunds": [refunded.show(one, folded) for one in telling.refunds]},
         "earned": awards(
             plan,
-            "order",
             decided,
             earned_at=earned_at,
             lots=plan.book.lots_of(row["id"], member.id) if member else (),

@@ -62,7 +62,7 @@ def move_points(
     if decided is None or telling.member is None:
         return made
     program = decided.pinned.program
-    found = by_terms(program, "order", decided.earning.earned)
+    found = by_terms(program, program.rules_of("order"), decided.earning.earned)
     deserved = {(one.points_key, one.terms): one.points for one in found}
     cause = _cause(plan, telling, decision_id)
     for award in _awards(plan, order_id, telling.member.id, found):

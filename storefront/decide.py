@@ -65,6 +65,20 @@ def pin(
     balance: int,
 ) -> Pinned:
     """The member's facts as of `at`, before the order."""
+    facts = facts_of(program, member, sums, at=at, level_key=level_key, balance=balance)
+    return Pinned(program, facts, level_key, sums.metric(program.ladder.metric))
+
+
+def facts_of(
+    program: Compiled,
+    member: Known,
+    sums: Sums,
+    *,
+    at: int,
+    level_key: str | None,
+    balance: int,
+) -> dict[str, Any]:
+    """Who the member is and how they stand as of `at`."""
     facts = member_facts(
         joined_at=member.joined_at,
         is_enrolled=member.is_enrolled,
@@ -83,7 +97,7 @@ def pin(
         today = clock.local_date(at, program.zone)
         last = clock.local_date(sums.last_at, program.zone)
         facts["member.days_since_last_order"] = (today - last).days
-    return Pinned(program, facts, level_key, sums.metric(program.ladder.metric))
+    return facts
 
 
 def is_standing(status: str, order: OrderFigures) -> bool:

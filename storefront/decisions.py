@@ -14,6 +14,7 @@ from loyalty import reading, records, showing
 from loyalty.ledger.entries import default_change
 from members import members
 from programs import versions
+from programs.compiled import Compiled
 from programs.models import Decision
 from programs.rules import Rule
 from rules.conditions import first_unmet
@@ -41,9 +42,10 @@ def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dic
     program = versions.get_compiled(connection, program_id, row.version)
     member_ref = _signed_up(connection, program_id, row.source_type, row.member_id)
     facts, outcomes = jsontext.parse(row.facts), jsontext.parse(row.outcomes)
-    flat = {**facts["member"], **facts.get("order", {})}
+    flat = {**facts["member"], **facts.get("order", {}), **facts.get("own", {})}
     whole = {**flat, **facts.get("order_whole", {})}
-    rules = {rule.key: rule for rule in program.rules.get(row.source_type, ())}
+    trigger = facts.get("trigger", row.source_type)
+    rules = {rule.key: rule for rule in program.rules_of(trigger)}
     return {
         "id": decision_ref,
         "source": {"type": row.source_type, "ref": member_ref or row.source_ref},
@@ -150,3 +152,16 @@ def pinned_before(connection: sa.Connection, program_id: bytes, stored: StoredOr
     facts = jsontext.parse(stored.facts)
     program = versions.get_compiled(connection, program_id, stored.version)
     return Pinned(program, facts["member"], facts["tier"]["key"], facts["tier"]["metric_before"])
+
+
+def find_pinned(
+    connection: sa.Connection, program_id: bytes, decision_id: bytes
+) -> tuple[Compiled, dict[str, Any]]:
+    """The program and the member's facts that a decision pinned."""
+    row = connection.execute(
+        sa.select(DECISIONS.c.version, DECISIONS.c.facts).where(
+            DECISIONS.c.program_id == program_id, DECISIONS.c.id == decision_id
+        )
+    ).one()
+    program = versions.get_compiled(connection, program_id, row.version)
+    return program, jsontext.parse(row.facts)["member"]

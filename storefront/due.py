@@ -7,6 +7,7 @@ moment are passed over: whoever holds their lock settles them.
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -58,42 +59,58 @@ def settle_some(_now: clock.Instant) -> int:
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """A table in which things fall due of members: when, and which rows count."""
+
+    due_at: sa.ColumnElement[Any]
+    member_id: sa.ColumnElement[Any]
+    program_id: sa.ColumnElement[Any]
+    condition: sa.ColumnElement[bool]
+
+
+#: Everything that falls due by time; a further agenda is one line here, and what becomes of it is
+#: one in `_settle`.
+AGENDAS = (
+    Agenda(LOTS.c.due_at, LOTS.c.member_id, LOTS.c.program_id, sa.true()),
+    Agenda(
+        HOLDS.c.expires_at,
+        HOLDS.c.member_id,
+        HOLDS.c.program_id,
+        HOLDS.c.state == sa.literal_column("'held'"),
+    ),
+)
+
+
 def programs_due() -> list[bytes]:
     """Programs in which something is due by their own clock."""
     now = clock.system_now()
-    waiting = (
-        sa.select(sa.literal(1)).where(LOTS.c.program_id == Program.program_id, _lot_is_due(now)),
-        sa.select(sa.literal(1)).where(HOLDS.c.program_id == Program.program_id, _hold_is_due(now)),
-    )
-    statement = sa.select(Program.program_id).where(
-        sa.or_(*(sa.exists(one.correlate(Program.__table__)) for one in waiting))
-    )
+    waiting = [
+        sa.exists(
+            sa.select(sa.literal(1))
+            .where(
+                agenda.program_id == Program.program_id,
+                agenda.due_at <= sa.func.coalesce(Program.clock_at, now),
+                agenda.condition,
+            )
+            .correlate(Program.__table__)
+        )
+        for agenda in AGENDAS
+    ]
+    statement = sa.select(Program.program_id).where(sa.or_(*waiting))
     rows = db.reading(lambda connection: list(connection.execute(statement)))
     return [bytes(row[0]) for row in rows]
-
-
-def _lot_is_due(now: int) -> sa.ColumnElement[bool]:
-    return LOTS.c.due_at <= sa.func.coalesce(Program.clock_at, now)
-
-
-def _hold_is_due(now: int) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        HOLDS.c.state == sa.literal_column("'held'"),
-        HOLDS.c.expires_at <= sa.func.coalesce(Program.clock_at, now),
-    )
 
 
 def next_due(connection: sa.Connection, program_id: bytes) -> int | None:
     """The next instant at which something of any member falls due."""
     dates = [
         connection.execute(
-            sa.select(sa.func.min(LOTS.c.due_at)).where(LOTS.c.program_id == program_id)
-        ).scalar(),
-        connection.execute(
-            sa.select(sa.func.min(HOLDS.c.expires_at)).where(
-                HOLDS.c.program_id == program_id, HOLDS.c.state == sa.literal_column("'held'")
+            sa.select(sa.func.min(agenda.due_at)).where(
+                agenda.program_id == program_id, agenda.condition
             )
-        ).scalar(),
+        ).scalar()
+        for agenda in AGENDAS
     ]
     return min((one for one in dates if one is not None), default=None)
 
@@ -108,33 +125,30 @@ def _unit(connection: sa.Connection, program_id: bytes, limit: int) -> int:
     if not locked:
         locked = _lock_free(connection, program_id, found[limit:], limit)
     plan = begin(connection, live, now=now)
-    load(connection, plan, locked)
-    for member_id in locked:
-        plan.settle(member_id)
+    _settle(connection, plan, locked)
     plan.write(connection)
     return len(locked)
 
 
+def _settle(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes]) -> None:
+    """What is due of these members, in the order of SEMANTICS C24."""
+    load(connection, plan, member_ids)
+    for member_id in member_ids:
+        plan.settle(member_id)
+
+
 def _due_members(connection: sa.Connection, program_id: bytes, now: int, limit: int) -> list[bytes]:
     """Members of whom something is due, those waiting longest first."""
-    lots = (
-        sa.select(LOTS.c.member_id)
-        .where(LOTS.c.program_id == program_id, LOTS.c.due_at <= now)
-        .order_by(LOTS.c.due_at)
-        .limit(limit)
-    )
-    of_holds = (
-        sa.select(HOLDS.c.member_id)
-        .where(
-            HOLDS.c.program_id == program_id,
-            HOLDS.c.state == sa.literal_column("'held'"),
-            HOLDS.c.expires_at <= now,
+    found: list[bytes] = []
+    for agenda in AGENDAS:
+        rows = connection.execute(
+            sa.select(agenda.member_id)
+            .where(agenda.program_id == program_id, agenda.due_at <= now, agenda.condition)
+            .order_by(agenda.due_at)
+            .limit(limit)
         )
-        .order_by(HOLDS.c.expires_at)
-        .limit(limit)
-    )
-    rows = [*connection.execute(lots), *connection.execute(of_holds)]
-    return list(dict.fromkeys(bytes(row[0]) for row in rows))
+        found += [bytes(row[0]) for row in rows]
+    return list(dict.fromkeys(found))
 
 
 def _lock_free(

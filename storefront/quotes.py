@@ -63,7 +63,7 @@ def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]
         own = Contribution(at, decided.spend_minor, decided.qualifying_points)
         tier = _tier_after(plan, telling, read, own)
     return {
-        "earned": answers.awards(plan, "order", decided, earned_at=at),
+        "earned": answers.awards(plan, decided, earned_at=at),
         "tier": tier,
         "pay_with_points": None,
         "rewards": [],

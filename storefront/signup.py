@@ -8,20 +8,15 @@ import sqlalchemy as sa
 from core import clock, db, ids, jsontext, outbox
 from core.errors import FieldError, invalid, invalid_at
 from core.writing import Writes
-from loyalty import earning, reading, tiers
-from loyalty.deserved import by_terms
-from loyalty.earning import Earning
-from loyalty.exact import NO_TIER_FACTOR, Earner
-from loyalty.ledger import awards
-from loyalty.ledger.awards import Award
-from loyalty.ledger.entries import Cause
+from loyalty import reading, tiers
 from members import contacts, erasing, members
 from members.facts import member_facts
 from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
-from storefront import answers, standing
-from storefront.decisions import DECISIONS
+from rules.outcomes import Reason
+from storefront import answers, firing, standing
+from storefront.firing import Fired, Source
 from storefront.plan import Plan, begin
 from storefront.telling import FUTURE, ahead
 
@@ -48,19 +43,18 @@ def tell(
     live, now = versions.get_live(connection, program_id)
     check(body, now)
     plan = begin(connection, live, now=now, actor=actor)
-    result = Earning()
+    fired = None
     if known is None:
-        row, result = _create(connection, plan, member_ref, body)
+        row, fired = _create(connection, plan, member_ref, body)
     else:
         row = update(connection, plan, known, body)
         plan.book.load(reading.read_holdings(connection, program_id, known.id))
         plan.settle(known.id)
     if body.get("consents"):
         members.append_consents(connection, program_id, row["id"], body["consents"], now=now)
-    decision_id = row.pop("decision_id", None)
     answer = {
         "member": show(connection, plan, row),
-        "earned": answers.signup_awards(plan, row["id"], result, decision_id=decision_id),
+        "earned": firing.shown(plan, fired) if fired is not None else [],
         "balances": answers.balances(plan, row["id"]),
         "referral": answers.referral(body),
         "surprises": [],
@@ -97,7 +91,7 @@ def check_ref(member_ref: str) -> None:
 
 def _create(
     connection: sa.Connection, plan: Plan, member_ref: str, body: Mapping[str, Any]
-) -> tuple[dict[str, Any], Earning]:
+) -> tuple[dict[str, Any], Fired | None]:
     check_ref(member_ref)
     program_id, now = plan.program_id, plan.now
     joined_at = min(body.get("joined_at", now), now)
@@ -114,57 +108,40 @@ def _create(
         now=now,
         member_id=row["id"],
     )
-    result = Earning()
+    fired = None
     is_new = bool(row["is_enrolled"]) and members.claim_signup(connection, program_id, row, now=now)
     if plan.live.rules.get("signup"):
         # Somebody of this reference was erased: they had their welcome under it.
         is_new = is_new and not erasing.is_remembered(connection, program_id, member_ref, now=now)
-        result, row["decision_id"] = _pay_signup(plan, row, is_new=is_new)
-    return row, result
+        fired = _pay_signup(connection, plan, row, is_new=is_new)
+    return row, fired
 
 
-def _pay_signup(plan: Plan, row: Mapping[str, Any], *, is_new: bool) -> tuple[Earning, bytes]:
+def _pay_signup(
+    connection: sa.Connection, plan: Plan, row: Mapping[str, Any], *, is_new: bool
+) -> Fired:
     live, now = plan.live, plan.now
-    rules = live.rules["signup"]
-    facts = member_facts(
-        joined_at=row["joined_at"],
-        is_enrolled=bool(row["is_enrolled"]),
-        locale=row["locale"],
-        attributes=jsontext.parse(row["attributes"]),
-        at=now,
-        zone=live.zone,
-    )
-    if not row["is_enrolled"]:
-        result = earning.none_fired(rules, "no_member")
-    elif not is_new:
-        result = earning.none_fired(rules, "already_paid")
-    else:
-        earner = Earner([], [], 0, facts, facts, 0, 0)
-        chosen = earning.choose(live, rules, earner, lambda _: NO_TIER_FACTOR)
-        result = earning.settle(live, chosen, earner, NO_TIER_FACTOR)
-    decision_id = ids.new_id()
+    reason: Reason | None = None if is_new else "already_paid"
     # Our own id: entries are for ever, and the storefront's reference ends with an erasure.
-    member_ref = ids.show_id(members.PREFIX, row["id"])
-    plan.writes.insert(
-        DECISIONS,
-        {
-            "program_id": plan.program_id,
-            "id": decision_id,
-            "source_type": "signup",
-            "source_ref": member_ref,
-            "member_id": row["id"],
-            "version": live.version,
-            "facts": jsontext.text({"member": facts}),
-            "outcomes": jsontext.text(answers.decision_outcomes(result)),
-            "effective_at": now,
-            "recorded_at": now,
-        },
+    source = Source("signup", ids.show_id(members.PREFIX, row["id"]), row["id"], now)
+    return firing.fire(
+        connection,
+        plan,
+        row["id"],
+        source,
+        trigger="signup",
+        program=live,
+        member_facts=member_facts(
+            joined_at=row["joined_at"],
+            is_enrolled=bool(row["is_enrolled"]),
+            locale=row["locale"],
+            attributes=jsontext.parse(row["attributes"]),
+            at=now,
+            zone=live.zone,
+        ),
+        own_facts={},
+        reason=reason if row["is_enrolled"] else "no_member",
     )
-    cause = Cause("signup", member_ref, decision_id, plan.actor, now, now)
-    for one in by_terms(live, "signup", result.earned):
-        award = Award(row["id"], row["id"], one.points_key, one.terms)
-        awards.give(plan.book, one.points, award, cause=cause)
-    return result, decision_id
 
 
 def update(

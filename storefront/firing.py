@@ -1,0 +1,137 @@
+"""Firing: what happened to a member that is no order (they signed up, did something, had a
+birthday, entered a level, completed a card) brings what the rules of its trigger say.
+
+Converges as orders do: fired again, what stands is brought to what is deserved now, by the version
+and the member's facts that were pinned first; what happened no longer stands when there is a
+`reason` against it, and everything goes back. Refuses to know what happened: the facts are given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import ids, jsontext
+from loyalty import earning, reading
+from loyalty.deserved import Deserved, by_terms
+from loyalty.earning import Earning
+from loyalty.exact import NO_TIER_FACTOR, Earner
+from loyalty.ledger import awards
+from loyalty.ledger.awards import Award
+from loyalty.ledger.entries import Cause
+from programs.compiled import Compiled
+from programs.terms import parse as parse_terms
+from rules.outcomes import Reason
+from storefront import answers
+from storefront.decisions import DECISIONS
+from storefront.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What happened, when: decisions and entries name its type and reference, lots its id."""
+
+    type: str
+    ref: str
+    id: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What a trigger brought: the decision, what is deserved by it, and the entries made now."""
+
+    source: Source
+    member_id: bytes
+    earning: Earning
+    deserved: list[Deserved]
+    decision_id: bytes
+    made: list[dict[str, Any]]
+
+
+def fire(
+    connection: sa.Connection,
+    plan: Plan,
+    member_id: bytes,
+    source: Source,
+    *,
+    trigger: str,
+    program: Compiled,
+    member_facts: Mapping[str, Any],
+    own_facts: Mapping[str, Any],
+    reason: Reason | None = None,
+    is_new: bool = True,
+) -> Fired:
+    """Bring what stands of a source to what the trigger's rules say; `trigger` is as
+    `Compiled.rules_of` takes it. A `reason` says why nothing is deserved, if so."""
+    rules = program.rules_of(trigger)
+    if reason is None:
+        facts = {**member_facts, **own_facts}
+        earner = Earner([], [], 0, facts, facts, 0, 0)
+        chosen = earning.choose(program, rules, earner, lambda _: NO_TIER_FACTOR)
+        result = earning.settle(program, chosen, earner, NO_TIER_FACTOR)
+    else:
+        result = earning.none_fired(rules, reason)
+    deserved = by_terms(program, rules, result.earned)
+    decision_id = ids.new_id()
+    plan.writes.insert(
+        DECISIONS,
+        {
+            "program_id": plan.program_id,
+            "id": decision_id,
+            "source_type": source.type,
+            "source_ref": source.ref,
+            "member_id": member_id,
+            "version": program.version,
+            "facts": jsontext.text(
+                {"trigger": trigger, "member": dict(member_facts), "own": dict(own_facts)}
+            ),
+            "outcomes": jsontext.text(answers.decision_outcomes(result)),
+            "effective_at": source.at,
+            "recorded_at": plan.now,
+        },
+    )
+    if not is_new:
+        plan.book.load((), reading.read_lots(connection, plan.program_id, [source.id]))
+    cause = Cause(source.type, source.ref, decision_id, plan.actor, source.at, plan.now)
+    made = _bring(plan, program, member_id, source, deserved=deserved, cause=cause)
+    return Fired(source, member_id, result, deserved, decision_id, made)
+
+
+def _bring(
+    plan: Plan,
+    program: Compiled,
+    member_id: bytes,
+    source: Source,
+    *,
+    deserved: list[Deserved],
+    cause: Cause,
+) -> list[dict[str, Any]]:
+    wanted = {(one.points_key, one.terms): one.points for one in deserved}
+    stored = [
+        (lot.points_key, parse_terms(lot.terms)) for lot in plan.book.lots_of(source.id, member_id)
+    ]
+    made: list[dict[str, Any]] = []
+    for points_key, terms in dict.fromkeys([*wanted, *stored]):
+        kind = program.kind(points_key)
+        made += awards.bring_to(
+            plan.book,
+            wanted.get((points_key, terms), 0),
+            Award(source.id, member_id, points_key, terms),
+            cause=cause,
+            reversal_at=plan.now,
+            policy="within_balance" if kind is None else kind.return_policy,
+        )
+    return made
+
+
+def shown(plan: Plan, fired: Fired) -> list[dict[str, Any]]:
+    """What stands, as awards of the contract."""
+    return answers.shown_awards(
+        plan,
+        fired.deserved,
+        earned_at=fired.source.at,
+        lots=plan.book.lots_of(fired.source.id, fired.member_id),
+        decision_id=fired.decision_id,
+    )
