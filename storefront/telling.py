@@ -192,9 +192,12 @@ def _stored(
 
 
 def check_owner(telling: Telling, read: Read) -> None:
-    """Start again with every lock when the stored order is not the locked member's."""
+    """Start again with every lock when the stored order is not the locked member's: a guest's
+    order has no member whose lock could stand for its own."""
     stored = read.stored
-    if stored is not None and not telling.is_careful and not is_same_member(stored, telling):
+    if stored is None or telling.is_careful:
+        return
+    if telling.member is None or not is_same_member(stored, telling):
         raise telling.be_careful(stored.member_id)
 
 
