@@ -3,10 +3,16 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rules.facts import instant_of
+
 Reason = Literal[
     "not_live",
+    "outside_schedule",
     "condition_not_met",
+    "limit_reached",
+    "capped",
     "excluded",
+    "cooldown",
     "no_member",
     "not_paid",
     "already_paid",
@@ -14,22 +20,32 @@ Reason = Literal[
 
 REASONS: dict[Reason, str] = {
     "not_live": "the rule was paused",
+    "outside_schedule": "it was not in force at that time",
     "condition_not_met": "its condition was not met",
+    "limit_reached": "its limit was used up",
+    "capped": "its limit left less than it would have given",
     "excluded": "another rule of its exclusive group was better for the member",
+    "cooldown": "it was too soon for it",
     "no_member": "there was no enrolled member to earn",
-    "not_paid": "the order was not paid, was cancelled or was wholly refunded",
+    "not_paid": "what earns does not stand: it was not paid, cancelled, refunded or withdrawn",
     "already_paid": "it had been paid to this person before",
 }
 
 
 @dataclass(slots=True)
 class Outcome:
-    """One rule of a decision: fired, or not and why."""
+    """One rule of a decision: fired, or not and why.
+
+    One that was `capped` fired, and `withheld` points of it. `again_at` is since when the schedule
+    or the limit no longer stands against it.
+    """
 
     rule: str
     is_fired: bool
     reason: Reason | None = None
     detail: str | None = None
+    withheld: int | None = None
+    again_at: int | None = None
 
     def shown(self) -> dict[str, Any]:
         """The outcome as decisions store and show it."""
@@ -38,4 +54,8 @@ class Outcome:
             body["reason"] = self.reason
         if self.detail is not None:
             body["detail"] = self.detail
+        if self.withheld is not None:
+            body["withheld"] = self.withheld
+        if self.again_at is not None:
+            body["again_at"] = instant_of(self.again_at)
         return body

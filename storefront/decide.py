@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import clock
-from loyalty import earning, tiers
+from loyalty import earning
 from loyalty.earning import Earning
 from loyalty.exact import Earner, TierFactor
+from loyalty.tiers.contributions import Contribution
+from loyalty.tiers.factor import factor as tier_factor
+from loyalty.tiers.standing import Standing
 from members.facts import member_facts
 from members.members import Known
 from orders import figures
 from orders.figures import OrderFigures
 from programs.compiled import Compiled
+from rules.limits import Room
 from rules.outcomes import Reason
 from storefront.standing import Sums
 
@@ -28,7 +32,27 @@ class Pinned:
     program: Compiled
     facts: Mapping[str, Any]
     level_key: str | None
-    metric_before: int
+    #: The metrics in the window before the order, as the ladder names them.
+    metric_before: tuple[int, ...]
+    #: The level was given by hand: no order moves it.
+    is_fixed: bool = False
+
+    @classmethod
+    def of_facts(cls, program: Compiled, facts: Mapping[str, Any]) -> "Pinned":
+        """From the facts that a decision stored."""
+        tier = facts["tier"]
+        before = tier["metric_before"]
+        metrics = tuple(before) if isinstance(before, list) else (before,)
+        return cls(program, facts["member"], tier["key"], metrics, tier.get("is_manual", False))
+
+    def shown_tier(self) -> dict[str, Any]:
+        """The same as decisions store it."""
+        before = self.metric_before
+        shown = {
+            "key": self.level_key,
+            "metric_before": before[0] if len(before) == 1 else list(before),
+        }
+        return shown | ({"is_manual": True} if self.is_fixed else {})
 
 
 @dataclass(slots=True)
@@ -61,12 +85,12 @@ def pin(
     sums: Sums,
     *,
     at: int,
-    level_key: str | None,
+    stood: Standing,
     balance: int,
 ) -> Pinned:
     """The member's facts as of `at`, before the order."""
-    facts = facts_of(program, member, sums, at=at, level_key=level_key, balance=balance)
-    return Pinned(program, facts, level_key, sums.metric(program.ladder.metric))
+    facts = facts_of(program, member, sums, at=at, level_key=stood.key, balance=balance)
+    return Pinned(program, facts, stood.key, sums.values(program.ladder), stood.is_manual)
 
 
 def facts_of(
@@ -118,8 +142,11 @@ def decide_order(
     stands: bool,
     is_first: bool,
     is_history: bool,
+    at: int,
+    rooms: Mapping[str, Room],
 ) -> Decided:
-    """What an order deserves: its figures under pinned facts and the claims it holds."""
+    """What an order deserves: its figures under pinned facts, as of when it was placed, and the
+    claims it holds; `rooms` are what limits leave of the rules that have any."""
     program = pinned.program
     rules = program.rules.get("order", ())
     facts = figures.order_facts(body, order, is_whole=False)
@@ -134,16 +161,26 @@ def decide_order(
         if order.net_minor != order.whole_net_minor or order.refunded_minor:
             whole = figures.order_facts(body, order, is_whole=True) | {"order.is_first": is_first}
         judged = {**pinned.facts, **facts}
-        result = _earn(pinned, order, judged, {**pinned.facts, **whole} if whole else judged)
+        facts_whole = {**pinned.facts, **whole} if whole else judged
+        result = _earn(pinned, order, judged, facts_whole, at=at, rooms=rooms)
         if is_history:
             # What is moved in was rewarded where it came from; it only counts.
             result.earned.clear()
+            result.stamps.clear()
+            result.taken.clear()
+            result.bound.clear()
             result.outcomes = earning.none_fired(rules, "already_paid").outcomes
     return Decided(pinned, order, stands, is_first, result, facts, whole)
 
 
 def _earn(
-    pinned: Pinned, order: OrderFigures, facts: Mapping[str, Any], whole: Mapping[str, Any]
+    pinned: Pinned,
+    order: OrderFigures,
+    facts: Mapping[str, Any],
+    whole: Mapping[str, Any],
+    *,
+    at: int,
+    rooms: Mapping[str, Room],
 ) -> Earning:
     program = pinned.program
     earner = Earner(
@@ -154,17 +191,21 @@ def _earn(
         facts_whole=whole,
         left_minor=order.net_minor,
         whole_minor=order.whole_net_minor,
+        at=at,
+        rooms=rooms,
     )
     ladder = program.ladder
     held = ladder.find(pinned.level_key)
 
     def factor(fired: Sequence[Any]) -> TierFactor:
-        if ladder.metric == "points":
-            contribution = earning.qualifying(program, fired, earner)
-        else:
-            contribution = 1 if ladder.metric == "orders" else order.spend_minor
-        return tiers.factor(
-            program, held, metric_before=pinned.metric_before, contribution=contribution
+        points = earning.qualifying(program, fired, earner) if "points" in ladder.metrics else 0
+        own = Contribution(at, order.spend_minor, points)
+        return tier_factor(
+            program,
+            held,
+            before=pinned.metric_before,
+            adds=own.values(ladder),
+            is_fixed=pinned.is_fixed,
         )
 
     chosen = earning.choose(program, program.rules.get("order", ()), earner, factor)

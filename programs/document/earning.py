@@ -12,8 +12,9 @@ from core.fields import (
     Text,
     described,
 )
+from programs.document.limits import LimitSchema, ScheduleSchema
 from programs.document.points import ExpirySchema, PendingSchema
-from programs.document.shapes import Item, item_list, nested, unavailable
+from programs.document.shapes import Item, item_list, nested
 
 MINOR_PER_MAX = 10**9
 
@@ -83,10 +84,10 @@ class StackingSchema(Schema):
 class RuleSchema(Item):
     """An earning rule."""
 
-    trigger = described(Text, "What it listens to; default order.", most=48)
+    trigger = described(Text, "What it listens to; default order.", most=64)
     when = described(Json, "Condition over facts; null is always.", allow_none=True)
-    schedule = unavailable("When the rule is in force")
-    limits = unavailable("Caps")
+    schedule = nested(ScheduleSchema, "When the rule is in force; always.", allow_none=True)
+    limits = item_list(LimitSchema, "How often or how much it gives.", 20)
     priority = described(Integer, "Smaller goes first and wins ties.", least=-(10**6), most=10**6)
     stacking = nested(StackingSchema, "How it stands to other rules.")
     on_refund = described(

@@ -44,12 +44,14 @@ def decided(
     loaded: Any = SCHEMA.load(deepcopy(body))
     order = decide.figure(program, loaded)
     return decide.decide_order(
-        Pinned(program, {"member.is_enrolled": True}, held, before),
+        Pinned(program, {"member.is_enrolled": True}, held, (before,)),
         loaded,
         order=order,
         stands=decide.is_standing(loaded["status"], order),
         is_first=is_first,
         is_history=False,
+        at=loaded["placed_at"],
+        rooms={},
     )
 
 
