@@ -1,4 +1,4 @@
-"""Tables of the ledger and of tiers."""
+"""Tables of the ledger."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -254,28 +254,6 @@ class Transfer(db.Base):
     reason: Mapped[str | None] = mapped_column(sa.Text)
     actor: Mapped[str | None] = mapped_column(sa.Text)
     effective_at: Mapped[int] = mapped_column(sa.BigInteger)
-
-
-class MemberTier(db.Base):
-    """The level a member stands on, with no row for members of none.
-
-    `level_key` and `since` are derived from the orders that stand; kept so that an order need not
-    replay them all. `assured_key` is no derivation but a promise: at least this level from
-    `assured_since` until `assured_until` (null: for good), brought along by whoever moved in.
-    """
-
-    __tablename__ = "member_tiers"
-    __table_args__ = (
-        sa.ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
-    )
-
-    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
-    member_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
-    level_key: Mapped[str | None] = mapped_column(sa.Text)
-    since: Mapped[int] = mapped_column(sa.BigInteger)
-    assured_key: Mapped[str | None] = mapped_column(sa.Text)
-    assured_since: Mapped[int | None] = mapped_column(sa.BigInteger)
-    assured_until: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 class Opening(db.Base):

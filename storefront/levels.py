@@ -1,88 +1,100 @@
-"""Levels in a plan: where a member stood before an order, and where the order moves them.
+"""Levels in a plan: where a member stood before an order, and where what happened moves them.
 
-An order that is the member's newest moves the level by one assessment; anything else (refunds,
-late orders, orders that change hands) replays the orders that stand.
+An order that is the member's newest moves the level by one look at the window; anything else
+(refunds, late orders, orders that change hands) replays what stands. What fell due by time comes
+first, each change at its own instant.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from loyalty import tiers
-from loyalty.tiers import Contribution
-from programs.ladder import Level
+from loyalty.tiers import keeping, moving
+from loyalty.tiers.contributions import Contribution, History
+from loyalty.tiers.standing import (
+    NOWHERE,
+    Assured,
+    Cause,
+    Place,
+    Standing,
+    better,
+    higher,
+    place_of,
+)
+from storefront import contributing, places
+from storefront.contributing import activity_key
+from storefront.places import Source, Steps
 from storefront.plan import Plan
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
 
 
-def held(plan: Plan, member_id: bytes, read: Read) -> tiers.Standing:
-    """The level the member stands on as this unit leaves it."""
-    known = plan.levels.get(member_id)
-    if known is not None:
-        return known
-    return tiers.Standing(plan.live.ladder.find(read.level_key), read.level_since or 0)
-
-
-def before(connection: sa.Connection, plan: Plan, telling: Telling, read: Read) -> Level | None:
-    """The level a member stood on as of an order's instant, before the order."""
-    assert telling.item is not None
+def before(connection: sa.Connection, plan: Plan, telling: Telling, read: Read) -> Standing:
+    """Where a member stood as of an order's instant, before the order."""
+    item, member = telling.item, telling.member
+    assert item is not None and member is not None
     if not plan.live.ladder.levels:
-        return None
-    level = _derived_before(connection, plan, telling, read)
-    return _lifted(plan, read, level, at=telling.item.at)
-
-
-def _lifted(plan: Plan, read: Read, level: Level | None, *, at: int) -> Level | None:
-    """A level, or the one that the member is assured if that is higher."""
-    floor = tiers.assured(plan.live.ladder, read.assured)
-    return tiers.at_least(tiers.Standing(level, 0), floor, at=at).level
-
-
-def _change(
-    plan: Plan, read: Read, before: Level | None, after: Level | None
-) -> dict[str, Any] | None:
-    """What the member sees of a derived level that changed."""
-    return tiers.change(
-        _lifted(plan, read, before, at=plan.now), _lifted(plan, read, after, at=plan.now)
-    )
+        return NOWHERE
+    spot = places.place(plan, member.id, read)
+    derived = _derived_before(connection, plan, spot, telling, read)
+    return spot.with_derived(derived).shown(item.at)
 
 
 def _derived_before(
-    connection: sa.Connection, plan: Plan, telling: Telling, read: Read
-) -> Level | None:
-    ladder, member, item = plan.live.ladder, telling.member, telling.item
-    assert member is not None and item is not None
-    standing = held(plan, member.id, read)
-    if read.sums.later_count and not _is_settled(plan, standing, item.at):
-        earlier = [
-            one
-            for one in plan.contributions(connection, member.id, without=telling.order_ref)
-            if one.at <= item.at
-        ]
-        return tiers.replay(ladder, earlier, plan.live.zone, at=item.at).level
-    if read.sums.later_count:
-        return standing.level
-    return tiers.assess(ladder, standing.level, read.sums.metric(ladder.metric))
+    connection: sa.Connection, plan: Plan, spot: Place, telling: Telling, read: Read
+) -> Standing:
+    live, item, member = plan.live, telling.item, telling.member
+    assert item is not None and member is not None
+    derived = spot.derived
+    if _is_later(read, derived, item.at):
+        if _is_settled(plan, derived, item.at):
+            return derived
+        history = places.history_of(connection, plan, member.id, without=telling.order_ref)
+        found = moving.replayed(history, at=item.at)
+        is_promised = live.ladder.has_term and derived.since <= item.at
+        return higher(derived, found) if is_promised else found
+    if places.is_due(spot, item.at):
+        history = places.history_of(connection, plan, member.id, without=telling.order_ref)
+        derived = moving.passed(live.ladder, derived, history, to=item.at)
+    values = read.sums.values(live.ladder)
+    return moving.bought(live.ladder, derived, values, at=item.at, zone=live.zone)
 
 
-def _is_settled(plan: Plan, standing: tiers.Standing, at: int) -> bool:
+def _is_later(read: Read, standing: Standing, at: int) -> bool:
+    """Whether something was recorded, or came to pass by time, that is later than an instant."""
+    if read.sums.later_count or standing.since > at:
+        return True
+    return standing.grace_until is not None and (standing.until or 0) > at
+
+
+def _is_settled(plan: Plan, standing: Standing, at: int) -> bool:
     """Whether the level held now is the level held at `at`: it was reached by then (or none was
     ever reached), and time lowers none."""
-    return plan.live.ladder.is_kept_by_time and (standing.level is None or standing.since <= at)
+    ladder = plan.live.ladder
+    if ladder.has_term or ladder.downgrade != "none":
+        return False
+    return standing.level is None or standing.since <= at
 
 
-def _stays(plan: Plan, standing: tiers.Standing, read: Read, new: Contribution) -> bool:
+def _stays(plan: Plan, standing: Standing, read: Read, new: Contribution) -> bool:
     """Whether a late order surely moves nothing: even if everything from its window on counted
     together, the next level were not reached."""
     ladder = plan.live.ladder
     if not _is_settled(plan, standing, new.at):
         return False
-    rank = standing.level.rank if standing.level else 0
-    following = next((level for level in ladder.levels if level.rank > rank), None)
-    most = read.sums.metric(ladder.metric) + read.sums.metric_later(ladder.metric)
-    return following is None or most + new.value(ladder.metric) < following.enter_at
+    most = [
+        sum(parts)
+        for parts in zip(
+            read.sums.values(ladder),
+            read.sums.values_later(ladder),
+            new.values(ladder),
+            strict=True,
+        )
+    ]
+    level = moving.reached(ladder, most)
+    return level is None or level.rank <= standing.rank
 
 
 def move(
@@ -92,10 +104,11 @@ def move(
     stored = read.stored
     old = _contribution_of(stored)
     if stored is not None and stored.member_id is not None and not is_same_member(stored, telling):
-        plan.record(stored.member_id, telling.order_ref, old, None)
+        # For whom it belonged to the order is gone, as a refunded one is.
+        source = Source("refund", "order", telling.order_ref, stored.is_history)
+        _replace(connection, plan, stored.member_id, old=old, new=None, source=source)
         if stored.is_first:
             plan.first_refs[stored.member_id] = None
-        replay(connection, plan, stored.member_id, None)
         old = None
     if telling.member is None:
         return None
@@ -109,17 +122,16 @@ def move(
         plan.first_refs[member_id] = None
     if old == new:
         return None
-    plan.record(member_id, telling.order_ref, old, new)
-    if old is None and new is not None and not read.sums.later_count:
-        change = advance(plan, member_id, read, new)
-        if member_id in plan.levels:
-            tiers.keep(plan.writes, plan.program_id, member_id, plan.levels[member_id])
-        return change
-    standing = held(plan, member_id, read)
-    if old is None and new is not None and _stays(plan, standing, read, new):
-        return None
-    after = replay(connection, plan, member_id, standing)
-    return _change(plan, read, standing.level, after.level)
+    cause: Cause = "refund" if _is_less(old, new) else "order"
+    source = Source(cause, "order", telling.order_ref, bool(row["is_history"]))
+    if old is None and new is not None:
+        spot = places.place(plan, member_id, read)
+        if not _is_later(read, spot.derived, new.at):
+            return advance(connection, plan, telling, read, new=new, source=source)
+        if _stays(plan, spot.derived, read, new):
+            plan.record(member_id, telling.order_ref, old, new)
+            return None
+    return _replace(connection, plan, member_id, read=read, old=old, new=new, source=source)
 
 
 def _contribution_of(stored: StoredOrder | None) -> Contribution | None:
@@ -128,59 +140,170 @@ def _contribution_of(stored: StoredOrder | None) -> Contribution | None:
     return Contribution(stored.placed_at, stored.spend_minor, stored.qualifying_points)
 
 
-def advance(plan: Plan, member_id: bytes, read: Read, new: Contribution) -> dict[str, Any] | None:
+def _is_less(old: Contribution | None, new: Contribution | None) -> bool:
+    """Whether something was taken back."""
+    if old is None:
+        return False
+    if new is None:
+        return True
+    return new.spend < old.spend or new.points < old.points or new.count < old.count
+
+
+def advance(
+    connection: sa.Connection,
+    plan: Plan,
+    telling: Telling,
+    read: Read,
+    *,
+    new: Contribution,
+    source: Source,
+) -> dict[str, Any] | None:
     """Move the member's level in the plan by their newest order; returns the change."""
-    ladder = plan.live.ladder
-    standing = held(plan, member_id, read)
-    value = read.sums.metric(ladder.metric)
-    # Time may have lowered the level since the last order; the order starts from there.
-    lowered = tiers.current(ladder, standing, value, at=new.at)
-    level = tiers.assess(ladder, lowered.level, value + new.value(ladder.metric))
-    after = lowered if level == lowered.level else tiers.Standing(level, new.at)
-    if after == standing:
+    assert telling.member is not None
+    member_id, ladder, zone = telling.member.id, plan.live.ladder, plan.live.zone
+    plan.record(member_id, telling.order_ref, None, new)
+    if not ladder.levels:
         return None
-    plan.levels[member_id] = after
-    return _change(plan, read, lowered.level, after.level)
+    spot = places.place(plan, member_id, read)
+    steps: Steps = []
+    derived = spot.derived
+    if places.is_due(spot, new.at):
+        history = places.history_of(connection, plan, member_id, without=telling.order_ref)
+        steps += places.passed(plan, derived, history, to=new.at)
+        derived = steps[-1][1] if steps else derived
+    values = tuple(
+        one + more for one, more in zip(read.sums.values(ladder), new.values(ladder), strict=True)
+    )
+    after = moving.bought(ladder, derived, values, at=new.at, zone=zone)
+    if after != derived:
+        steps.append((new.at, after, source.cause))
+    if not steps and not places.is_due(spot, plan.now):
+        return None
+    history = places.history_of(connection, plan, member_id)
+    steps += places.passed(plan, after, history, to=plan.now)
+    return places.settle(plan, member_id, spot, steps=steps, history=history, source=source)
+
+
+def _replace(
+    connection: sa.Connection,
+    plan: Plan,
+    member_id: bytes,
+    *,
+    old: Contribution | None,
+    new: Contribution | None,
+    source: Source,
+    read: Read | None = None,
+    key: str | None = None,
+) -> dict[str, Any] | None:
+    """Record that what an order or adjustment adds has changed, in the past too, and replay."""
+    assert source.ref is not None
+    ladder, now = plan.live.ladder, plan.now
+    ref = source.ref if key is None else key
+    if not ladder.levels:
+        plan.record(member_id, ref, old, new)
+        return None
+    if read is None:
+        spot = places.stored_place(connection, plan, member_id)
+    else:
+        spot = places.place(plan, member_id, read)
+    past = places.history_of(connection, plan, member_id)
+    plan.record(member_id, ref, old, new)
+    history = places.history_of(connection, plan, member_id)
+    steps = places.passed(plan, spot.derived, past, to=now)
+    stored = steps[-1][1] if steps else spot.derived
+    after = moving.kept(
+        ladder,
+        stored,
+        before=moving.replayed(past, at=now),
+        after=moving.replayed(history, at=now),
+        is_refund=source.cause == "refund",
+    )
+    after = moving.seen(ladder, after, history.values(now), at=now, zone=plan.live.zone)
+    if after != stored:
+        at = after.since if after.rank > stored.rank else now
+        steps.append((min(at, now), after, source.cause))
+    return places.settle(plan, member_id, spot, steps=steps, history=history, source=source)
+
+
+def count(
+    connection: sa.Connection, plan: Plan, member_id: bytes, *, ref: str, one: Contribution
+) -> dict[str, Any] | None:
+    """Let an adjustment count; returns the change of level."""
+    cause: Cause = "refund" if one.points < 0 else "order"
+    source = Source(cause, "adjustment", ref)
+    return _replace(connection, plan, member_id, old=None, new=one, source=source)
+
+
+def recount(
+    connection: sa.Connection,
+    plan: Plan,
+    member_id: bytes,
+    *,
+    activity_ref: str,
+    old: Contribution | None,
+    new: Contribution | None,
+) -> dict[str, Any] | None:
+    """Let what an activity adds now count; returns the change of level."""
+    cause: Cause = "refund" if _is_less(old, new) else "order"
+    source = Source(cause, "activity", activity_ref)
+    key = activity_key(activity_ref)
+    return _replace(connection, plan, member_id, old=old, new=new, source=source, key=key)
+
+
+def promise(plan: Plan, member_id: bytes, assured: Assured, source: Source) -> None:
+    """Note that a member is assured a level; the row is written with the plan's other facts."""
+    assert plan.connection is not None
+    spot = places.stored_place(plan.connection, plan, member_id)
+    after = replace(spot, assured=assured)
+    shown = [one.shown(plan.now) for one in (spot, after)]
+    places.note(plan, member_id, source, before=shown[0], after=shown[1])
+
+
+def source_of(order_ref: str) -> Source:
+    """An order as what moves levels."""
+    return Source("order", "order", order_ref)
+
+
+def stood(
+    connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes], reads: Sequence[Read]
+) -> list[Place]:
+    """Where members stand whose orders are about to change hands, as time has left them by now."""
+    live, now = plan.live, plan.now
+    told = contributing.read_many(connection, plan.program_id, member_ids)
+    found = []
+    for member_id, read in zip(member_ids, reads, strict=True):
+        rows = sorted((one for _, one in told[member_id]), key=lambda one: one.at)
+        history = History(live.ladder, rows, live.zone)
+        spot = place_of(live.ladder, read.tier)
+        derived = moving.passed(live.ladder, spot.derived, history, to=now)
+        values = history.values(now)
+        derived = moving.bought(live.ladder, derived, values, at=now, zone=live.zone)
+        found.append(spot.with_derived(derived))
+    return found
 
 
 def unite(
-    connection: sa.Connection, plan: Plan, member_id: bytes, reads: Sequence[Read]
-) -> dict[str, Any] | None:
-    """Keep the level of a member into whom another was merged, whose orders are theirs by now;
-    the change for them. `reads` are of both as they stood, theirs last: the better level stays,
-    though the ladder may have been raised since it was reached.
-    """
-    ladder = plan.live.ladder
-    stood = []
-    for read in reads:
-        kept = tiers.Standing(ladder.find(read.level_key), read.level_since or 0)
-        value = read.sums.metric_now(ladder.metric)
-        stood.append(tiers.current(ladder, kept, value, at=plan.now))
-    after = replay(connection, plan, member_id, None)
-    best = max(stood, key=_rank)
-    if _rank(best) > _rank(after):
-        after = plan.levels[member_id] = best
-        tiers.keep(plan.writes, plan.program_id, member_id, best)
-    return _change(plan, reads[-1], stood[-1].level, after.level)
-
-
-def _rank(standing: tiers.Standing) -> int:
-    return 0 if standing.level is None else standing.level.rank
-
-
-def replay(
-    connection: sa.Connection, plan: Plan, member_id: bytes, standing: tiers.Standing | None
-) -> tiers.Standing:
-    """The level that everything which stands leads to, kept where it is not `standing` already."""
-    if not plan.live.ladder.levels:
-        return tiers.Standing(None, 0)
-    contributions = plan.contributions(connection, member_id)
-    after = tiers.Standing(None, 0)
-    if contributions:
-        after = tiers.replay(
-            plan.live.ladder, contributions, plan.live.zone, at=contributions[-1].at
-        )
-    if standing is None or after != standing:
-        plan.levels[member_id] = after
-        tiers.keep(plan.writes, plan.program_id, member_id, after)
+    connection: sa.Connection, plan: Plan, member_id: bytes, both: Sequence[Place], *, ref: str
+) -> Place:
+    """Keep where a member stands into whom another was merged, whose orders are theirs by now.
+    `both` are of both as they stood, theirs last: the better level runs to its end, though the
+    ladder may have been raised since it was reached."""
+    ladder, now = plan.live.ladder, plan.now
+    history = places.history_of(connection, plan, member_id)
+    derived = moving.replayed(history, at=now)
+    for one in both:
+        if ladder.has_term or one.derived.rank > derived.rank:
+            derived = higher(derived, one.derived)
+    other, own = both
+    merged = Place(
+        derived,
+        better(own.assured, other.assured, at=now),
+        better(own.manual, other.manual, at=now),
+    )
+    after = places.dated(plan, merged, history)
+    plan.levels[member_id] = after
+    if ladder.levels:
+        keeping.keep(plan.writes, plan.program_id, member_id, after)
+    source = Source("merge", "merge", ref)
+    places.note(plan, member_id, source, before=own.shown(now), after=after.shown(now))
     return after

@@ -12,9 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import jsontext, rawsql
-from loyalty import reading, tiers
+from loyalty import reading
 from loyalty.ledger.rows import Holding
-from loyalty.tiers import Contribution
+from loyalty.tiers.contributions import Contribution, netted
+from programs.ladder import Ladder
+from storefront import contributing
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class StoredOrder:
     points_returned: int
     version: int | None
     facts: str | None
+    switches: int | None
 
     @property
     def was_first(self) -> bool:
@@ -112,25 +115,41 @@ class Sums:
             elif one.at > item.window_from:
                 self.window_points += one.points
 
-    def metric(self, name: str) -> int:
-        """The tier metric in the window as of the instant."""
-        return {
-            "spend": self.window_spend,
-            "points": self.window_points,
-            "orders": self.window_count,
-        }[name]
+    def values(self, ladder: Ladder) -> tuple[int, ...]:
+        """The tier metrics in the window as of the instant."""
+        return self._values(ladder, "window")
 
-    def metric_later(self, name: str) -> int:
-        """The tier metric of everything after the instant."""
-        return {
-            "spend": self.later_spend,
-            "points": self.later_points,
-            "orders": self.later_count,
-        }[name]
+    def values_later(self, ladder: Ladder) -> tuple[int, ...]:
+        """The tier metrics of everything after the instant."""
+        return self._values(ladder, "later")
 
-    def metric_now(self, name: str) -> int:
-        """The tier metric in the window as of the clock."""
-        return {"spend": self.now_spend, "points": self.now_points, "orders": self.now_count}[name]
+    def values_now(self, ladder: Ladder) -> tuple[int, ...]:
+        """The tier metrics in the window as of the clock."""
+        return self._values(ladder, "now")
+
+    def _values(self, ladder: Ladder, prefix: str) -> tuple[int, ...]:
+        return tuple(getattr(self, f"{prefix}_{_COLUMNS[metric]}") for metric in ladder.metrics)
+
+
+_COLUMNS = {"spend": "spend", "points": "points", "orders": "count"}
+
+
+@dataclass(frozen=True, slots=True)
+class TierRow:
+    """The member's row of tiers."""
+
+    level_key: str | None
+    since: int
+    until: int | None
+    grace_until: int | None
+    is_at_risk: bool
+    due_at: int | None
+    manual_key: str | None
+    manual_since: int | None
+    manual_until: int | None
+    assured_key: str | None
+    assured_since: int | None
+    assured_until: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +161,16 @@ class Read:
     stored: StoredOrder | None
     sums: Sums
     first_ref: str | None
-    level_key: str | None
-    level_since: int | None
-    #: Level, since and until: what the member brought along when moving in.
-    assured: tuple[str, int, int | None] | None = None
+    tier: TierRow | None
     #: Whether refunds of the order were told; before the order itself they are parked.
     has_refunds: bool = False
     holdings: list[Holding] = field(default_factory=list)
+    live_switches: int = 0
+
+    @property
+    def edition(self) -> tuple[int, int]:
+        """What is live: version and switches."""
+        return self.live_version, self.live_switches
 
 
 _SUMS = """
@@ -174,7 +196,7 @@ _SUMS = """
 _ORDER = """
     o.id, o.member_id, o.revision, o.placed_at, o.snapshot, o.net_minor, o.refunded_minor,
     o.spend_minor, o.qualifying_points, o.stands, o.is_first, o.is_history, o.decision_id,
-    o.created_at, o.updated_at, o.points_returned, d.version, d.facts
+    o.created_at, o.updated_at, o.points_returned, d.version, d.facts, d.switches
 """
 
 
@@ -237,7 +259,8 @@ SELECT i.k, {_ACCOUNT},
     {_ORDER},
     (SELECT 1 FROM order_refunds r
      WHERE r.program_id = {program} AND r.order_ref = i.order_ref LIMIT 1),
-    t.assured_key, t.assured_since, t.assured_until
+    t.until, t.grace_until, t.is_at_risk, t.due_at, t.manual_key, t.manual_since, t.manual_until,
+    t.assured_key, t.assured_since, t.assured_until, p.switches
 FROM i {summed} JOIN programs p ON p.program_id = {program}
 {" ".join(joins)}
 ORDER BY i.k, a.points_key
@@ -274,29 +297,16 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
     for item, one in zip(items, found.values(), strict=True):
         if any(holding.has_counted for holding in one.holdings):
             assert item.member_id is not None
-            told = read_contributions(connection, program_id, item.member_id)
+            told = contributing.read(connection, program_id, item.member_id)
             others = [each for ref, each in told if ref != item.order_ref]
-            one.sums.count_points(tiers.netted(sorted(others, key=lambda each: each.at)), item)
+            one.sums.count_points(netted(sorted(others, key=lambda each: each.at)), item)
     return list(found.values())
-
-
-def _counted(connection: sa.Connection, program_id: bytes, member_id: bytes) -> list[Contribution]:
-    """What adjustments of a member count for tiers."""
-    mark = rawsql.mark(connection.dialect.name)
-    rows = rawsql.run(
-        connection,
-        "SELECT effective_at, points FROM adjustments"
-        f" WHERE program_id = {mark}1 AND tier_member_id = {mark}2",
-        [program_id, member_id],
-    )
-    return [Contribution(at, 0, points, count=0) for at, points in rows]
 
 
 def _read(row: Sequence[Any]) -> Read:
     stored = None
-    assured_key, assured_since, assured_until = row[-3:]
     if row[18] is not None:
-        order = list(row[18:-4])
+        order = list(row[18:-12])
         order[0] = bytes(order[0])
         order[1] = None if order[1] is None else bytes(order[1])
         order[9], order[10], order[11] = bool(order[9]), bool(order[10]), bool(order[11])
@@ -305,28 +315,11 @@ def _read(row: Sequence[Any]) -> Read:
     return Read(
         live_version=row[0],
         clock_at=row[1],
-        level_key=row[2],
-        level_since=row[3],
+        # Only who stands somewhere, or was promised something, has a row.
+        tier=None if row[3] is None else TierRow(row[2], row[3], *row[-11:-1]),
         first_ref=row[4],
         sums=Sums(*row[5:18]),
         stored=stored,
-        has_refunds=bool(row[-4]),
-        assured=None if assured_key is None else (assured_key, assured_since, assured_until),
+        has_refunds=bool(row[-12]),
+        live_switches=row[-1],
     )
-
-
-def read_contributions(
-    connection: sa.Connection, program_id: bytes, member_id: bytes
-) -> list[tuple[str, Contribution]]:
-    """What the member's orders that stand contribute, each with its reference, in the order of
-    time and, at one instant, of arrival; then what adjustments do."""
-    mark = rawsql.mark(connection.dialect.name)
-    rows = rawsql.run(
-        connection,
-        "SELECT order_ref, placed_at, spend_minor, qualifying_points FROM orders"
-        f" WHERE program_id = {mark}1 AND member_id = {mark}2 AND stands"
-        " ORDER BY placed_at, created_at, id",
-        [program_id, member_id],
-    )
-    found = [(ref, Contribution(at, spend, points)) for ref, at, spend, points in rows]
-    return found + [("", one) for one in _counted(connection, program_id, member_id)]

@@ -5,9 +5,11 @@ from typing import Any
 import marshmallow as ma
 
 from core.fields import BasisPoints, Duration, Key, Localised, Schema, Text, described
-from programs.document.shapes import Item, item_list, nested, unavailable
+from programs.document.earning import EffectSchema
+from programs.document.shapes import Item, item_list, nested
 
 METRICS = ("spend", "points", "orders", "referrals")
+_OFFERED = ", ".join(METRICS)
 
 
 class MetricField(ma.fields.Field[Any]):
@@ -15,8 +17,8 @@ class MetricField(ma.fields.Field[Any]):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         names = value if type(value) is list else [value]
-        if not names or any(name not in METRICS for name in names):
-            raise ma.ValidationError(f"must be one or a list of: {', '.join(METRICS)}")
+        if not names or any(name not in METRICS for name in names) or len(set(names)) < len(names):
+            raise ma.ValidationError(f"must be one or a list of different ones of: {_OFFERED}")
         return value
 
 
@@ -46,7 +48,7 @@ class TermSchema(Schema):
     policy = described(
         Text, "none, from_entry or calendar_year.", one_of=("none", "from_entry", "calendar_year")
     )
-    duration = described(Duration, "Length of a term from entry.")
+    duration = described(Duration, "Length of a term from entry; default P12M.")
 
 
 class PerkSchema(Schema):
@@ -59,11 +61,17 @@ class PerkSchema(Schema):
 class LevelSchema(Item):
     """A level of the ladder."""
 
-    enter_at = described(ThresholdField, "Reached from here on.", required=True)
+    enter_at = described(
+        ThresholdField,
+        "Reached from here on; absent or null: by invitation only, above every other level.",
+        allow_none=True,
+    )
     retain_at = described(ThresholdField, "Kept from here on; default enter_at.", allow_none=True)
     multiplier_bp = described(BasisPoints, "Factor on amounts and units; default 10,000.")
     perks = item_list(PerkSchema, "What members of the level may have.", 50)
-    entry_effects = unavailable("Effects on entering")
+    entry_effects = item_list(
+        EffectSchema, "What entering it from below brings, once within a term.", 20
+    )
 
 
 class TiersSchema(Schema):
@@ -71,9 +79,15 @@ class TiersSchema(Schema):
 
     basis = nested(TierBasisSchema, "What moves members up.")
     term = nested(TermSchema, "How long a tier is assured.")
-    grace = described(Duration, "Time to renew after the end of a term.")
+    grace = described(
+        Duration,
+        "Time to renew after the end of a term; the level is kept meanwhile.",
+        allow_none=True,
+    )
     downgrade = described(
-        Text, "Whether time passing lowers a tier.", one_of=("none", "one_down", "full")
+        Text,
+        "Whether time passing lowers a tier, by one level or to what is reached.",
+        one_of=("none", "one_down", "full"),
     )
     on_refund = described(
         Text, "What a refund does to a tier in term.", one_of=("until_term_end", "immediate")

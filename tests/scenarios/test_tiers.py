@@ -37,8 +37,8 @@ def test_the_order_that_crosses_a_threshold(
     quote = world.quote(10000)
     told = world.order("A-2", 10000)
     assert points(quote) == points(told) == expected
-    assert told["tier"]["change"] == {"from": None, "to": "gold", "kind": "upgrade"}
-    assert quote["tier"]["change"] == told["tier"]["change"]
+    assert told["tier"]["change"].items() >= {"from": None, "to": "gold", "kind": "upgrade"}.items()
+    assert told["tier"]["change"].items() >= quote["tier"]["change"].items()
 
 
 def test_an_order_over_two_thresholds_is_split_in_three(make_world: Make) -> None:
@@ -108,7 +108,8 @@ def test_a_refund_lowers_a_tier_and_buying_lifts_it_again(make_world: Make) -> N
     up = world.order("A-2", 40000, placed_at="2026-02-10T10:00:00Z")
     assert (up["tier"]["key"], up["tier"]["since"]) == ("gold", "2026-02-10T10:00:00Z")
     down = world.order("A-1", line("1", 60000, refunded_minor=1), placed_at="2026-01-10T10:00:00Z")
-    assert down["tier"]["change"] == {"from": "gold", "to": None, "kind": "downgrade"}
+    assert down["tier"]["change"].items() >= {"from": "gold", "to": None}.items()
+    assert down["tier"]["change"]["kind"] == "downgrade"
     assert world.tier()["key"] is None
     back = world.order("A-3", 1, placed_at="2026-03-10T10:00:00Z")
     assert (back["tier"]["key"], back["tier"]["since"]) == ("gold", "2026-03-10T10:00:00Z")

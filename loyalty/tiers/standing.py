@@ -1,0 +1,154 @@
+"""Where a member stands: the level with its term, what is assured, what was given by hand."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from programs.ladder import Ladder, Level
+
+Cause = Literal["order", "refund", "time", "manual", "ladder", "opening", "merge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The level a member stands on, and since when.
+
+    `until` is the end of its term (or of what is assured or given by hand), `grace_until` the end
+    of the grace that follows a term not renewed. `is_at_risk` says that the window holds less
+    than the level takes to be kept.
+    """
+
+    level: Level | None
+    since: int
+    until: int | None = None
+    grace_until: int | None = None
+    is_at_risk: bool = False
+    is_assured: bool = False
+    is_manual: bool = False
+
+    @property
+    def key(self) -> str | None:
+        """The level's key."""
+        return None if self.level is None else self.level.key
+
+    @property
+    def rank(self) -> int:
+        """The level's rank, 0 for members of none."""
+        return 0 if self.level is None else self.level.rank
+
+    @property
+    def ends_at(self) -> int | None:
+        """When the promise of the level is over; None without one."""
+        return self.until if self.grace_until is None else self.grace_until
+
+
+NOWHERE = Standing(None, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Assured:
+    """At least this level, from one instant until another (None: for good)."""
+
+    level: Level
+    since: int
+    until: int | None
+
+    def holds(self, at: int) -> bool:
+        """Whether it is assured at an instant."""
+        return self.since <= at and (self.until is None or at < self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class LevelMove:
+    """A change of where a member stands as they see it, by one unit of work."""
+
+    member_id: bytes
+    before: Standing
+    after: Standing
+    at: int
+    cause: Cause
+    source_type: str | None = None
+    source_ref: str | None = None
+    #: Nobody is told of what is moved in, and nothing is paid for it.
+    is_history: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A member's row of tiers: the standing that follows from what they did, the floor that they
+    are assured, the level given by hand; and when time may change any of it."""
+
+    derived: Standing = NOWHERE
+    assured: Assured | None = None
+    manual: Assured | None = None
+    due_at: int | None = None
+
+    def shown(self, at: int) -> Standing:
+        """Where the member stands as of an instant, all things taken together."""
+        if self.manual is not None and self.manual.holds(at):
+            given = self.manual
+            return Standing(given.level, given.since, given.until, is_manual=True)
+        return at_least(self.derived, self.assured, at=at)
+
+    def with_derived(self, derived: Standing) -> "Place":
+        """The same with another standing beneath."""
+        return replace(self, derived=derived)
+
+    @property
+    def ends(self) -> list[int]:
+        """When what is assured or given by hand is over."""
+        promised = (self.assured, self.manual)
+        return [one.until for one in promised if one is not None and one.until is not None]
+
+
+def place_of(ladder: Ladder, row: Any) -> Place:
+    """The place from the columns of a row (None: there is none). A level that the ladder has lost
+    is none."""
+    if row is None:
+        return Place()
+    level = ladder.find(row.level_key)
+    derived = Standing(level, row.since if level is not None or row.level_key is None else 0)
+    if level is not None:
+        derived = Standing(level, row.since, row.until, row.grace_until, bool(row.is_at_risk))
+    return Place(
+        derived,
+        _promise(ladder, row.assured_key, row.assured_since, row.assured_until),
+        _promise(ladder, row.manual_key, row.manual_since, row.manual_until),
+        row.due_at,
+    )
+
+
+def _promise(
+    ladder: Ladder, key: str | None, since: int | None, until: int | None
+) -> Assured | None:
+    level = None if key is None else ladder.find(key)
+    return None if level is None else Assured(level, since or 0, until)
+
+
+def at_least(standing: Standing, floor: Assured | None, *, at: int) -> Standing:
+    """Where a member stands who reached `standing` and is assured `floor`."""
+    if floor is None or not floor.holds(at) or standing.rank > floor.level.rank:
+        return standing
+    ends_at = standing.ends_at
+    if standing.rank == floor.level.rank and ends_at is not None and ends_at > _lasts(floor.until):
+        return standing
+    return Standing(floor.level, floor.since, floor.until, is_assured=True)
+
+
+def better(one: Assured | None, other: Assured | None, *, at: int) -> Assured | None:
+    """Of what is assured twice: the higher level, of equal ones the one that lasts longer."""
+    found = [each for each in (one, other) if each is not None and each.holds(at)]
+    if not found:
+        return one or other
+    return max(found, key=lambda each: (each.level.rank, _lasts(each.until)))
+
+
+def higher(one: Standing, other: Standing) -> Standing:
+    """Of two standings: the higher level, of equal ones the one that lasts longer; the first of
+    two alike."""
+    if (other.rank, _lasts(other.ends_at)) > (one.rank, _lasts(one.ends_at)):
+        return other
+    return one
+
+
+def _lasts(until: int | None) -> int:
+    return 2**62 if until is None else until

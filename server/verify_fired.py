@@ -1,0 +1,162 @@
+"""Proof of what claims paid that are no orders: what stands of their lots is what their decision
+came to, and nothing when the claim does not stand.
+
+Serves every table of such claims: rows with `id`, `member_id`, `stands` and `decision_id`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import ids, jsontext
+from loyalty.deserved import by_terms
+from loyalty.exact import Earned, Share
+from loyalty.tiers.models import ENTRIES
+from members.activities import ACTIVITIES, DONE
+from members.occasions import PAYMENTS
+from programs.compiled import Compiled
+from server import verify_limits, verify_sources
+from server.verify_programs import Programs
+from server.verify_rows import Groups, Report, stream
+from storefront.cards import COMPLETIONS
+from storefront.decisions import DECISIONS
+
+#: Tables of claims: by which column decisions refer to them, how ids are shown, the source's type.
+CLAIMED = (
+    (ENTRIES, "level_key", "ten", sa.literal("tier")),
+    (COMPLETIONS, "card_key", "crd", sa.literal("card")),
+    (ACTIVITIES, "activity_ref", "act", sa.literal("activity")),
+    (PAYMENTS, "paid_on", "occ", PAYMENTS.c.kind),
+)
+
+
+def _stands(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Whether a claim stands; what a birthday brought is never undone."""
+    if table is ACTIVITIES:
+        return ACTIVITIES.c.status == DONE
+    return sa.true() if table is PAYMENTS else table.c.stands
+
+
+def _groups(
+    connection: sa.Connection,
+    table: sa.Table,
+    name: str,
+    source_type: sa.ColumnElement[str],
+    program_id: bytes | None,
+) -> Groups:
+    """The claims of a table with their decisions, in the order of ids; `name` is of the column
+    that decisions refer to them by."""
+    joined = sa.and_(
+        DECISIONS.c.program_id == table.c.program_id, DECISIONS.c.id == table.c.decision_id
+    )
+    statement = (
+        sa.select(
+            table.c.program_id,
+            table.c.id,
+            table.c.member_id,
+            _stands(table).label("stands"),
+            source_type.label("source_type"),
+            table.c.decision_id,
+            table.c[name].label("ref"),
+            DECISIONS.c.source_type.label("decided_type"),
+            DECISIONS.c.source_ref.label("decided_ref"),
+            DECISIONS.c.member_id.label("decided_member_id"),
+            DECISIONS.c.version,
+            DECISIONS.c.switches,
+            DECISIONS.c.effective_at,
+            DECISIONS.c.facts,
+            DECISIONS.c.outcomes,
+        )
+        .select_from(table.outerjoin(DECISIONS, joined))
+        .order_by(table.c.program_id, table.c.id)
+    )
+    return Groups(stream(connection, statement, table, program_id))
+
+
+class Fired:
+    """Every table of claims, side by side in the order of ids."""
+
+    def __init__(
+        self, connection: sa.Connection, program_id: bytes | None, programs: Programs
+    ) -> None:
+        self._programs = programs
+        self._groups = [
+            (table, prefix, _groups(connection, table, name, source_type, program_id))
+            for table, name, prefix, source_type in CLAIMED
+        ]
+
+    @property
+    def streams(self) -> tuple[Groups, ...]:
+        """The claims of every table."""
+        return tuple(groups for *_, groups in self._groups)
+
+    def check(
+        self,
+        report: Report,
+        key: tuple[bytes, bytes],
+        lots: Sequence[Any],
+        limits: Sequence[Any] = (),
+    ) -> bool:
+        """The claim with this id, the lots that it made and what it takes of limits; False when
+        there is none."""
+        is_found = False
+        for table, prefix, groups in self._groups:
+            for row in groups.take(key):
+                is_found = True
+                deserved = self._deserved(report, row, (table.name, prefix))
+                verify_sources.check_award(report, lots, deserved, row.id, prefix=prefix)
+                self._check_limits(report, row, limits, prefix=prefix)
+        return is_found
+
+    def _check_limits(
+        self, report: Report, row: Any, limits: Sequence[Any], *, prefix: str
+    ) -> None:
+        """What a claim takes of limits; where its decision is not its own, that is told."""
+        program = None
+        if row.decision_id is not None and row.outcomes is not None:
+            program = self._programs.version(row.program_id, row.version, row.switches)
+        if program is not None:
+            verify_limits.check_decided(report, program, row, limits, prefix=prefix)
+
+    def _deserved(
+        self, report: Report, row: Any, named: tuple[str, str]
+    ) -> dict[tuple[bytes, str, str], int]:
+        """What a claim's decision came to, by member, kind of points and terms."""
+        table, place = named[0], (named[1], row.id, "")
+        if row.decision_id is None:
+            return {}
+        told = (row.decided_type, row.decided_ref, row.decided_member_id)
+        if told != (row.source_type, row.ref, row.member_id):
+            stored = ids.show_id("dec", row.decision_id)
+            report.note(table, place, "decision_id", stored, f"one of {row.source_type} {row.ref}")
+            return {}
+        program = self._programs.version(row.program_id, row.version, row.switches)
+        if program is None:
+            decision = ("dec", row.decision_id, "")
+            report.note("decisions", decision, "version", row.version, "a published version")
+            return {}
+        deserved = {
+            (row.member_id, points_key, terms): points
+            for points_key, terms, points in _decided(program, row)
+        }
+        if deserved and not row.stands:
+            report.note(table, place, "stands", False, True)
+        return deserved
+
+
+def _decided(program: Compiled, row: Any) -> list[tuple[str, str, int]]:
+    """Kinds of points, terms and points of a decision as it stands."""
+    earned = [
+        Earned(
+            one["points_key"],
+            one["points"],
+            tuple(Share(*share) for share in one["breakdown"]),
+            (),
+            one["exact"],
+        )
+        for one in jsontext.parse(row.outcomes)["arithmetic"]
+    ]
+    rules = program.rules_of(jsontext.parse(row.facts)["trigger"])
+    found = by_terms(program, rules, earned)
+    return [(one.points_key, one.terms.text, one.points) for one in found]

@@ -1,0 +1,221 @@
+"""Places: where members stand in a plan, what time has made of it, and every move of theirs.
+
+Read with the member's lock or for showing; what fell due is true when read, and written by
+whoever writes. Every change of what a member sees is noted in the plan with its instant and cause.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from loyalty.tiers import keeping, moving, showing
+from loyalty.tiers.contributions import Contribution, History
+from loyalty.tiers.models import CHANGES
+from loyalty.tiers.showing import View
+from loyalty.tiers.standing import Cause, LevelMove, Place, Standing, place_of
+from storefront.plan import Plan
+from storefront.standing import Read
+
+#: Changes of a standing, each with its instant and cause, in order of time.
+Steps = list[tuple[int, Standing, Cause]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What moves a level, as its log will name it."""
+
+    cause: Cause
+    type: str | None = None
+    ref: str | None = None
+    #: Nobody is told of what is moved in.
+    is_history: bool = False
+
+
+def place(plan: Plan, member_id: bytes, read: Read) -> Place:
+    """Where the member stands as this unit leaves it."""
+    known = plan.levels.get(member_id)
+    return place_of(plan.live.ladder, read.tier) if known is None else known
+
+
+def stored_place(connection: sa.Connection, plan: Plan, member_id: bytes) -> Place:
+    """The same of a member of whom nothing was read."""
+    known = plan.levels.get(member_id)
+    if known is not None:
+        return known
+    rows = keeping.read_rows(connection, plan.program_id, [member_id])
+    return place_of(plan.live.ladder, rows.get(member_id))
+
+
+def history_of(
+    connection: sa.Connection, plan: Plan, member_id: bytes, *, without: str | None = None
+) -> History:
+    """What the member's orders contribute as this unit leaves them."""
+    rows = plan.contributions(connection, member_id, without=without)
+    return History(plan.live.ladder, rows, plan.live.zone)
+
+
+def is_due(spot: Place, at: int) -> bool:
+    """Whether time may have changed a place by an instant."""
+    return spot.due_at is not None and spot.due_at <= at
+
+
+def passed(plan: Plan, standing: Standing, history: History, *, to: int) -> Steps:
+    """What time has made of a standing by an instant."""
+    found = moving.forward(plan.live.ladder, standing, history, to=to)
+    return [(at, one, "time") for at, one in found]
+
+
+def settle(
+    plan: Plan, member_id: bytes, spot: Place, *, steps: Steps, history: History, source: Source
+) -> dict[str, Any] | None:
+    """Keep where the steps lead, with when time changes it next; the change as the member sees it
+    that was not made by time alone."""
+    derived = steps[-1][1] if steps else spot.derived
+    after = dated(plan, spot.with_derived(derived), history)
+    if after != spot:
+        plan.levels[member_id] = after
+        keeping.keep(plan.writes, plan.program_id, member_id, after)
+    note_all(plan, member_id, spot, steps=steps, source=source)
+    lapsed = spot.derived
+    for _, standing, cause in steps:
+        if cause != "time":
+            break
+        lapsed = standing
+    seen = spot.with_derived(lapsed).shown(plan.now)
+    return showing.change(seen.level, after.shown(plan.now).level)
+
+
+def dated(plan: Plan, spot: Place, history: History) -> Place:
+    """The place with the instant at which time may change it next."""
+    dates = [at for at in spot.ends if at > plan.now]
+    change = moving.next_change(plan.live.ladder, spot.derived, history, now=plan.now)
+    if change is not None:
+        dates.append(change)
+    return replace(spot, due_at=min(dates, default=None))
+
+
+def note_all(plan: Plan, member_id: bytes, spot: Place, *, steps: Steps, source: Source) -> None:
+    """Note every change of where the member stands, the ends of promises among them."""
+    timeline: list[tuple[int, Standing | None, Cause]] = [*steps]
+    if spot.due_at is not None:
+        timeline += [(at, None, "time") for at in spot.ends if spot.due_at <= at <= plan.now]
+        timeline.sort(key=lambda step: step[0])
+    if not timeline:
+        return
+    first_at, _, first_cause = timeline[0]
+    last = spot.shown(first_at - 1 if first_cause == "time" else plan.now)
+    for at, derived, cause in timeline:
+        if derived is not None:
+            spot = spot.with_derived(derived)
+        shown = spot.shown(at if cause == "time" else plan.now)
+        by = source if cause == source.cause else Source(cause, is_history=source.is_history)
+        note(plan, member_id, by, before=last, after=shown, at=at)
+        last = shown
+
+
+def note(
+    plan: Plan,
+    member_id: bytes,
+    source: Source,
+    *,
+    before: Standing,
+    after: Standing,
+    at: int | None = None,
+) -> None:
+    """Note one move of a member, if it is one; now, if it is not said when."""
+    if before != after:
+        moved_at = plan.now if at is None else at
+        plan.level_moves.append(
+            LevelMove(
+                member_id,
+                before,
+                after,
+                moved_at,
+                source.cause,
+                source.type,
+                source.ref,
+                source.is_history,
+            )
+        )
+
+
+def settle_due(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes]) -> None:
+    """Write what time has made of members' levels, for many in a few statements."""
+    rows = keeping.read_rows(connection, plan.program_id, member_ids)
+    due: dict[bytes, Place] = {}
+    for member_id, row in rows.items():
+        spot = plan.levels.get(member_id) or place_of(plan.live.ladder, row)
+        if is_due(spot, plan.now):
+            due[member_id] = spot
+    plan.load_contributions(connection, list(due))
+    for member_id, spot in due.items():
+        history = history_of(connection, plan, member_id)
+        steps = passed(plan, spot.derived, history, to=plan.now)
+        settle(plan, member_id, spot, steps=steps, history=history, source=Source("time"))
+
+
+def reassess(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes]) -> None:
+    """Look at members under a ladder that has changed: what it gives sooner is given at once,
+    what it asks more for stays until the end of the term."""
+    rows = keeping.read_rows(connection, plan.program_id, member_ids)
+    plan.load_contributions(connection, member_ids)
+    ladder, now = plan.live.ladder, plan.now
+    for member_id in member_ids:
+        row = rows.get(member_id)
+        spot = plan.levels.get(member_id) or place_of(ladder, row)
+        history = history_of(connection, plan, member_id)
+        steps = passed(plan, spot.derived, history, to=now)
+        stored = steps[-1][1] if steps else spot.derived
+        values = history.values(now)
+        after = moving.bought(ladder, stored, values, at=now, zone=plan.live.zone)
+        if after != stored:
+            steps.append((now, after, "ladder"))
+        settle(plan, member_id, spot, steps=steps, history=history, source=Source("ladder"))
+
+
+def view(
+    connection: sa.Connection,
+    plan: Plan,
+    member_id: bytes,
+    read: Read,
+    *,
+    own: Contribution | None = None,
+) -> View:
+    """Where a member stands as of the clock, with what an order adds that `read` left out."""
+    ladder, now = plan.live.ladder, plan.now
+    spot = place(plan, member_id, read)
+    values = read.sums.values_now(ladder)
+    if own is not None and own.at > ladder.window_from(now, plan.live.zone):
+        values = tuple(one + more for one, more in zip(values, own.values(ladder), strict=True))
+    history = None
+    is_late = is_due(spot, now)
+    if is_late or (spot.derived.until is not None and ladder.window != "lifetime"):
+        history = history_of(connection, plan, member_id)
+    derived = spot.derived
+    if history is not None and is_late:
+        derived = moving.passed(ladder, derived, history, to=now)
+    if ladder.levels:
+        derived = moving.bought(ladder, derived, values, at=now, zone=plan.live.zone)
+    spot = spot.with_derived(derived)
+    reason = None
+    if spot.shown(now).is_manual:
+        reason = _manual_reason(connection, plan.program_id, member_id)
+    return showing.view(ladder, spot, history, values=values, at=now, reason=reason)
+
+
+def _manual_reason(connection: sa.Connection, program_id: bytes, member_id: bytes) -> str | None:
+    """Why a level was given by hand, last."""
+    statement = (
+        sa.select(CHANGES.c.note)
+        .where(
+            CHANGES.c.program_id == program_id,
+            CHANGES.c.member_id == member_id,
+            CHANGES.c.cause == "manual",
+        )
+        .order_by(CHANGES.c.recorded_at.desc(), CHANGES.c.id.desc())
+        .limit(1)
+    )
+    found: str | None = connection.execute(statement).scalar()
+    return found

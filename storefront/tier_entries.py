@@ -1,0 +1,239 @@
+"""What follows a change of level: it is logged and told, and entering a level pays.
+
+One call at the end of whatever moved levels in a plan. Entering a level from below pays its
+effects and the rules of `tier_entered` once per term: a claim of the level whose term is not over
+is carried on, never paid again. A refund that lowers the level takes back what it paid, and
+deserved again within the term the same claim stands again; the level that a refund leaves was
+entered from below before. Refuses to know who moves where.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import ids, jsontext
+from loyalty.tiers import claims
+from loyalty.tiers.claims import Claim, Pinned
+from loyalty.tiers.standing import NOWHERE, LevelMove, Standing
+from members import members
+from members.facts import member_facts
+from members.members import Known
+from programs import versions
+from rules.outcomes import Reason
+from storefront import firing, inactivity, tier_log
+from storefront.decisions import DECISIONS
+from storefront.firing import Fired, Source
+from storefront.plan import Plan
+
+SOURCE_TYPE = "tier"
+#: Where the member brought the level along, entering it was paid elsewhere or before.
+_UNPAID_CAUSES = ("opening", "merge")
+#: What no longer deserves a level was never there; time, a hand or the ladder take nothing back.
+_UNDOING_CAUSES = ("order", "refund")
+
+
+@dataclass(slots=True)
+class Followed:
+    """What followed for one member: the awards of the level entered last, and every entry made."""
+
+    earned: list[dict[str, Any]] = field(default_factory=list)
+    made: list[dict[str, Any]] = field(default_factory=list)
+
+
+def trigger_of(level_key: str) -> str:
+    """The trigger of entering a level, as `Compiled.rules_of` takes it."""
+    return f"tier_entered:{level_key}"
+
+
+def follow(
+    connection: sa.Connection,
+    plan: Plan,
+    *,
+    note: str | None = None,
+    people: Mapping[bytes, Known] | None = None,
+) -> dict[bytes, Followed]:
+    """Let follow what the plan's moves of levels bring, once each; what followed, by member.
+    `note` is why somebody moved them by hand; `people` are given where nobody may be locked."""
+    moves, plan.level_moves = plan.level_moves, []
+    if not moves:
+        return {}
+    member_ids = sorted({move.member_id for move in moves})
+    unread = [member_id for member_id in member_ids if member_id not in plan.tier_claims]
+    plan.tier_claims |= claims.read(connection, plan.program_id, unread)
+    moved = {move.member_id for move in moves if move.after.rank != move.before.rank}
+    known = people if people is not None else {}
+    if moved and people is None:
+        known = members.lock_ids(connection, plan.program_id, sorted(moved))
+    found = {member_id: Followed() for member_id in member_ids}
+    for move in moves:
+        tier_log.write(plan, move, note=note if move.cause == "manual" else None)
+        _carry_on(plan, move)
+        person = known.get(move.member_id)
+        if person is not None and person.is_erased:
+            continue
+        followed, fired = found[move.member_id], list[Fired]()
+        if move.after.rank > move.before.rank:
+            fired = _enter(connection, plan, move, person)
+            followed.earned = _shown(plan, fired)
+        elif move.after.rank < move.before.rank and move.cause in _UNDOING_CAUSES:
+            fired = _take_back(connection, plan, move)
+            # What is left was there before: it led to this level from below.
+            since = min(move.after.since, move.at)
+            below = replace(move, before=NOWHERE, at=since)
+            left = _enter(connection, plan, below, person)
+            followed.earned = _shown(plan, left)
+            fired += left
+        followed.made += [entry for one in fired for entry in one.made]
+    return found
+
+
+def _shown(plan: Plan, fired: Sequence[Fired]) -> list[dict[str, Any]]:
+    return [award for one in fired for award in firing.shown(plan, one)]
+
+
+def _carry_on(plan: Plan, move: LevelMove) -> None:
+    """Hold the claim of the level that was held for as long as it was, and still is: a stay that
+    is renewed is one."""
+    before, after = move.before, move.after
+    for claim in plan.tier_claims[move.member_id]:
+        is_of_stay = claim.until is None or claim.until > before.since
+        if claim.level_key != before.key or not is_of_stay:
+            continue
+        is_longer = claim.extend(before.ends_at)
+        if after.key == before.key:
+            is_longer = claim.extend(after.ends_at) or is_longer
+        if is_longer:
+            claims.keep(plan.writes, plan.program_id, claim)
+
+
+def _enter(
+    connection: sa.Connection, plan: Plan, move: LevelMove, person: Known | None
+) -> list[Fired]:
+    """Claim the level's effects; what they give now."""
+    level_key = move.after.key
+    if level_key is None:
+        return []
+    held = [
+        claim
+        for claim in plan.tier_claims[move.member_id]
+        if claim.level_key == level_key and claim.covers(move.at)
+    ]
+    if held:
+        return _stand_again(connection, plan, move, held)
+    if not plan.live.rules_of(trigger_of(level_key)):
+        return []
+    claim = Claim(ids.new_id(), move.member_id, level_key, move.at, move.after.ends_at)
+    plan.tier_claims[move.member_id].append(claim)
+    fired: list[Fired] = []
+    is_paid = not move.is_history and move.cause not in _UNPAID_CAUSES
+    if is_paid and person is not None and person.is_enrolled:
+        fired.append(_pay(connection, plan, claim, move.before, person))
+    claims.keep(plan.writes, plan.program_id, claim)
+    return fired
+
+
+def _stand_again(
+    connection: sa.Connection, plan: Plan, move: LevelMove, held: Sequence[Claim]
+) -> list[Fired]:
+    """Entered again within the term: what was taken back comes back, and nothing more."""
+    fired: list[Fired] = []
+    taken = [] if any(claim.stands for claim in held) else held
+    for claim in taken:
+        claim.stands = True
+        fired += _fire_again(connection, plan, claim, reason=None)
+    for claim in held:
+        if claim.extend(move.after.ends_at) or claim in taken:
+            claims.keep(plan.writes, plan.program_id, claim)
+    return fired
+
+
+def _take_back(connection: sa.Connection, plan: Plan, move: LevelMove) -> list[Fired]:
+    """Take back what entering the levels paid that the member was lowered from."""
+    ladder, fired = plan.live.ladder, list[Fired]()
+    for claim in plan.tier_claims[move.member_id]:
+        level = ladder.find(claim.level_key)
+        if level is None or not move.after.rank < level.rank <= move.before.rank:
+            continue
+        if claim.stands and claim.covers(move.at):
+            claim.stands = False
+            fired += _fire_again(connection, plan, claim, reason="not_paid")
+            claims.keep(plan.writes, plan.program_id, claim)
+    return fired
+
+
+def _pay(
+    connection: sa.Connection, plan: Plan, claim: Claim, before: Standing, person: Known
+) -> Fired:
+    at = claim.since
+    facts = member_facts(
+        joined_at=person.joined_at,
+        is_enrolled=person.is_enrolled,
+        locale=person.locale,
+        attributes=person.attributes,
+        at=at,
+        zone=plan.live.zone,
+    )
+    facts["member.tier"] = claim.level_key
+    first = plan.live.points[0].key
+    facts["member.balance"] = plan.book.holding(claim.member_id, first).available
+    own = {"tier.key": claim.level_key}
+    if before.key is not None:
+        own["tier.from_key"] = before.key
+    claim.pinned = Pinned(plan.live, facts, own)
+    fired = firing.fire(
+        connection,
+        plan,
+        claim.member_id,
+        Source(SOURCE_TYPE, claim.level_key, claim.id, at),
+        trigger=trigger_of(claim.level_key),
+        program=plan.live,
+        member_facts=facts,
+        own_facts=own,
+    )
+    claim.decision_id = fired.decision_id
+    _settle(connection, plan, fired)
+    return fired
+
+
+def _fire_again(
+    connection: sa.Connection, plan: Plan, claim: Claim, *, reason: Reason | None
+) -> list[Fired]:
+    """Bring what a claim paid to what it deserves now, by what was pinned when it was paid."""
+    if claim.decision_id is None:
+        return []
+    pinned = claim.pinned or _read_pinned(connection, plan, claim.decision_id)
+    claim.pinned = pinned
+    fired = firing.fire(
+        connection,
+        plan,
+        claim.member_id,
+        Source(SOURCE_TYPE, claim.level_key, claim.id, claim.since),
+        trigger=trigger_of(claim.level_key),
+        program=pinned.program,
+        member_facts=pinned.member_facts,
+        own_facts=pinned.own_facts,
+        reason=reason,
+        is_new=False,
+    )
+    claim.decision_id = fired.decision_id
+    _settle(connection, plan, fired)
+    return [fired]
+
+
+def _read_pinned(connection: sa.Connection, plan: Plan, decision_id: bytes) -> Pinned:
+    row = connection.execute(
+        sa.select(DECISIONS.c.version, DECISIONS.c.switches, DECISIONS.c.facts).where(
+            DECISIONS.c.program_id == plan.program_id, DECISIONS.c.id == decision_id
+        )
+    ).one()
+    facts = jsontext.parse(row.facts)
+    program = versions.get_compiled(connection, plan.program_id, row.version, row.switches)
+    return Pinned(program, facts["member"], facts["own"])
+
+
+def _settle(connection: sa.Connection, plan: Plan, fired: Fired) -> None:
+    """What is late of the points by now happens now."""
+    if fired.made:
+        inactivity.follow(connection, plan, fired.member_id)
