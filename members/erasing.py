@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import clock, ids, jsontext
-from members import aliases, contacts
+from members import aliases, contacts, occasions
 from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, PREFIX, find_all
 from members.models import ErasedReference, Erasure
 
@@ -59,6 +59,7 @@ def erase(
     so until `ends_at`."""
     _remember(connection, program_id, member_ids, answer=answer, now=now, ends_at=ends_at)
     _entomb(connection, program_id, member_ids, ends_at=ends_at)
+    occasions.forget(connection, program_id, member_ids)
     for table in (DIGESTS, CONSENTS):
         connection.execute(
             sa.delete(table).where(

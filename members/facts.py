@@ -4,16 +4,45 @@ from collections.abc import Mapping
 from typing import Any
 
 from core import clock
-from rules.facts import Catalogue, Fact
+from rules.facts import Catalogue, Fact, Words
 
 _MEMBER = "the member as the storefront told it"
 
 MEMBER = Catalogue(
     [
-        Fact("member.joined_on", "date", "Day of joining, in the program's zone", _MEMBER),
-        Fact("member.days_since_joined", "integer", "Days since joining", _MEMBER),
-        Fact("member.is_enrolled", "boolean", "Takes part in the program", _MEMBER),
-        Fact("member.locale", "text", "Preferred locale", _MEMBER),
+        Fact(
+            "member.joined_on",
+            "date",
+            "Day of joining, in the program's zone",
+            _MEMBER,
+            words=Words("day of joining", "days of joining", "가입일"),
+        ),
+        Fact(
+            "member.days_since_joined",
+            "integer",
+            "Days since joining",
+            _MEMBER,
+            words=Words("day of membership", "days of membership", "가입 후 {n}일"),
+        ),
+        Fact(
+            "member.is_enrolled",
+            "boolean",
+            "Takes part in the program",
+            _MEMBER,
+            words=Words(
+                "as a member who takes part",
+                "as one who does not take part",
+                "참여 회원",
+                "미참여 회원",
+            ),
+        ),
+        Fact(
+            "member.locale",
+            "text",
+            "Preferred locale",
+            _MEMBER,
+            words=Words("language", "languages", "언어"),
+        ),
         Fact("member.attributes.*", "attribute", "A fact of the storefront's own", _MEMBER),
     ]
 )

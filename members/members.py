@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from core import clock, db, ids, jsontext
 from core.errors import not_found
 from core.writing import Writes
-from members import aliases, contacts
+from members import aliases, contacts, occasions
 from members.models import Consent, ContactDigest, Member, SignupClaim
 
 MEMBERS: sa.Table = Member.__table__  # type: ignore[assignment]
@@ -197,13 +197,13 @@ def insert(
         "card_ref": None,
         "attributes": "{}",
         "is_enrolled": True,
-        "joined_at": joined_at,
         "created_at": now,
         "merged_into_id": None,
         "erased_at": None,
-    } | columns(body)
-    row["joined_at"] = joined_at
+        **(columns(body) | {"joined_at": joined_at}),
+    }
     writes.insert(MEMBERS, row)
+    occasions.begin(writes, row, now=now)
     return row
 
 

@@ -1,4 +1,4 @@
-"""Tables of members, their contacts' digests, consents and signup claims."""
+"""Tables of members: their contacts, consents and signup claims, what they did, their days."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -140,3 +140,78 @@ class ErasedReference(db.Base):
     digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
     member_id: Mapped[bytes] = mapped_column(db.Id)
     ends_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Activity(db.Base):
+    """What a member did, as the storefront last told it: a visit, a review, any kind.
+
+    `said_at` is when it happened as the storefront said; `occurred_at` is that, or the clock when
+    what was said lay ahead of it. `qualifying_points` are what of its points counts for tiers.
+    """
+
+    __tablename__ = "activities"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+        sa.UniqueConstraint("program_id", "activity_ref"),
+        sa.Index("ix_activities_member", "program_id", "member_id", "kind", "occurred_at"),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    activity_ref: Mapped[str] = mapped_column(sa.Text)
+    member_id: Mapped[bytes] = mapped_column(db.Id)
+    kind: Mapped[str] = mapped_column(sa.Text)
+    said_at: Mapped[int] = mapped_column(sa.BigInteger)
+    occurred_at: Mapped[int] = mapped_column(sa.BigInteger)
+    facts: Mapped[str] = mapped_column(sa.Text)
+    status: Mapped[str] = mapped_column(sa.Text)
+    qualifying_points: Mapped[int] = mapped_column(sa.BigInteger)
+    decision_id: Mapped[bytes] = mapped_column(db.Id)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    updated_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Occasion(db.Base):
+    """When a member's birthday or anniversary is to be looked at next, and when it was last paid.
+
+    Nothing of it falls due before `due_at`, which may be early (then it is put off) and is null
+    while there is no such day. `told_at` is when the present day of the year was told, `last_on`
+    the last local day that was paid.
+    """
+
+    __tablename__ = "occasions"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+        sa.Index(
+            "ix_occasions_due",
+            "program_id",
+            "kind",
+            "due_at",
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+        ),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    member_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    due_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    told_at: Mapped[int] = mapped_column(sa.BigInteger)
+    last_on: Mapped[str | None] = mapped_column(sa.Text)
+
+
+class OccasionPayment(db.Base):
+    """One birthday or anniversary that was paid: what the lots it made come from."""
+
+    __tablename__ = "occasion_payments"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+        sa.Index("ix_occasion_payments_member", "program_id", "member_id"),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    member_id: Mapped[bytes] = mapped_column(db.Id)
+    kind: Mapped[str] = mapped_column(sa.Text)
+    paid_on: Mapped[str] = mapped_column(sa.Text)
+    decision_id: Mapped[bytes] = mapped_column(db.Id)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from loyalty import reading
 from loyalty.ledger import moves
-from members import aliases
+from members import activities, aliases
 from storefront.plan import Plan
 
 
@@ -28,7 +28,25 @@ def instants(connection: sa.Connection, plan: Plan, member_id: bytes) -> dict[st
     )
     for merged_id in aliases.merged_ids(connection, plan.program_id, member_id):
         captured += reading.captured_holds(connection, plan.program_id, merged_id)
-    return {
+    done: dict[str, list[int]] = {}
+    for kind, occurred_at in _done(connection, plan, member_id):
+        done.setdefault(kind, []).append(occurred_at)
+    return done | {
         "order": [one.at for one in plan.contributions(connection, member_id) if one.count],
         "redemption": [hold.ended_at for hold in captured if hold.ended_at is not None],
     }
+
+
+def _done(connection: sa.Connection, plan: Plan, member_id: bytes) -> list[tuple[str, int]]:
+    """Activities of a member that stand, as this unit leaves them: kind and instant."""
+    changed = plan.activities
+    found = [
+        (kind, at)
+        for activity_id, kind, at in activities.list_done(connection, plan.program_id, member_id)
+        if activity_id not in changed
+    ]
+    return found + [
+        (row["kind"], row["occurred_at"])
+        for row in changed.values()
+        if row["member_id"] == member_id and row["status"] == activities.DONE
+    ]
