@@ -15,19 +15,7 @@ from core import clock, jsontext
 from core.errors import Problem, invalid_at, not_found
 from programs import versions
 from programs.models import ProgramDraft
-
-#: Where the keyed items of each section live in the document.
-SECTIONS: dict[str, tuple[str, ...]] = {
-    "points": ("points",),
-    "rules": ("earning", "rules"),
-    "levels": ("tiers", "levels"),
-    "cards": ("cards",),
-    "activities": ("activities",),
-    "rewards": ("rewards",),
-    "referral_offers": ("referral_offers",),
-    "segments": ("segments",),
-    "surprises": ("surprises",),
-}
+from programs.switches import path_of
 
 
 def read(connection: sa.Connection, program_id: bytes) -> tuple[dict[str, Any], str]:
@@ -157,11 +145,7 @@ def without_item(document: dict[str, Any], section: str, key: str) -> dict[str, 
 
 
 def _items(document: dict[str, Any], section: str, *, make: bool = False) -> list[Any]:
-    path = SECTIONS.get(section)
-    if path is None:
-        raise Problem(
-            404, "not_found", f"There is no such section; there are: {', '.join(SECTIONS)}."
-        )
+    path = path_of(section)
     place: Any = document
     for name in path[:-1]:
         if place.get(name) is None:

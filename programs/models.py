@@ -8,7 +8,8 @@ from core import db
 
 class Program(db.Base):
     """A tenant. `clock_at` is a test program's own clock; without one, real time runs. It is
-    moved to `clock_target` through everything that falls due on the way."""
+    moved to `clock_target` through everything that falls due on the way. `switches` is the number
+    of the last switch made."""
 
     __tablename__ = "programs"
 
@@ -18,6 +19,7 @@ class Program(db.Base):
     clock_at: Mapped[int | None] = mapped_column(sa.BigInteger)
     clock_target: Mapped[int | None] = mapped_column(sa.BigInteger)
     live_version: Mapped[int] = mapped_column(sa.Integer)
+    switches: Mapped[int] = mapped_column(sa.Integer, default=0, server_default=sa.text("0"))
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
 
 
@@ -50,8 +52,26 @@ class ProgramDraft(db.Base):
     updated_at: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class ProgramSwitch(db.Base):
+    """An item of the document paused or set live at once, without a new version: a log by number,
+    of which the last line about an item is in force."""
+
+    __tablename__ = "program_switches"
+    __table_args__ = (sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),)
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    number: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
+    section: Mapped[str] = mapped_column(sa.Text)
+    key: Mapped[str] = mapped_column(sa.Text)
+    state: Mapped[str] = mapped_column(sa.Text)
+    reason: Mapped[str] = mapped_column(sa.Text)
+    actor: Mapped[str | None] = mapped_column(sa.Text)
+    switched_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 class Decision(db.Base):
-    """A program version applied to facts: pinned inputs and the outcome of every rule.
+    """A program version, with the switches made until then, applied to facts: pinned inputs and
+    the outcome of every rule.
 
     `version` has no foreign key: every order would lock the one row of the live version.
     """
@@ -73,6 +93,7 @@ class Decision(db.Base):
     source_ref: Mapped[str] = mapped_column(sa.Text)
     member_id: Mapped[bytes | None] = mapped_column(db.Id)
     version: Mapped[int] = mapped_column(sa.Integer)
+    switches: Mapped[int] = mapped_column(sa.Integer, default=0, server_default=sa.text("0"))
     facts: Mapped[str] = mapped_column(sa.Text)
     outcomes: Mapped[str] = mapped_column(sa.Text)
     effective_at: Mapped[int] = mapped_column(sa.BigInteger)

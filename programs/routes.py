@@ -8,7 +8,7 @@ from flask import Response, request
 from core import auth, clock, db, http, idempotency, ids, jsontext, paging
 from core.errors import invalid_at, not_found
 from core.fields import Key, Schema, described
-from programs import checking, drafts, schemas, versions
+from programs import checking, drafts, schemas, switches, versions
 from programs.document import DocumentSchema
 from programs.models import Program
 
@@ -66,6 +66,12 @@ def get_program() -> dict[str, Any]:
             "mode": mode,
             "version": row.version,
             "published_at": clock.format_instant(row.published_at),
+            "switches": [
+                switches.show(one)
+                for one in reversed(
+                    switches.in_force(connection, program_id, upto=live.switches).values()
+                )
+            ],
             "document": jsontext.parse(row.document),
         }
 
@@ -155,8 +161,14 @@ def delete_draft_item(section: str, key: str) -> Response:
 @routes.operation("POST", "/program/draft/check", answers={200: schemas.CheckAnswer()})
 def check_draft() -> dict[str, Any]:
     """Errors and warnings of the draft; writes nothing and needs no Idempotency-Key."""
-    document, _ = db.reading(lambda connection: drafts.read(connection, _program_id()))
-    errors, warnings = checking.check(document)
+    program_id = _program_id()
+
+    def read(connection: sa.Connection) -> tuple[dict[str, Any], clock.Instant]:
+        _, now = versions.get_live(connection, program_id)
+        return drafts.read(connection, program_id)[0], now
+
+    document, now = db.reading(read)
+    errors, warnings = checking.check(document, now=now)
     return {
         "errors": [finding.shown() for finding in errors],
         "warnings": [finding.shown() for finding in warnings],
@@ -245,6 +257,49 @@ def restore_version(version: int) -> Response:
             200,
         )
     )
+
+
+@routes.operation(
+    "POST",
+    "/switches",
+    answers={200: schemas.SwitchAnswer()},
+    body=schemas.SwitchBody(),
+    problems=(409,),
+    parameters=(idempotency.PARAMETER,),
+)
+def throw_switch(body: dict[str, Any]) -> Response:
+    """Pause an item of the published document, or set it live, at once and without a new version.
+
+    It stays so over later publications until it is switched again; what was decided before stays.
+    """
+    program_id, actor = _program_id(), auth.actor()
+
+    def work(connection: sa.Connection) -> tuple[dict[str, Any], int]:
+        row = versions.switch(
+            connection,
+            program_id,
+            (body["section"], body["key"]),
+            state=body["state"],
+            reason=body["reason"],
+            actor=actor,
+        )
+        return switches.show(row), 200
+
+    return idempotency.once(work)
+
+
+@routes.operation(
+    "GET", "/switches", answers={200: schemas.SwitchesAnswer()}, query=paging.PageQuery()
+)
+def list_switches(query: dict[str, Any]) -> dict[str, Any]:
+    """The log of switches, newest first."""
+    cursor = paging.read_cursor(query.get("cursor"), [int])
+    before = cursor[0] if cursor else None
+    program_id, limit = _program_id(), query["limit"]
+    rows = db.reading(
+        lambda connection: switches.list_log(connection, program_id, before=before, limit=limit)
+    )
+    return paging.page(rows, limit, key=lambda row: [row.number], show=switches.show)
 
 
 def _small(version: int) -> int:

@@ -3,8 +3,9 @@
 import marshmallow as ma
 
 from core.auth import SCOPES
-from core.fields import Boolean, Instant, Integer, Json, Schema, Text, described
+from core.fields import Boolean, Instant, Integer, Json, Key, Schema, Text, described
 from programs.document import DocumentSchema, nested
+from programs.switches import SECTIONS
 
 
 class PublishBody(Schema):
@@ -40,12 +41,44 @@ class VersionAnswer(Schema):
     published_at = described(Instant, "When.", required=True)
     is_live = described(Boolean, "Whether it is in force.", required=True)
     document = described(Json, "The document (single version only).")
+    errors = ma.fields.List(
+        ma.fields.Nested(FindingAnswer),
+        metadata={"description": "Why it could not be restored, if so (single version only)."},
+    )
 
 
 class VersionsAnswer(Schema):
     """Versions, newest first."""
 
     data = ma.fields.List(ma.fields.Nested(VersionAnswer), required=True)
+    next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
+
+
+class SwitchBody(Schema):
+    """An item of the published document to pause, or to set live, at once."""
+
+    section = described(Text, "Section of the item.", required=True, one_of=tuple(SECTIONS))
+    key = described(Key, "Key of the item.", required=True)
+    state = described(Text, "What it is to be.", required=True, one_of=("live", "paused"))
+    reason = described(Text, "Why.", required=True, most=1000)
+
+
+class SwitchAnswer(Schema):
+    """A switch that was thrown."""
+
+    number = described(Integer, "Its number, from 1.", required=True)
+    section = described(Text, "Section of the item.", required=True)
+    key = described(Key, "Key of the item.", required=True)
+    state = described(Text, "What it became.", required=True, one_of=("live", "paused"))
+    reason = described(Text, "Why.", required=True, most=1000)
+    actor = described(Text, "Who.", required=True, allow_none=True)
+    switched_at = described(Instant, "When, by the program's clock.", required=True)
+
+
+class SwitchesAnswer(Schema):
+    """Switches, newest first."""
+
+    data = ma.fields.List(ma.fields.Nested(SwitchAnswer), required=True)
     next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
 
 
@@ -56,6 +89,11 @@ class ProgramAnswer(Schema):
     mode = described(Text, "test or live.", required=True, one_of=("test", "live"))
     version = described(Integer, "Published version.", required=True)
     published_at = described(Instant, "When it was published.", required=True)
+    switches = ma.fields.List(
+        ma.fields.Nested(SwitchAnswer),
+        required=True,
+        metadata={"description": "Of each item switched, the switch in force, newest first."},
+    )
     document = nested(DocumentSchema, "The published document.", required=True)
 
 

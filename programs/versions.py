@@ -1,7 +1,8 @@
 """Published versions: reading, publishing, restoring, and the live one compiled.
 
-A version is immutable, so a compiled one is remembered by number for ever; which number is live
-is never remembered: every unit of work reads it from the database.
+A version is immutable, and so is what switches up to a number made of it, so a compiled one is
+remembered by both numbers for ever; which numbers are live is never remembered: every unit of work
+reads them from the database.
 """
 
 import threading
@@ -10,17 +11,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db, http, ids, jsontext, outbox
-from core.errors import Problem, invalid, invalid_at, not_found
+from core import clock, db, http, ids, jobs, jsontext, outbox
+from core.errors import FieldError, Problem, invalid, invalid_at, not_found
 from core.writing import Writes
 from programs import checking
 from programs.compiled import Compiled, compile_document
 from programs.document import DocumentSchema
-from programs.models import Program, ProgramDraft, ProgramVersion
+from programs.models import Program, ProgramDraft, ProgramSwitch, ProgramVersion
+from programs.switches import in_force, items_of, switched
 
+#: The job that follows a publication which changes the ladder: members are looked at anew.
+LADDER_JOB = "tiers.reassess"
+#: What of a document says where members stand.
+_LADDER = ("tiers", "timezone")
 _document_schema = DocumentSchema()
 _REMEMBERED = 256
-_compiled: OrderedDict[tuple[bytes, int], Compiled] = OrderedDict()
+_compiled: OrderedDict[tuple[bytes, int, int], Compiled] = OrderedDict()
 _lock = threading.Lock()
 
 _document_of = db.Statement(
@@ -30,7 +36,7 @@ _document_of = db.Statement(
     )
 )
 _program_of = db.Statement(
-    sa.select(Program.live_version, Program.clock_at, Program.mode).where(
+    sa.select(Program.live_version, Program.switches, Program.clock_at).where(
         Program.program_id == sa.bindparam("program_id")
     )
 )
@@ -39,28 +45,34 @@ _program_of = db.Statement(
 def validate(document: Any, *, pointer: str = "") -> dict[str, Any]:
     """A document that may be stored: 422 with pointers when schema or meaning refuse it."""
     http.load(_document_schema, document, pointer=pointer)
-    errors, _ = checking.check(document)
+    errors = checking.find_errors(document)
     if errors:
         raise invalid(errors)
     checked: dict[str, Any] = document
     return checked
 
 
-def find_remembered(program_id: bytes, version: int) -> Compiled | None:
-    """A version that this process has compiled before."""
-    return _compiled.get((program_id, version))
+def find_remembered(program_id: bytes, edition: tuple[int, int]) -> Compiled | None:
+    """A version with so many switches that this process has compiled before."""
+    return _compiled.get((program_id, *edition))
 
 
-def get_compiled(connection: sa.Connection, program_id: bytes, version: int) -> Compiled:
-    """A version ready to decide; no query once this process has seen it."""
-    key = (program_id, version)
+def get_compiled(
+    connection: sa.Connection, program_id: bytes, version: int, switches: int = 0
+) -> Compiled:
+    """A version, as so many switches left it, ready to decide; no query once this process has
+    seen it."""
+    key = (program_id, version, switches)
     found = _compiled.get(key)
     if found is not None:
         return found
     row = _document_of.first(connection, {"program_id": program_id, "version": version})
     if row is None:
         raise not_found("program version")
-    made = compile_document(program_id, version, jsontext.parse(row[0]))
+    document = jsontext.parse(row[0])
+    if switches:
+        document = switched(document, in_force(connection, program_id, upto=switches))
+    made = compile_document(program_id, version, document, switches=switches)
     with _lock:
         _compiled[key] = made
         while len(_compiled) > _REMEMBERED:
@@ -69,11 +81,11 @@ def get_compiled(connection: sa.Connection, program_id: bytes, version: int) -> 
 
 
 def get_live(connection: sa.Connection, program_id: bytes) -> tuple[Compiled, clock.Instant]:
-    """The live version and the program's clock, both read now."""
+    """The live version with its switches and the program's clock, all read now."""
     row = _program_of.first(connection, {"program_id": program_id})
     if row is None:
         raise not_found("program")
-    return get_compiled(connection, program_id, row[0]), program_now(row[1])
+    return get_compiled(connection, program_id, row[0], row[1]), program_now(row[2])
 
 
 def program_now(clock_at: int | None) -> clock.Instant:
@@ -125,6 +137,8 @@ def publish(
 
     Restoring leaves an unpublished draft as it is.
     """
+    if approver is not None and approver == actor:
+        raise invalid_at("/approver", "must be somebody else than who publishes (Dangol-Actor)")
     live, now = lock_program(connection, program_id)
     if restored is None:
         row = connection.execute(
@@ -145,7 +159,12 @@ def publish(
         ).first()
         if row is None:
             raise not_found("program version")
-    document = validate(jsontext.parse(row.document))
+    try:
+        document = validate(jsontext.parse(row.document))
+    except Problem as problem:
+        what = "the draft" if restored is None else f"version {restored}"
+        problem.detail = f"{what} is no longer valid: {problem.detail}"
+        raise
     currency = get_compiled(connection, program_id, live).currency
     if document["currency"] != currency:
         raise invalid_at("/currency", f"cannot change: amounts were told in {currency}")
@@ -176,7 +195,63 @@ def publish(
         now=now,
     )
     writes.run(connection)
+    before = jsontext.parse(get_version(connection, program_id, live).document)
+    if any(before.get(name) != document.get(name) for name in _LADDER):
+        jobs.add(connection, program_id, kind=LADDER_JOB, key=str(live + 1))
     return show(get_version(connection, program_id, live + 1), live=live + 1, is_whole=True)
+
+
+def switch(
+    connection: sa.Connection,
+    program_id: bytes,
+    item: tuple[str, str],
+    *,
+    state: str,
+    reason: str,
+    actor: str | None,
+) -> Any:
+    """Pause an item of the live document, or set it live, at once; the switch's row.
+
+    422 when the document has no such item, or none that can be in this state.
+    """
+    section, key = item
+    live, now = lock_program(connection, program_id)
+    document = jsontext.parse(get_version(connection, program_id, live).document)
+    if key not in {one["key"] for one in items_of(document, section)}:
+        raise invalid_at("/key", f"is no item of {section} in the published document")
+    thrown = connection.execute(
+        sa.select(Program.switches).where(Program.program_id == program_id)
+    ).scalar_one()
+    before = switched(document, in_force(connection, program_id, upto=thrown))
+    row = {
+        "program_id": program_id,
+        "number": thrown + 1,
+        "section": section,
+        "key": key,
+        "state": state,
+        "reason": reason,
+        "actor": actor,
+        "switched_at": now,
+    }
+    connection.execute(sa.insert(ProgramSwitch).values(**row))
+    after = in_force(connection, program_id, upto=thrown + 1)
+    # Only what the switch itself breaks: it must also work on a document of older rules.
+    known = {(one.pointer, one.code) for one in _errors(before)}
+    for error in _errors(switched(document, after)):
+        if (error.pointer, error.code) not in known:
+            raise invalid_at("/section", f"cannot be {state}: {error.pointer}: {error.detail}")
+    connection.execute(
+        sa.update(Program).where(Program.program_id == program_id).values(switches=thrown + 1)
+    )
+    return after[section, key]
+
+
+def _errors(document: dict[str, Any]) -> list[FieldError]:
+    try:
+        validate(document)
+    except Problem as problem:
+        return problem.errors
+    return []
 
 
 def _insert_version(
@@ -245,27 +320,29 @@ def show(row: Any, *, live: int, is_whole: bool) -> dict[str, Any]:
     }
     if is_whole:
         body["document"] = jsontext.parse(row.document)
+        # What was valid when it was published may have been refused since: it cannot be restored.
+        body["errors"] = [error.shown() for error in _errors(body["document"])]
     return body
 
 
-_expected: dict[bytes, int] = {}
+_expected: dict[bytes, tuple[int, int]] = {}
 
 
 def expected(connection: sa.Connection, program_id: bytes) -> Compiled:
     """The version this process saw live last, without a query: a guess to plan the reading by.
 
-    The reader compares it with the live number that the standing carries, and starts again with
+    The reader compares it with the live edition that the standing carries, and starts again with
     `expect` when it was wrong.
     """
-    version = _expected.get(program_id)
-    if version is None:
+    edition = _expected.get(program_id)
+    if edition is None:
         live, _ = get_live(connection, program_id)
-        _expected[program_id] = live.version
+        _expected[program_id] = live.edition
         return live
-    return get_compiled(connection, program_id, version)
+    return get_compiled(connection, program_id, *edition)
 
 
-def expect(connection: sa.Connection, program_id: bytes, version: int) -> None:
-    """Remember the number that was read as live."""
-    get_compiled(connection, program_id, version)
-    _expected[program_id] = version
+def expect(connection: sa.Connection, program_id: bytes, edition: tuple[int, int]) -> None:
+    """Remember the version and switches that were read as live."""
+    get_compiled(connection, program_id, *edition)
+    _expected[program_id] = edition

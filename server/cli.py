@@ -11,83 +11,24 @@ from flask.cli import AppGroup, with_appcontext
 
 from config import Settings, SettingsError
 from core import auth, clock, db, ids
-from programs import creation, defaults, versions
+from programs import versions
 from programs.models import Program
-from server import cli_data, cli_jobs, health, serve
+from server import cli_data, cli_jobs, cli_program, health, serve
+from server.cli_program import program_id_of
 from server.replay import instance
 from server.reporting import reporting
 
-program_group = AppGroup("program", help="Programs of this instance.")
 keys_group = AppGroup("keys", help="API keys of a program.")
 ledger_group = AppGroup("ledger", help="The ledger of points.")
 
 
 def init(app: Flask) -> None:
     """Register every command."""
-    for group in (program_group, keys_group, ledger_group, cli_jobs.group):
+    for group in (cli_program.group, keys_group, ledger_group, cli_jobs.group):
         app.cli.add_command(group)
     for command in (serve_command, worker_command, replay_command, demo_command):
         app.cli.add_command(command)
     cli_data.init(app)
-
-
-@program_group.command("create")
-@click.option("--name", required=True, help="Name of the program.")
-@click.option("--timezone", default=None, help="IANA zone; default Asia/Seoul.")
-@click.option("--currency", default=None, help="ISO 4217 code; default KRW.")
-@click.option("--mode", type=click.Choice(["test", "live"]), default="test", show_default=True)
-@click.option("--document", type=click.File("rb"), help="A program document in JSON; it wins.")
-@click.option("--json", "is_json", is_flag=True, help="Print one line of JSON.")
-@with_appcontext
-def create_program(
-    *,
-    name: str,
-    timezone: str | None,
-    currency: str | None,
-    mode: auth.Mode,
-    document: Any,
-    is_json: bool,
-) -> None:
-    """Create a program with keys that work at once."""
-    if document is not None:
-        try:
-            body = json.load(document)
-        except ValueError as error:
-            raise click.ClickException(f"--document is not JSON: {error}") from None
-        if isinstance(body, dict):
-            given = {"name": name, "timezone": timezone, "currency": currency}
-            for field, value in given.items():
-                if value is not None:
-                    body.setdefault(field, value)
-    else:
-        body = defaults.document(name, timezone or "Asia/Seoul", currency or "KRW")
-    with reporting():
-        made = creation.create(body, mode=mode)
-    if is_json:
-        click.echo(json.dumps(made))
-        return
-    for label, value in made.items():
-        click.echo(f"{label:16} {value}")
-    click.echo("The keys are shown this once.")
-
-
-def _program_id(text: str) -> bytes:
-    found = ids.read_id("prg", text)
-    if found is None:
-        raise click.ClickException(f"{text!r} is no program id; it looks like prg_01…")
-    return found
-
-
-@program_group.command("list")
-@with_appcontext
-def list_programs() -> None:
-    """List the programs of this instance."""
-    statement = sa.select(Program).order_by(Program.created_at)
-    with reporting():
-        rows = db.reading(lambda one: list(one.execute(statement)))
-    for row in rows:
-        shown = ids.show_id("prg", bytes(row.program_id))
-        click.echo(f"{shown}  {row.mode}  version {row.live_version}  {row.name}")
 
 
 @keys_group.command("create")
@@ -104,13 +45,13 @@ def create_key(program: str, name: str, scopes: str) -> None:
 
     def work(connection: Any) -> str:
         row = connection.execute(
-            sa.select(Program.mode).where(Program.program_id == _program_id(program))
+            sa.select(Program.mode).where(Program.program_id == program_id_of(program))
         ).first()
         if row is None:
             raise click.ClickException("there is no such program")
         _, key = auth.issue_key(
             connection,
-            _program_id(program),
+            program_id_of(program),
             kind="sk",
             mode=row.mode,
             name=name,
@@ -129,7 +70,7 @@ def create_key(program: str, name: str, scopes: str) -> None:
 @with_appcontext
 def list_keys(program: str) -> None:
     """List keys without the keys themselves."""
-    statement = sa.select(auth.ApiKey).where(auth.ApiKey.program_id == _program_id(program))
+    statement = sa.select(auth.ApiKey).where(auth.ApiKey.program_id == program_id_of(program))
     with reporting():
         rows = db.reading(lambda connection: list(connection.execute(statement)))
     for row in rows:
@@ -148,7 +89,7 @@ def revoke_key(program: str, key_id: str) -> None:
     with reporting():
         done = known is not None and db.in_transaction(
             lambda connection: auth.revoke_key(
-                connection, _program_id(program), known, now=clock.system_now()
+                connection, program_id_of(program), known, now=clock.system_now()
             )
         )
     if not done:
@@ -164,7 +105,7 @@ def verify_ledger(program: str | None, is_json: bool) -> None:
     """Recompute every balance, lot, claim and chain; exit 1 and name the rows on a mismatch."""
     from server import verify
 
-    only = _program_id(program) if program else None
+    only = program_id_of(program) if program else None
     with reporting():
         db.reading(health.check_migrated)
         if only is not None:

@@ -1,0 +1,177 @@
+"""The codes of warnings: of each its title, what it means, what to do, and an example.
+
+One declaration serves the check and docs/reference/findings.md, which
+`python -m programs.checking.advice.codes` writes. A warning never blocks anything.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PAGE = Path(__file__).parents[3] / "docs/reference/findings.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of warning."""
+
+    title: str
+    meaning: str
+    example: str
+
+
+CODES: dict[str, Code] = {
+    "nothing_earns": Code(
+        "Nothing is given",
+        "No rule is live, so nobody earns anything; or a card or level is reached for nothing. "
+        "Add a rule or an effect, or set one live.",
+        'The only rule has `"state": "paused"`.',
+    ),
+    "rule_never_fires": Code(
+        "A rule that can never fire",
+        "Its condition, or the condition on its lines, asks one fact for what it cannot be at "
+        "once, so it never holds, whatever happens. Change one of the comparisons; for "
+        "alternatives use `any` instead of `all`.",
+        "`order.net_minor >= 10000` and `order.net_minor < 5000`, both under `all`.",
+    ),
+    "schedule_never_opens": Code(
+        "A schedule that never opens",
+        "There is no instant at which the schedule is in force. Let it end after it starts, and "
+        "let its days and hours fall between the two.",
+        "From a Monday to the Wednesday after it, but only on weekdays 6 and 7.",
+    ),
+    "schedule_over": Code(
+        "A schedule that is over",
+        "The schedule ended before now, by the program's clock: the rule will not fire again. "
+        "Give it a new end, or take the rule out.",
+        '`"ends_at": "2020-01-01T00:00:00Z"`.',
+    ),
+    "unknown_tier": Code(
+        "A tier that does not exist",
+        "A condition compares `member.tier` with a key that no level of this program has; "
+        "nobody is ever in it. Write the level's key as the ladder has it.",
+        '`member.tier = "glod"` in a program with silver and gold.',
+    ),
+    "paused_tier": Code(
+        "A tier that nobody enters",
+        "A condition asks for a level that is paused. Set the level live, or the rule is for "
+        "those alone who are in it still.",
+        '`member.tier = "gold"` while gold is paused.',
+    ),
+    "unknown_activity": Code(
+        "An activity that looks misspelt",
+        "A rule listens to an activity that the document does not declare, and one that it does "
+        "declare is spelt almost alike. Correct the trigger, or declare the activity.",
+        "`activity:reveiw` beside a declared `review`.",
+    ),
+    "never_wins": Code(
+        "A rule that is always beaten",
+        "Whenever this rule could win in its exclusive group, another one gives as much or more "
+        "and goes first. Raise what it gives, take it out of the group, or take it out.",
+        "Double points for gold and triple points for everybody, in one group.",
+    ),
+    "overlapping_exclusives": Code(
+        "Exclusive rules that tie",
+        "Two rules of one exclusive group give exactly the same on the same lines with the same "
+        "priority, and may both hold: which of them is named as the winner depends on their keys "
+        "alone. Give them priorities of their own, or make them one rule with `any`.",
+        "Double points on Tuesdays and double points for gold, both of priority 0.",
+    ),
+    "cap_below_award": Code(
+        "A limit below a single award",
+        "The limit is smaller than what the rule gives at one time, so the whole of it is never "
+        "given. Raise the limit or lower the effect.",
+        "500 points each time, at most 300 a day.",
+    ),
+    "limit_longer_than_schedule": Code(
+        "A limit over a longer time than the schedule",
+        "The limit counts by calendar weeks, months or years, but the rule is in force for less "
+        "than one. Where the campaign crosses from one into the next, a member gets the limit "
+        "twice. For once in the campaign use the period `ever`.",
+        "Once a week, in a campaign of three days from Saturday to Monday.",
+    ),
+    "duplicate_rule": Code(
+        "A rule that occurs twice",
+        "Two live rules differ in nothing but key and name, so both fire and everything is given "
+        "twice. Take one out.",
+        "`base` and `base-2`, both one point per 100.",
+    ),
+    "nothing_to_multiply": Code(
+        "A multiplier without anything to multiply",
+        "Multipliers multiply what amounts and units earn, never fixed points, and no live rule "
+        "earns points of this kind by amount or unit. Add one, or use another effect.",
+        "`multiply_points` beside a single rule that adds 500.",
+    ),
+    "unreachable_level": Code(
+        "A level that nobody can reach",
+        "What moves members up cannot come to as much as the level asks for. Lower the "
+        "threshold, choose another metric, or let a rule's points count (`counts_for_tier`).",
+        "The metric is points, and the only rule adds 500 that do not count.",
+    ),
+    "gap_in_ladder": Code(
+        "A wide gap in the ladder",
+        "A level asks for more than ten times what the one below it does: hardly anybody will "
+        "see the next step. Put a level between them, or check the number of zeros.",
+        "Silver at 100,000 and gold at 5,000,000.",
+    ),
+    "higher_level_gives_less": Code(
+        "A higher level that gives less",
+        "A level has a smaller multiplier than a lower one, or lacks a perk that a lower one has: "
+        "whoever is promoted loses something. Raise it, or repeat the perk.",
+        "Silver multiplies by 1.25, gold by 1.1.",
+    ),
+    "entry_effect_lifts": Code(
+        "An entry effect larger than its own level",
+        "What a member gets on entering a level is at least as much as the level asks for. Lower "
+        "the effect or raise the threshold.",
+        "Gold is entered at 50.00 of spend and brings points worth 60.00.",
+    ),
+    "shorter_than_pending": Code(
+        "Points that wait longer than they live",
+        "Points of these terms are pending for longer than they can be spent afterwards. Let "
+        "them live longer, or wait less.",
+        "Pending for 30 days, expiring 7 days after that.",
+    ),
+    "notice_too_early": Code(
+        "A notice before the points are there",
+        "A notice of expiry is to come earlier than the points live, so it goes out the moment "
+        "they are earned. Shorten the notice.",
+        "A notice 30 days before points that live for 7.",
+    ),
+    "points_worth_nothing": Code(
+        "Points that are worth nothing",
+        "The value of this kind of points is 0, so paying with them and what is owed come to "
+        "nothing. Give them a value, or leave `value` out for one minor unit a point.",
+        '`"value": {"points": 1, "minor": 0}`.',
+    ),
+    "gives_back_too_much": Code(
+        "A rule that gives back half of the price or more",
+        "By the value of the points, a single order earns at least half of what it costs. Check "
+        "`points`, `per_minor` and `value`: often one of them is meant in the other unit of money.",
+        "1 point per 1 minor unit where a point is worth one minor unit: all of it.",
+    ),
+    "no_stamps": Code(
+        "A card that nobody can fill",
+        "No rule and no card adds stamps to this card. Add a rule with `add_stamps`, or pause it.",
+        "A card `coffee` in a program whose rules add points alone.",
+    ),
+}
+
+
+def page() -> str:
+    """The text of docs/reference/findings.md."""
+    lines = [
+        "# What the check warns of",
+        "",
+        "`POST /v1/program/draft/check` answers errors, which block saving, and warnings, which "
+        "block nothing: what is allowed but probably not meant. `flask program import` names "
+        "the same with their lines. Each has a code, a pointer to the place and a sentence with "
+        "the document's own numbers. This page is written by "
+        "`python -m programs.checking.advice.codes`.",
+    ]
+    for code, one in CODES.items():
+        lines += ["", f"## `{code}`: {one.title}", "", one.meaning, "", f"Example: {one.example}"]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
