@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup demo test check fix bench soak serve
+.PHONY: help setup demo test check fix reference bench soak serve
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -32,9 +32,14 @@ fix: setup ## what the tools can mend by themselves
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measure against limits taken in the same run (10 minutes)
+reference: setup ## write the pages of docs/reference that come from the code
+	$(BIN)/python -m server.reference_pages
+	$(BIN)/python -m webhooks.types
+
+bench: setup ## measure against limits taken in the same run (15 minutes)
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.ledger
+	$(BIN)/python -m bench.tiers
 
 soak: setup ## long runs: memory, the whole replayed year, kill -9 under load (40 minutes)
 	$(BIN)/python -m bench.soak
