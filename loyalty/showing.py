@@ -3,8 +3,10 @@
 from typing import Any
 
 from core import clock, ids
+from loyalty import sentences
 from loyalty.ledger.book import Book
 from loyalty.ledger.rows import HeldLot, Holding
+from programs.compiled import Compiled
 
 
 def show_balance(book: Book, holding: Holding) -> dict[str, Any]:
@@ -33,77 +35,15 @@ def _expiring(book: Book, holding: Holding) -> list[dict[str, Any]]:
     ]
 
 
-_SPENT = {
-    "en": "{points} points spent on {source}",
-    "ko": "{source}(으)로 {points}포인트 사용",
-}
-_MOVED = {
-    "en": "{points} points {way} by {source}",
-    "ko": "{source}(으)로 {points}포인트 {way}",
-}
-_SUMMARIES = {
-    "earn": {"en": "{points} points for {source}", "ko": "{source}(으)로 {points}포인트 적립"},
-    "activate": {
-        "en": "{points} points are available now",
-        "ko": "{points}포인트 사용 가능",
-    },
-    "hold": {"en": "{points} points held for {source}", "ko": "{source}(으)로 {points}포인트 보류"},
-    "capture": {
-        "en": "{points} points spent on {source}",
-        "ko": "{source}(으)로 {points}포인트 사용",
-    },
-    "spend": {
-        "en": "{points} points spent on {source}",
-        "ko": "{source}(으)로 {points}포인트 사용",
-    },
-    "release": {
-        "en": "{points} points no longer held for {source}",
-        "ko": "{source} 보류 해제로 {points}포인트 반환",
-    },
-    "expire": {"en": "{points} points expired", "ko": "{points}포인트 소멸"},
-    "claw_back": {
-        "en": "{points} points taken back with {source}",
-        "ko": "{source} 변경으로 {points}포인트 회수",
-    },
-    "restore": {
-        "en": "{points} points given back with {source}",
-        "ko": "{source} 변경으로 {points}포인트 복원",
-    },
-    "adjust": {
-        "en": "{points} points {way} by {source}",
-        "ko": "{source}(으)로 {points}포인트 {way}",
-    },
-    "transfer": {
-        "en": "{points} points {way} by {source}",
-        "ko": "{source}(으)로 {points}포인트 {way}",
-    },
-}
-_WAYS = {
-    True: {"en": "added", "ko": "추가"},
-    False: {"en": "taken", "ko": "차감"},
-}
-_SOURCES = {
-    "order": {"en": "order {ref}", "ko": "주문 {ref}"},
-    "signup": {"en": "signing up", "ko": "가입"},
-    "lot": {"en": "their waiting time ending", "ko": "대기 기간 종료"},
-    "expiry": {"en": "their date", "ko": "유효 기간 만료"},
-    "redemption": {"en": "a redemption", "ko": "포인트 사용"},
-    "adjustment": {"en": "an adjustment", "ko": "조정"},
-    "transfer": {"en": "a transfer", "ko": "양도"},
-    "opening": {"en": "the opening balance", "ko": "이월 잔액"},
-    "merge": {"en": "merging with another membership", "ko": "회원 통합"},
-    "erasure": {"en": "erasure", "ko": "회원 정보 삭제"},
-}
-
-
-def show_entry(row: Any, *, member_ref: str | None = None) -> dict[str, Any]:
+def show_entry(
+    row: Any, program: Compiled | None = None, *, member_ref: str | None = None
+) -> dict[str, Any]:
     """An entry as the contract shows it; `row` is a mapping of the table's columns.
 
-    `member_ref` stands for the member whose signup is the source: entries know only our id.
+    The program names points, levels and cards. `member_ref` stands for the member whose signup is
+    the source: entries know only our id.
     """
-    sources = _SOURCES[row["source_type"]]
     ref = (row["source_type"] == "signup" and member_ref) or row["source_ref"]
-    way = _WAYS[row["to_bucket"] in ("available", "pending")]
     return {
         "id": ids.show_id("ent", bytes(row["id"])),
         "seq": row["seq"],
@@ -116,14 +56,7 @@ def show_entry(row: Any, *, member_ref: str | None = None) -> dict[str, Any]:
         "effective_at": clock.format_instant(row["effective_at"]),
         "recorded_at": clock.format_instant(row["recorded_at"]),
         "source": {"type": row["source_type"], "ref": ref},
-        "summary": {
-            locale: text.format(
-                points=f"{row['points']:,}",
-                source=sources[locale].format(ref=row["source_ref"]),
-                way=way[locale],
-            )
-            for locale, text in _SUMMARIES[row["kind"]].items()
-        },
+        "summary": sentences.entry(row, program),
         "decision_id": (
             ids.show_id("dec", bytes(row["decision_id"])) if row["decision_id"] else None
         ),

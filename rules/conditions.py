@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
+from rules import operators
 from rules.facts import (
     Catalogue,
     Fact,
@@ -26,6 +27,7 @@ from rules.facts import (
     printable,
     shown,
 )
+from rules.operators import MEMBERSHIP, ORDERING
 
 MAX_DEPTH = 5
 MAX_NODES = 50
@@ -35,20 +37,9 @@ Explanation: TypeAlias = dict[str, Any]
 _Test: TypeAlias = Callable[[Facts], bool]
 _Explain: TypeAlias = Callable[[Facts], Explanation]
 
-_GROUPS = ("all", "any", "not")
+_GROUPS = tuple(operators.GROUPS)
 _LEAF = ("fact", "op", "value")
-_ORDERING = ("<", "<=", ">", ">=")
-_MEMBERSHIP = ("in", "not_in")
-_ORDERED = ("=", "!=", *_ORDERING, *_MEMBERSHIP)
-_OPERATORS: dict[FactType, tuple[str, ...]] = {
-    "integer": _ORDERED,
-    "instant": _ORDERED,
-    "date": _ORDERED,
-    "text": ("=", "!=", "in", "not_in", "contains"),
-    "boolean": ("=", "!="),
-    "list": ("contains", "in", "not_in"),
-    "attribute": (*_ORDERED, "contains"),
-}
+_OPERATORS = operators.OF_TYPE
 _ALL_OPERATORS = _OPERATORS["attribute"]
 
 
@@ -175,7 +166,7 @@ class _Checker:
 
 def _value_problems(op: str, value: object, *, type_: FactType) -> list[tuple[str, str]]:
     """Pairs of a pointer below the value and what is wrong there."""
-    if op not in _MEMBERSHIP:
+    if op not in MEMBERSHIP:
         problem = literal_problem(value, type_=type_) or _attribute_problem(op, value, type_=type_)
         return [("", problem)] if problem else []
     if not isinstance(value, list):
@@ -195,7 +186,7 @@ def _value_problems(op: str, value: object, *, type_: FactType) -> list[tuple[st
 def _attribute_problem(op: str, value: object, *, type_: FactType) -> str | None:
     if type_ != "attribute":
         return None
-    if op in _ORDERING and type(value) is not int:
+    if op in ORDERING and type(value) is not int:
         return f"takes an integer, not {shown(value)}; other attributes have no order."
     if op == "contains" and not isinstance(value, str):
         return f"takes a text, not {shown(value)}."
@@ -267,7 +258,7 @@ def _any(tests: Sequence[_Test]) -> _Test:
 
 def _compile_leaf(node: dict[str, Any], *, type_: FactType) -> tuple[_Test, _Explain]:
     name, op, value = node["fact"], node["op"], node["value"]
-    many = op in _MEMBERSHIP
+    many = op in MEMBERSHIP
     literal = value
     if type_ == "instant":
         literal = [microseconds_of(item) for item in value] if many else microseconds_of(value)
@@ -315,7 +306,7 @@ def _leaf_test(name: str, op: str, literal: Any, *, type_: FactType) -> _Test:
     An attribute may also be a list of texts; membership operators then judge its elements.
     """
     if type_ == "attribute":
-        sample = literal[0] if op in _MEMBERSHIP else literal
+        sample = literal[0] if op in MEMBERSHIP else literal
         if isinstance(sample, str):
             text = _leaf_test(name, op, literal, type_="text")
             if op not in _OPERATORS["list"]:

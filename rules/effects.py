@@ -58,3 +58,66 @@ class AddStamps:
 
 PointsEffect = PointsPerAmount | PointsPerUnit | AddPoints | MultiplyPoints
 Effect = PointsEffect | AddStamps
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """An effect as documents write it: the fields it needs, those it may have, and what it does.
+
+    `is_of_lines` are those that need an order; the others go with every trigger.
+    """
+
+    needs: tuple[str, ...]
+    may: tuple[str, ...]
+    meaning: str
+    is_of_lines: bool
+
+
+_TERMS = ("points_key", "pending", "expiry", "counts_for_tier")
+EFFECTS: dict[str, Declaration] = {
+    "points_per_amount": Declaration(
+        ("points", "per_minor"),
+        ("lines", *_TERMS),
+        "So many points for each so many minor units of money, on its lines or on the whole order",
+        is_of_lines=True,
+    ),
+    "points_per_unit": Declaration(
+        ("points",),
+        ("lines", *_TERMS),
+        "So many points for each piece on its lines",
+        is_of_lines=True,
+    ),
+    "add_points": Declaration(
+        ("points",),
+        _TERMS,
+        "Fixed points; on a partial refund by the rule's `on_refund`: `recheck` (the condition"
+        " again on what is left), `keep` or `prorate`",
+        is_of_lines=False,
+    ),
+    "multiply_points": Declaration(
+        ("factor_bp",),
+        ("lines", "points_key", "counts_for_tier"),
+        "Multiplies what amounts and units earned on its lines, never fixed points; several"
+        " multiply each other",
+        is_of_lines=True,
+    ),
+    "add_stamps": Declaration(
+        ("card", "stamps"),
+        (),
+        "Stamps on a card; on a partial refund `recheck` or `keep`",
+        is_of_lines=False,
+    ),
+}
+#: What each field of an effect says.
+FIELDS: dict[str, str] = {
+    "points": "how many points, or how many for each step",
+    "per_minor": "the step of money, in minor units",
+    "factor_bp": "the factor in basis points: 20,000 doubles",
+    "lines": '`{"when": condition over line facts}`: only these lines',
+    "points_key": "which kind of points; the first one when absent",
+    "pending": "when they become available, instead of the kind's own policy",
+    "expiry": "when they expire, instead of the kind's own policy",
+    "counts_for_tier": "whether they count towards tiers; by default amounts and units do",
+    "card": "key of the card",
+    "stamps": "how many stamps",
+}

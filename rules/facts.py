@@ -35,18 +35,36 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """How a fact is told to a member, in English and Korean.
+
+    Of an integer: what is counted, `one` of it and several, with `{n}` in the Korean text; money
+    has no singular. Of a boolean: what is so when it is true, and what when it is false. Of
+    others: what the value is called, `one` and several.
+    """
+
+    one: str
+    en: str
+    ko: str
+    ko_not: str = ""
+    is_money: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """One thing a condition may ask about.
 
     `label` is an English sentence for the documentation and the admin pages, `source` says where
     the value comes from. A name ending in `.*` stands for any attribute below it, whose value is
     an integer, a text, a boolean or a list of texts: the program does not know which beforehand.
+    `words` tell it to a member; without any the last part of its name does.
     """
 
     name: str
     type: FactType
     label: str
     source: str
+    words: Words | None = None
 
 
 class Catalogue:

@@ -4,25 +4,185 @@ Conditions are explained when asked, from the pinned version and the pinned fact
 so the explanation is what was decided by.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, ids, jsontext
+from core import clock, ids, jsontext, language
 from core.errors import not_found
+from core.language import Text
 from loyalty import reading, records, showing
+from loyalty.exact import TIER_RULE
 from loyalty.ledger.entries import default_change
 from members import members
-from programs import versions
+from programs import triggers, versions
 from programs.compiled import Compiled
 from programs.models import Decision
 from programs.rules import Rule
-from rules.conditions import first_unmet
+from rules.conditions import Explanation, first_unmet
+from rules.facts import Catalogue
 from rules.outcomes import REASONS
+from storefront import explaining, missing
 from storefront.decide import Pinned
 from storefront.standing import StoredOrder
 
 DECISIONS: sa.Table = Decision.__table__  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A decision as stored, with the program and the rules that it was made by, in words."""
+
+    id: bytes | None
+    program: Compiled
+    source_type: str
+    source_ref: str
+    trigger: str
+    facts: dict[str, Any]
+    outcomes: dict[str, Any]
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rules that were decided, by key."""
+        return {rule.key: rule for rule in self.program.rules_of(self.trigger)}
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """The facts that conditions were judged by."""
+        facts = self.facts
+        return {**facts["member"], **facts.get("order", {}), **facts.get("own", {})}
+
+    @property
+    def source(self) -> Text:
+        """What was decided on, in words."""
+        return explaining.source_of(self.program, self.source_type, self.source_ref, self.trigger)
+
+    @property
+    def status(self) -> Text:
+        """Why it would not stand, in words."""
+        return explaining.status_of(self.source_type, self.facts.get("status"))
+
+    @property
+    def summary(self) -> Text:
+        """The whole of it in a sentence."""
+        return explaining.decision(
+            self.program,
+            self.source,
+            self.outcomes,
+            rules=self.rules,
+            status=self.status,
+            tier_key=(self.facts.get("tier") or {}).get("key"),
+        )
+
+    def tier(self) -> dict[str, Any] | None:
+        """The level before an order, and the factor that it gave."""
+        tier: dict[str, Any] | None = self.facts.get("tier")
+        if tier is None:
+            return None
+        level = self.program.ladder.find(tier.get("key"))
+        details = [
+            detail
+            for one in self.outcomes["arithmetic"]
+            for rule, _, detail in one["breakdown"]
+            if rule == TIER_RULE
+        ]
+        name = None if level is None else language.name_of(level.name, level.key)
+        return tier | {"name": name, "factor": details[0] if details else "× 1"}
+
+    def explained(self) -> list[dict[str, Any]]:
+        """Every rule with its outcome, its condition, and what would have changed it."""
+        rules, whole = self.rules, {**self.seen, **self.facts.get("order_whole", {})}
+        return [
+            self._outcome(stored, rules, whole=whole, status=self.status)
+            for stored in self.outcomes["rules"]
+        ]
+
+    def more_minor(self) -> list[missing.Missing]:
+        """How much more the order would need for rules that fail by its amount alone."""
+        rules, found = self.rules, []
+        for stored in self.outcomes["rules"]:
+            rule = rules.get(stored["rule"])
+            if rule is None or stored.get("reason") != "condition_not_met":
+                continue
+            explanation = rule.when.explain(self.seen)
+            if not explanation["is_met"]:
+                one = missing.more_minor(
+                    self.program, explanation, rule=rule, catalogue=self._catalogue()
+                )
+                found += [] if one is None else [one]
+        return sorted(found, key=lambda one: (one["minor"], one["rule"]))
+
+    def _catalogue(self) -> Catalogue | None:
+        """The facts that the rules could ask for."""
+        kind = self.trigger.partition(":")[0]
+        activities = self.program.activities
+        return triggers.find_facts(self.trigger, activities) or triggers.find_facts(kind)
+
+    def _outcome(
+        self,
+        stored: dict[str, Any],
+        rules: dict[str, Rule],
+        *,
+        whole: dict[str, Any],
+        status: Text,
+    ) -> dict[str, Any]:
+        rule, shown = rules.get(stored["rule"]), dict(stored)
+        reason = shown.get("reason")
+        shown["name"] = language.name_of(rule.name if rule else None, stored["rule"])
+        if reason is not None:
+            shown.setdefault("detail", REASONS[reason])
+        found: list[missing.Missing] = []
+        others: list[list[missing.Missing]] = []
+        if rule is not None:
+            facts = whole if rule.is_kept_on_refund else self.seen
+            shown["conditions"] = rule.when.explain(facts)
+            if reason == "condition_not_met":
+                shown["unmet"] = first_unmet(shown["conditions"])
+            found, others = self._missing(stored, rule, rules, shown["conditions"])
+        shown["missing"] = found
+        if others:
+            shown["alternatives"] = others
+        shown["summary"] = explaining.outcome(
+            self.program,
+            stored,
+            rules=rules,
+            outcomes=self.outcomes,
+            status=status,
+            missing=found,
+        )
+        return shown
+
+    def _missing(
+        self,
+        stored: dict[str, Any],
+        rule: Rule,
+        rules: dict[str, Rule],
+        explanation: Explanation,
+    ) -> tuple[list[missing.Missing], list[list[missing.Missing]]]:
+        reason = stored.get("reason")
+        if reason == "condition_not_met" and not explanation["is_met"]:
+            return missing.of_condition(self.program, explanation, catalogue=self._catalogue())
+        if reason == "condition_not_met":
+            return missing.of_lines(self.program, self.trigger, rule), []
+        if reason == "excluded":
+            winner = explaining.winner_of(rule, self.outcomes, rules)
+            return missing.of_excluded(winner, rules), []
+        return missing.of_reason(self.program, reason, rule, stored, self.facts.get("status")), []
+
+
+def told_of(connection: sa.Connection, program_id: bytes, row: Any) -> Told:
+    """A row of decisions in words."""
+    facts = jsontext.parse(row.facts)
+    return Told(
+        bytes(row.id),
+        versions.get_compiled(connection, program_id, row.version, row.switches),
+        row.source_type,
+        row.source_ref,
+        facts.get("trigger", row.source_type),
+        facts,
+        jsontext.parse(row.outcomes),
+    )
 
 
 def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dict[str, Any]:
@@ -39,27 +199,22 @@ def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dic
     )
     if row is None:
         raise not_found("decision")
-    program = versions.get_compiled(connection, program_id, row.version)
+    told = told_of(connection, program_id, row)
     member_ref = _signed_up(connection, program_id, row.source_type, row.member_id)
-    facts, outcomes = jsontext.parse(row.facts), jsontext.parse(row.outcomes)
-    flat = {**facts["member"], **facts.get("order", {}), **facts.get("own", {})}
-    whole = {**flat, **facts.get("order_whole", {})}
-    trigger = facts.get("trigger", row.source_type)
-    rules = {rule.key: rule for rule in program.rules_of(trigger)}
     return {
         "id": decision_ref,
         "source": {"type": row.source_type, "ref": member_ref or row.source_ref},
+        "summary": told.summary,
         "member_id": ids.show_id("mem", bytes(row.member_id)) if row.member_id else None,
         "version": row.version,
-        "facts": flat,
-        "lines": _lines(facts),
-        "tier": facts.get("tier"),
-        "outcomes": [
-            _outcome(one, rules.get(one["rule"]), facts=flat, whole=whole)
-            for one in outcomes["rules"]
-        ],
-        "arithmetic": [_arithmetic(one) for one in outcomes["arithmetic"]],
-        "qualifying_points": outcomes["qualifying_points"],
+        "trigger": told.trigger,
+        "facts": told.seen,
+        "lines": _lines(told.facts),
+        "tier": told.tier(),
+        "outcomes": told.explained(),
+        "arithmetic": [_arithmetic(one) for one in told.outcomes["arithmetic"]],
+        "stamps": told.outcomes.get("stamps") or {},
+        "qualifying_points": told.outcomes["qualifying_points"],
         "effective_at": clock.format_instant(row.effective_at),
         "recorded_at": clock.format_instant(row.recorded_at),
     }
@@ -82,20 +237,6 @@ def _lines(facts: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _outcome(
-    stored: dict[str, Any], rule: Rule | None, *, facts: dict[str, Any], whole: dict[str, Any]
-) -> dict[str, Any]:
-    shown = dict(stored)
-    reason = shown.get("reason")
-    if reason is not None:
-        shown.setdefault("detail", REASONS[reason])
-    if rule is not None:
-        shown["conditions"] = rule.when.explain(whole if rule.is_kept_on_refund else facts)
-        if reason == "condition_not_met":
-            shown["unmet"] = first_unmet(shown["conditions"])
-    return shown
-
-
 def _arithmetic(stored: dict[str, Any]) -> dict[str, Any]:
     return stored | {
         "breakdown": [
@@ -112,7 +253,8 @@ def show_entry(connection: sa.Connection, program_id: bytes, entry_ref: str) -> 
     if row is None:
         raise not_found("entry")
     member_ref = _signed_up(connection, program_id, row["source_type"], row["member_id"])
-    shown = showing.show_entry(row, member_ref=member_ref)
+    live, _ = versions.get_live(connection, program_id)
+    shown = showing.show_entry(row, live, member_ref=member_ref)
     shown["decision"] = (
         show(connection, program_id, shown["decision_id"]) if shown["decision_id"] else None
     )
@@ -148,10 +290,11 @@ def _touched(connection: sa.Connection, program_id: bytes, row: Any) -> list[dic
 
 def pinned_before(connection: sa.Connection, program_id: bytes, stored: StoredOrder) -> Pinned:
     """What a stored decision pinned."""
-    assert stored.version is not None and stored.facts is not None
+    assert stored.version is not None and stored.switches is not None
+    assert stored.facts is not None
     facts = jsontext.parse(stored.facts)
-    program = versions.get_compiled(connection, program_id, stored.version)
-    return Pinned(program, facts["member"], facts["tier"]["key"], facts["tier"]["metric_before"])
+    program = versions.get_compiled(connection, program_id, stored.version, stored.switches)
+    return Pinned.of_facts(program, facts)
 
 
 def find_pinned(
@@ -159,9 +302,9 @@ def find_pinned(
 ) -> tuple[Compiled, dict[str, Any]]:
     """The program and the member's facts that a decision pinned."""
     row = connection.execute(
-        sa.select(DECISIONS.c.version, DECISIONS.c.facts).where(
+        sa.select(DECISIONS.c.version, DECISIONS.c.switches, DECISIONS.c.facts).where(
             DECISIONS.c.program_id == program_id, DECISIONS.c.id == decision_id
         )
     ).one()
-    program = versions.get_compiled(connection, program_id, row.version)
+    program = versions.get_compiled(connection, program_id, row.version, row.switches)
     return program, jsontext.parse(row.facts)["member"]

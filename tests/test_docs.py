@@ -11,13 +11,17 @@ from flask import Flask
 from core.errors import CODES
 from members.facts import MEMBER
 from orders.facts import LINE, ORDER
+from programs import triggers
+from programs.document.earning import EffectSchema
+from rules.effects import EFFECTS, FIELDS
+from rules.operators import MEANINGS, OF_TYPE
 from rules.outcomes import REASONS
+from server import reference_pages
 from storefront.facts import STANDING
 from tests.world import World
 
 ROOT = Path(__file__).parent.parent
 OPERATING = (ROOT / "docs/operating.md").read_text()
-RULES = (ROOT / "docs/reference/rules.md").read_text()
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 PROBLEMS = (ROOT / "docs/reference/problems.md").read_text()
 
@@ -84,10 +88,38 @@ def test_every_problem_is_documented_with_its_status(code: str) -> None:
     assert f"| {status} | `{code}` | {meaning} |" in PROBLEMS
 
 
-def test_every_fact_and_reason_is_documented() -> None:
+@pytest.mark.parametrize("name", sorted(reference_pages.pages()))
+def test_a_reference_is_what_the_code_declares(name: str) -> None:
+    written = (reference_pages.DIRECTORY / name).read_text()
+    assert written == reference_pages.pages()[name], "run `make reference`"
+
+
+def test_every_fact_operator_effect_and_reason_is_documented() -> None:
+    pages = reference_pages.pages()
     facts = [fact for group in (ORDER, LINE, MEMBER, STANDING) for fact in group]
-    assert [one.name for one in facts if f"| `{one.name}` | {one.type} |" not in RULES] == []
-    assert [one for one in REASONS if f"| `{one}` |" not in RULES] == []
+    assert [
+        one.name for one in facts if f"| `{one.name}` | {one.type} |" not in pages["facts.md"]
+    ] == []
+    assert [one for one in REASONS if f"| `{one}` |" not in pages["reasons.md"]] == []
+    known = EffectSchema().fields["do"].one_of  # type: ignore[attr-defined]
+    assert set(EFFECTS) < set(known)
+    assert [one for one in EFFECTS if f"| `{one}` |" not in pages["effects.md"]] == []
+    named = {field for one in EFFECTS.values() for field in (*one.needs, *one.may)}
+    assert named == set(FIELDS) <= set(EffectSchema().fields)
+    used = {op for ops in OF_TYPE.values() for op in ops}
+    assert used == set(MEANINGS)
+
+
+def test_every_fact_that_is_declared_is_told_in_words() -> None:
+    for trigger in triggers.available():
+        catalogue = triggers.find_facts(trigger.replace("<kind>", "visit"))
+        assert catalogue is not None
+        for fact in [*catalogue, *(triggers.find_line_facts(trigger) or ())]:
+            if fact.type == "attribute":
+                continue
+            assert fact.words is not None, fact.name
+            assert ("{n}" in fact.words.ko) == (fact.type == "integer"), fact.name
+            assert bool(fact.words.ko_not) == (fact.type == "boolean"), fact.name
 
 
 def test_every_address_of_a_link_in_the_documentation_exists() -> None:

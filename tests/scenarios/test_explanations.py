@@ -158,8 +158,41 @@ def test_summaries_speak_korean_and_english(make_world: Make) -> None:
     world = _world(make_world)
     world.order("A-1", 123456)
     [entry] = world.entries()
-    assert entry["summary"]["en"] == "1,243 points for order A-1"
-    assert "1,243" in entry["summary"]["ko"]
+    assert entry["summary"] == {
+        "en": "1,243 points for order A-1",
+        "ko": "주문 A-1로 1,243포인트 적립",
+    }
+
+
+def test_points_are_told_by_their_name_wherever_an_entry_is_shown(make_world: Make) -> None:
+    kinds = [{"key": "points", "name": {"en": "Petals", "ko": "꽃잎"}}]
+    world = make_world(points=kinds, locales=["fr"])
+    world.member()
+    world.member("jun")
+    told = world.order("A-1", 5000)
+    assert world.get(f"/decisions/{told['decision_id']}")["summary"] == {
+        "en": "50 Petals for order A-1.",
+        "ko": "주문 A-1로 50꽃잎이 적립되었습니다.",
+    }
+    [entry] = world.entries()
+    earned = {"en": "50 Petals for order A-1", "ko": "주문 A-1로 50꽃잎 적립"}
+    assert entry["summary"] == earned
+    assert world.get(f"/entries/{entry['id']}")["summary"] == earned
+    [past] = world.get("/members/mina/entries?as_of=2026-04-01T00:00:00Z")["data"]
+    assert past["summary"] == earned
+    back = world.order("A-1", 5000, status="cancelled")["reversed"][0]["entries"]
+    assert [one["summary"]["ko"] for one in back] == ["주문 A-1 변경으로 50꽃잎 회수"]
+    gone = world.get(f"/decisions/{back[0]['decision_id']}")["summary"]["en"]
+    assert gone == "No Petals for order A-1: it was cancelled."
+    given = world.post(
+        "/adjustments", {"member_ref": "mina", "points": 1, "reason": "sorry"}, status=201
+    )
+    assert given["entry"]["summary"]["en"] == "1 Petal added by an adjustment"
+    sent = {"from_member_ref": "mina", "to_member_ref": "jun", "points": 1}
+    moved = world.post("/transfers", sent, status=201)
+    assert moved["to"]["entry"]["summary"]["en"] == "1 Petal added by a transfer"
+    [account] = world.get("/members/jun/statement")["accounts"]
+    assert account["entries"][0]["summary"]["ko"] == "양도로 1꽃잎 추가"
 
 
 def test_who_acted_is_kept_with_the_entry(make_world: Make) -> None:

@@ -1,0 +1,131 @@
+"""Sentences of the ledger that a member understands, in English and Korean.
+
+Owns what each kind of entry and each kind of source is called; every kind has its words here, and
+a test fails when one has none. Refuses to read anything: names come from the program that is
+given, and without one points are simply called points.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from core import language
+from core.language import LANGUAGES, Text, with_particle
+from programs.compiled import Compiled
+
+#: What each kind of entry says; `{points}` with their name, `{by}` the source with its particle.
+KINDS: dict[str, Text] = {
+    "earn": {"en": "{points} for {source}", "ko": "{by} {points} 적립"},
+    "activate": {"en": "{points} ready to spend", "ko": "{points} 사용 가능"},
+    "hold": {"en": "{points} reserved for {source}", "ko": "{by} {points} 보류"},
+    "capture": {"en": "{points} spent on {source}", "ko": "{by} {points} 사용"},
+    "spend": {"en": "{points} spent on {source}", "ko": "{by} {points} 사용"},
+    "release": {
+        "en": "{points} no longer reserved for {source}",
+        "ko": "{source} 보류 해제로 {points} 반환",
+    },
+    "expire": {"en": "{points} expired", "ko": "{points} 소멸"},
+    "claw_back": {
+        "en": "{points} for {source} taken back",
+        "ko": "{source} 변경으로 {points} 회수",
+    },
+    "restore": {"en": "{points} for {source} given back", "ko": "{source} 변경으로 {points} 복원"},
+    "adjust": {"en": "{points} {way} by {source}", "ko": "{by} {points} {way}"},
+    "transfer": {"en": "{points} {way} by {source}", "ko": "{by} {points} {way}"},
+}
+#: Points that were spent and come back.
+_RETURNED: Text = {
+    "en": "{points} that {were} spent on {source} given back",
+    "ko": "{source} 변경으로 사용한 {points} 반환",
+}
+_WAYS: dict[bool, Text] = {
+    True: {"en": "added", "ko": "추가"},
+    False: {"en": "taken", "ko": "차감"},
+}
+#: What each kind of source is called; `{ref}` is its reference, `{name}` of the level or card.
+SOURCES: dict[str, Text] = {
+    "order": {"en": "order {ref}", "ko": "주문 {ref}"},
+    "signup": {"en": "signing up", "ko": "가입"},
+    "activity": {"en": "activity {ref}", "ko": "활동 {ref}"},
+    "birthday": {"en": "your birthday", "ko": "생일"},
+    "anniversary": {"en": "the anniversary of your joining", "ko": "가입 기념일"},
+    "tier": {"en": "reaching {name}", "ko": "{name} 등급 달성"},
+    "card": {"en": "completing {name}", "ko": "{name} 완성"},
+    "lot": {"en": "the end of their waiting time", "ko": "대기 기간 종료"},
+    "expiry": {"en": "their date", "ko": "유효 기간 만료"},
+    "redemption": {"en": "a redemption", "ko": "포인트 사용"},
+    "adjustment": {"en": "an adjustment", "ko": "조정"},
+    "transfer": {"en": "a transfer", "ko": "양도"},
+    "opening": {"en": "the opening balance", "ko": "이월 잔액"},
+    "merge": {"en": "merging with another membership", "ko": "회원 통합"},
+    "erasure": {"en": "erasure", "ko": "회원 정보 삭제"},
+}
+
+
+def points(count: int, points_key: str, program: Compiled | None) -> Text:
+    """So many points, by the name that the program gives to their kind."""
+    kind = None if program is None else program.kind(points_key)
+    names = {} if kind is None else kind.name
+    english = language.of_locale(names, "en") or language.of_locale(names, "ko")
+    korean = language.of_locale(names, "ko") or language.of_locale(names, "en")
+    # A kind without a name has its key for one.
+    if english in (None, points_key):
+        english = "points" if points_key == "points" else points_key
+    if korean in (None, points_key, "points", "Points"):
+        korean = (
+            "포인트" if points_key == "points" or korean in ("points", "Points") else points_key
+        )
+    assert english is not None and korean is not None
+    gap = "" if "가" <= korean[0] <= "힣" else " "
+    return {
+        "en": language.plural(count, _one_of(english), english),
+        "ko": f"{language.number(count)}{gap}{korean}",
+    }
+
+
+def _one_of(name: str) -> str:
+    """The singular of a plural name, where it is regular."""
+    lower = name.lower()
+    if lower.endswith("ies") and len(name) > 4:
+        return f"{name[:-3]}y"
+    if lower.endswith("s") and not lower.endswith(("ss", "us", "is")):
+        return name[:-1]
+    return name
+
+
+def source(type_: str, ref: str, program: Compiled | None) -> Text:
+    """What caused something, in words."""
+    names = _names(type_, ref, program)
+    return {
+        language_: text.format(ref=ref, name=names[language_])
+        for language_, text in SOURCES[type_].items()
+    }
+
+
+def _names(type_: str, ref: str, program: Compiled | None) -> Text:
+    key = ref.partition(":")[0]
+    names: Mapping[str, str] | None = None
+    if program is not None and type_ == "tier":
+        level = program.ladder.find(key)
+        names = None if level is None else level.name
+    if program is not None and type_ == "card":
+        names = next((card.name for card in program.cards if card.key == key), None)
+    return language.name_of(names, key)
+
+
+def entry(row: Mapping[str, Any], program: Compiled | None, *, ref: str | None = None) -> Text:
+    """An entry in a sentence."""
+    told = source(row["source_type"], ref or row["source_ref"], program)
+    many = points(row["points"], row["points_key"], program)
+    way = _WAYS[row["to_bucket"] in ("available", "pending")]
+    is_returned = row["kind"] == "restore" and row["from_bucket"] == "spent"
+    texts = _RETURNED if is_returned else KINDS[row["kind"]]
+    return {
+        one: texts[one].format(
+            points=many[one],
+            source=told[one],
+            by=with_particle(told[one], "으로"),
+            way=way[one],
+            were="was" if row["points"] == 1 else "were",
+        )
+        for one in LANGUAGES
+    }

@@ -1,0 +1,337 @@
+"""Sentences of decisions and of their outcomes that a member understands, in English and Korean.
+
+Pure. Owns what each reason says to a member; every reason has its words here, and a test fails
+when one has none. Refuses to decide anything: what is told was decided before.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core import language
+from core.language import LANGUAGES, Text, quoted, with_particle
+from loyalty import sentences
+from loyalty.exact import TIER_RULE
+from programs.compiled import Compiled
+from programs.rules import Rule
+from rules.effects import AddStamps, PointsPerAmount, PointsPerUnit
+
+#: What an outcome says that did not fire, by its reason; `{ko}` names carry their particle 은.
+REASONS: dict[str, Text] = {
+    "not_live": {"en": "{name} is paused.", "ko": "{topic} 일시 중지된 혜택입니다."},
+    "outside_schedule": {
+        "en": "{name} was not running at that time.",
+        "ko": "{topic} 그 시각에 진행되지 않은 혜택입니다.",
+    },
+    "condition_not_met": {
+        "en": "{name} did not apply.",
+        "ko": "{topic} 조건에 맞지 않았습니다.",
+    },
+    "limit_reached": {
+        "en": "{name} has been used up to its limit.",
+        "ko": "{topic} 한도까지 모두 사용되었습니다.",
+    },
+    "capped": {
+        "en": "{name} was used up to its limit.",
+        "ko": "{topic} 한도까지만 적용되었습니다.",
+    },
+    "excluded": {
+        "en": "{name} did not apply: {winner} gave more.",
+        "ko": "{topic} 적용되지 않았습니다: {winner} 혜택이 더 컸습니다.",
+    },
+    "holdout": {"en": "{name} was not offered.", "ko": "{topic} 제공되지 않았습니다."},
+    "cooldown": {
+        "en": "{name} comes again only after some time.",
+        "ko": "{topic} 일정 기간이 지나야 다시 받을 수 있습니다.",
+    },
+    "budget": {"en": "{name} is used up.", "ko": "{topic} 모두 소진되었습니다."},
+    "lost": {"en": "{name} was not won this time.", "ko": "{topic} 이번에는 당첨되지 않았습니다."},
+    "no_member": {
+        "en": "{name} is for members who take part.",
+        "ko": "{topic} 참여 회원에게만 제공됩니다.",
+    },
+    "not_paid": {
+        "en": "{name} did not apply: {status}.",
+        "ko": "{topic} 제외되었습니다: {status}.",
+    },
+    "negative_balance": {
+        "en": "{name} does not apply while points are owed.",
+        "ko": "{topic} 포인트가 부족한 동안에는 적용되지 않습니다.",
+    },
+    "already_paid": {
+        "en": "{name} is given only once, and was given before.",
+        "ko": "{topic} 한 번만 제공되며 이미 지급되었습니다.",
+    },
+}
+#: Why there is nothing, when one reason is common to all.
+_NOTHING: dict[str, Text] = {
+    "not_paid": {"en": "{status}", "ko": "{status}"},
+    "no_member": {
+        "en": "only members who take part earn points",
+        "ko": "참여 회원만 적립할 수 있습니다",
+    },
+    "already_paid": {"en": "it was given before", "ko": "이미 지급되었습니다"},
+    "limit_reached": {"en": "the limit is used up", "ko": "한도를 모두 사용했습니다"},
+    "outside_schedule": {
+        "en": "no offer was running at that time",
+        "ko": "그 시각에 진행 중인 혜택이 없었습니다",
+    },
+    "not_live": {"en": "the offers are paused", "ko": "혜택이 일시 중지되었습니다"},
+}
+_NO_OFFER: Text = {"en": "no offer applied", "ko": "해당하는 혜택이 없었습니다"}
+_LESS_THAN_ONE: Text = {"en": "it comes to less than 1", "ko": "1 미만입니다"}
+_STATUSES: dict[str, Text] = {
+    "pending": {"en": "it is not paid yet", "ko": "아직 결제되지 않았습니다"},
+    "paid": {"en": "it was refunded", "ko": "환불되었습니다"},
+    "fulfilled": {"en": "it was refunded", "ko": "환불되었습니다"},
+    "cancelled": {"en": "it was cancelled", "ko": "취소되었습니다"},
+}
+_FALLEN: Text = {"en": "it no longer stands", "ko": "더 이상 유효하지 않습니다"}
+_UNKNOWN: Text = {
+    "en": "it was not paid, or was cancelled or refunded",
+    "ko": "결제되지 않았거나 취소 또는 환불되었습니다",
+}
+_KINDS: dict[str, Text] = {
+    "review": {"en": "review", "ko": "리뷰"},
+    "visit": {"en": "visit", "ko": "방문"},
+    "survey": {"en": "survey", "ko": "설문 조사"},
+}
+
+
+def status_of(source_type: str, status: str | None) -> Text:
+    """Why a source does not stand."""
+    if source_type != "order":
+        return _FALLEN
+    return _UNKNOWN if status is None else _STATUSES[status]
+
+
+def source_of(program: Compiled, type_: str, ref: str, trigger: str) -> Text:
+    """What was decided on: an activity is told by its kind."""
+    if type_ != "activity":
+        return sentences.source(type_, ref, program)
+    kind = trigger.partition(":")[2]
+    spare = kind.replace("_", " ") or "activity"
+    word = _KINDS.get(kind, {"en": spare, "ko": spare if kind else "활동"})
+    return {one: f"{word[one]} {ref}" for one in LANGUAGES}
+
+
+def rule_name(key: str, rule: Rule | None) -> Text:
+    """What a rule is called in a sentence: its name, else its key, in quotes."""
+    names = language.name_of(rule.name if rule else None, key)
+    return {one: quoted(names[one], one) for one in LANGUAGES}
+
+
+def decision(
+    program: Compiled,
+    source: Text,
+    outcomes: Mapping[str, Any],
+    *,
+    rules: Mapping[str, Rule],
+    status: Text,
+    tier_key: str | None,
+) -> Text:
+    """A decision in a sentence: how much, and for what."""
+    given = [one for one in outcomes["arithmetic"] if one["points"]]
+    stamps: Mapping[str, int] = outcomes.get("stamps") or {}
+    if not given and not stamps:
+        return _nothing(program, source, outcomes["rules"], status)
+    amounts = [sentences.points(one["points"], one["points_key"], program) for one in given]
+    amounts += [_stamps(program, card, count) for card, count in stamps.items()]
+    parts = _parts(program, given, rules, tier_key) if len(amounts) == 1 and given else []
+    told = {}
+    for one in LANGUAGES:
+        total = language.listed([amount[one] for amount in amounts], one)
+        if one == "en":
+            told[one] = f"{total} for {source[one]}{_because_en(parts)}."
+        else:
+            given_ko = with_particle(total, "이")
+            by = with_particle(source[one], "으로")
+            told[one] = f"{by} {given_ko} 적립되었습니다{_because_ko(parts)}."
+    return told
+
+
+def _stamps(program: Compiled, card_key: str, count: int) -> Text:
+    card = next((card for card in program.cards if card.key == card_key), None)
+    name = language.name_of(None if card is None else card.name, card_key)
+    return {
+        "en": f"{language.plural(count, 'stamp', 'stamps')} on {quoted(name['en'], 'en')}",
+        "ko": f"{quoted(name['ko'], 'ko')} 스탬프 {language.number(count)}개",
+    }
+
+
+_Part = tuple[Text, Text]
+
+
+def _parts(
+    program: Compiled,
+    given: Sequence[Mapping[str, Any]],
+    rules: Mapping[str, Rule],
+    tier_key: str | None,
+) -> list[_Part]:
+    """What each rule gave and what for, when there is one kind of points: the same is one part."""
+    found: dict[tuple[str, str], int] = {}
+    for key, points, _ in given[0]["breakdown"]:
+        said = _for(program, key, rules.get(key), tier_key)
+        place = (said["en"], said["ko"])
+        found[place] = found.get(place, 0) + points
+    points_key = given[0]["points_key"]
+    return [
+        (
+            {
+                "en": language.number(points),
+                "ko": sentences.points(points, points_key, program)["ko"],
+            },
+            {"en": english, "ko": korean},
+        )
+        for (english, korean), points in found.items()
+        if points
+    ]
+
+
+def _for(program: Compiled, key: str, rule: Rule | None, tier_key: str | None) -> Text:
+    if key == TIER_RULE and rule is None:
+        level = program.ladder.find(tier_key)
+        if level is None:
+            return {"en": "from your level", "ko": "등급 혜택"}
+        name = language.name_of(level.name, level.key)
+        return {"en": f"from your {name['en']} level", "ko": f"{name['ko']} 등급 혜택"}
+    is_bought = rule is not None and isinstance(rule.effect, PointsPerAmount | PointsPerUnit)
+    if is_bought and rule is not None and not rule.name:
+        return {"en": "for what you bought", "ko": "구매"}
+    name = rule_name(key, rule)
+    return {"en": f"from {name['en']}", "ko": name["ko"]}
+
+
+def _because_en(parts: Sequence[_Part]) -> str:
+    if len(parts) > 1:
+        return ": " + language.listed([f"{many['en']} {said['en']}" for many, said in parts], "en")
+    if parts and parts[0][1]["en"].startswith("from "):
+        return f", {parts[0][1]['en']}"
+    return ""
+
+
+def _because_ko(parts: Sequence[_Part]) -> str:
+    if len(parts) > 1:
+        return ": " + language.listed([f"{said['ko']} {many['ko']}" for many, said in parts], "ko")
+    if parts and parts[0][1]["en"].startswith("from "):
+        return f": {parts[0][1]['ko']}"
+    return ""
+
+
+def _nothing(
+    program: Compiled, source: Text, outcomes: Sequence[Mapping[str, Any]], status: Text
+) -> Text:
+    reasons = {one.get("reason") for one in outcomes if not one["is_fired"]}
+    fired = any(one["is_fired"] for one in outcomes)
+    # Paused rules are no news while others say why.
+    others = reasons - {"not_live"} or reasons
+    why = _NO_OFFER
+    if fired:
+        why = _LESS_THAN_ONE
+    elif len(others) == 1:
+        why = _NOTHING.get(str(next(iter(others))), _NO_OFFER)
+    topic = with_particle(source["ko"], "은")
+    what = sentences.points(0, program.points[0].key, program)["en"].removeprefix("0 ")
+    english, korean = (why[one].format(status=status[one]) for one in LANGUAGES)
+    return {
+        "en": f"No {what} for {source['en']}: {english}.",
+        "ko": f"{topic} 적립되지 않았습니다: {korean}.",
+    }
+
+
+def outcome(
+    program: Compiled,
+    stored: Mapping[str, Any],
+    *,
+    rules: Mapping[str, Rule],
+    outcomes: Mapping[str, Any],
+    status: Text,
+    missing: Sequence[Mapping[str, Any]] = (),
+) -> Text:
+    """What became of one rule, in a sentence."""
+    key = stored["rule"]
+    rule = rules.get(key)
+    name = rule_name(key, rule)
+    topic = {"en": "", "ko": with_particle(name["ko"], "은")}
+    if stored["is_fired"]:
+        return _fired(program, stored, rule, name, outcomes)
+    reason = stored["reason"]
+    winner = rule_name(*_winner(rule, outcomes, rules)) if reason == "excluded" else name
+    said = {
+        one: REASONS[reason][one].format(
+            name=name[one], topic=topic[one], winner=winner[one], status=status[one]
+        )
+        for one in LANGUAGES
+    }
+    if missing and reason in ("condition_not_met", "outside_schedule", "limit_reached"):
+        said["en"] += f" What it takes: {_clause(missing, 'en')}."
+        said["ko"] += f" 필요한 조건: {_clause(missing, 'ko')}."
+    return said
+
+
+def _clause(missing: Sequence[Mapping[str, Any]], one: str) -> str:
+    return language.listed([item["detail"][one] for item in missing], one)
+
+
+def _winner(
+    rule: Rule | None, outcomes: Mapping[str, Any], rules: Mapping[str, Rule]
+) -> tuple[str, Rule | None]:
+    """Which rule of the same group fired."""
+    for stored in outcomes["rules"]:
+        other = rules.get(stored["rule"])
+        if other is None or rule is None or not stored["is_fired"]:
+            continue
+        if other.group == rule.group:
+            return other.key, other
+    return "?", None
+
+
+def winner_of(
+    rule: Rule | None, outcomes: Mapping[str, Any], rules: Mapping[str, Rule]
+) -> str | None:
+    """The key of the rule that gave more than `rule` in its group."""
+    key, found = _winner(rule, outcomes, rules)
+    return None if found is None else key
+
+
+def given_by(outcomes: Mapping[str, Any], key: str) -> list[tuple[str, int]]:
+    """Kind and number of the points that a rule gave."""
+    return [
+        (one["points_key"], points)
+        for one in outcomes["arithmetic"]
+        for rule, points, _ in one["breakdown"]
+        if rule == key and points
+    ]
+
+
+def _fired(
+    program: Compiled,
+    stored: Mapping[str, Any],
+    rule: Rule | None,
+    name: Text,
+    outcomes: Mapping[str, Any],
+) -> Text:
+    amounts = [
+        sentences.points(points, points_key, program)
+        for points_key, points in given_by(outcomes, stored["rule"])
+    ]
+    if rule is not None and isinstance(rule.effect, AddStamps):
+        amounts.append(_stamps(program, rule.effect.card, rule.effect.stamps))
+    if not amounts:
+        said = {
+            "en": f"{name['en']} applied and gave nothing more.",
+            "ko": f"{with_particle(name['ko'], '이')} 적용되었으나 추가 적립은 없습니다.",
+        }
+    else:
+        english = language.listed([one["en"] for one in amounts], "en")
+        korean = language.listed([one["ko"] for one in amounts], "ko")
+        by, many = with_particle(name["ko"], "으로"), with_particle(korean, "이")
+        said = {"en": f"{name['en']} gave {english}.", "ko": f"{by} {many} 적립되었습니다."}
+    withheld = stored.get("withheld")
+    if withheld:
+        key = program.points[0].key
+        if rule is not None and not isinstance(rule.effect, AddStamps):
+            key = rule.effect.points_key
+        over = sentences.points(withheld, key, program)
+        said["en"] += f" Over its limit: {over['en']}."
+        said["ko"] += f" 한도를 넘은 {with_particle(over['ko'], '은')} 적립되지 않았습니다."
+    return said

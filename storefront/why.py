@@ -1,0 +1,162 @@
+"""Why: what became of each rule when something happened to a member, and what would have changed
+it.
+
+Reads only. An order that belongs to nobody is decided for the member as if it were told now;
+everything else is told as it was decided. Refuses sources that are not the member's.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import ids, jsontext
+from core.errors import invalid_at, not_found
+from loyalty import showing
+from loyalty.ledger.rows import ENTRIES
+from members import aliases, members
+from members.members import Known
+from orders.refunds import fold
+from programs import versions
+from storefront import explaining, quotes
+from storefront import telling as tellings
+from storefront.decisions import DECISIONS, Told, told_of
+from storefront.orders import ORDERS
+
+#: What can be asked about; a signup needs no reference.
+SOURCES = ("order", "activity", "signup", "birthday", "anniversary", "tier", "card")
+_ENTRIES_MAX = 200
+
+
+def explain(
+    connection: sa.Connection, program_id: bytes, member_ref: str, source: str
+) -> dict[str, Any]:
+    """Every rule with its outcome for one source of a member; 404 when there is no such source."""
+    known = members.get(connection, program_id, member_ref)
+    kind, _, ref = source.partition(":")
+    if kind not in SOURCES or (not ref and kind != "signup"):
+        raise invalid_at(
+            "?source", f"must be type:reference with one of {', '.join(SOURCES)}, as order:A-1"
+        )
+    if kind == "signup":
+        ref = ids.show_id(members.PREFIX, known.id)
+    told = (
+        _of_order(connection, program_id, known, ref)
+        if kind == "order"
+        else _latest(connection, program_id, known.id, kind, ref)
+    )
+    if told is None:
+        raise not_found(kind)
+    return _shown(connection, program_id, known, told)
+
+
+def _of_order(
+    connection: sa.Connection, program_id: bytes, known: Known, order_ref: str
+) -> Told | None:
+    row = connection.execute(
+        sa.select(ORDERS.c.member_id, ORDERS.c.decision_id, ORDERS.c.snapshot).where(
+            ORDERS.c.program_id == program_id, ORDERS.c.order_ref == order_ref
+        )
+    ).first()
+    if row is None:
+        return None
+    if row.member_id is None:
+        return _as_if(connection, program_id, known, order_ref, row.snapshot)
+    if bytes(row.member_id) != known.id or row.decision_id is None:
+        return None
+    return _decided(connection, program_id, DECISIONS.c.id == row.decision_id)
+
+
+def _as_if(
+    connection: sa.Connection, program_id: bytes, known: Known, order_ref: str, snapshot: str
+) -> Told:
+    """What a guest's order would be for the member."""
+    live, now = versions.get_live(connection, program_id)
+    refunds = tellings.read_refunds(connection, program_id, order_ref)
+    body = fold(jsontext.parse(snapshot), [one for one in refunds if one.is_applied]).body
+    cart = {**body, "placed_at": min(body["placed_at"], now)}
+    quoted = quotes.decide_cart(connection, live, now, cart=cart, member=known)
+    return quoted.told(order_ref)
+
+
+def _latest(
+    connection: sa.Connection, program_id: bytes, member_id: bytes, kind: str, ref: str
+) -> Told | None:
+    """The last decision on a source; a level may be entered again, a card completed again."""
+    return _decided(
+        connection,
+        program_id,
+        DECISIONS.c.member_id == member_id,
+        DECISIONS.c.source_type == kind,
+        DECISIONS.c.source_ref == ref,
+    )
+
+
+def _decided(connection: sa.Connection, program_id: bytes, *where: Any) -> Told | None:
+    row = connection.execute(
+        sa.select(DECISIONS)
+        .where(DECISIONS.c.program_id == program_id, *where)
+        .order_by(DECISIONS.c.recorded_at.desc(), DECISIONS.c.id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else told_of(connection, program_id, row)
+
+
+def _shown(
+    connection: sa.Connection, program_id: bytes, known: Known, told: Told
+) -> dict[str, Any]:
+    live, _ = versions.get_live(connection, program_id)
+    entries = _entries(connection, program_id, known.id, told)
+    ref = known.member_ref if told.source_type == "signup" else told.source_ref
+    return {
+        "source": {"type": told.source_type, "ref": ref},
+        "member_ref": known.member_ref,
+        "summary": told.summary,
+        "is_hypothetical": told.id is None,
+        "decision_id": None if told.id is None else ids.show_id("dec", told.id),
+        "version": told.program.version,
+        "trigger": told.trigger,
+        "tier": told.tier(),
+        "rules": [_rule(told, one) for one in told.explained()],
+        "entries": [showing.show_entry(row, live, member_ref=known.member_ref) for row in entries],
+        "earned": _sums(entries, ("earn", "restore")),
+        "reversed": _sums(entries, ("claw_back",)),
+    }
+
+
+def _rule(told: Told, outcome: dict[str, Any]) -> dict[str, Any]:
+    """An outcome with the points that it gave."""
+    given = explaining.given_by(told.outcomes, outcome["rule"])
+    return outcome | {
+        "points": [{"points_key": points_key, "points": points} for points_key, points in given]
+    }
+
+
+def _entries(
+    connection: sa.Connection, program_id: bytes, member_id: bytes, told: Told
+) -> list[Any]:
+    """The entries of the source, in the order in which they were recorded."""
+    # What was earned before a merge stands in the books of whom it was earned by.
+    others = aliases.merged_ids(connection, program_id, member_id)
+    rows = connection.execute(
+        sa.select(ENTRIES)
+        .where(
+            ENTRIES.c.program_id == program_id,
+            ENTRIES.c.member_id.in_([member_id, *others]),
+            ENTRIES.c.source_type == told.source_type,
+            ENTRIES.c.source_ref == told.source_ref,
+        )
+        .order_by(ENTRIES.c.recorded_at, ENTRIES.c.id)
+        .limit(_ENTRIES_MAX)
+    )
+    return list(rows.mappings())
+
+
+def _sums(entries: Sequence[Mapping[str, Any]], kinds: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Points of entries of these kinds that came for the source or went back, by kind of points;
+    what was spent and came back is neither."""
+    found: dict[str, int] = {}
+    for row in entries:
+        if row["kind"] in kinds and row["from_bucket"] != "spent":
+            found[row["points_key"]] = found.get(row["points_key"], 0) + row["points"]
+    return [{"points_key": key, "points": points} for key, points in found.items()]
