@@ -64,7 +64,7 @@ def _balances_sql(dialect: str) -> str:
     )
     columns = ", ".join(f"a.{column.name}" for column in list(ACCOUNTS.columns)[1:])
     return (
-        f"SELECT p.live_version, p.clock_at, m.id, {columns} FROM members m"
+        f"SELECT p.live_version, p.switches, p.clock_at, m.id, {columns} FROM members m"
         f" JOIN programs p ON p.program_id = {mark}1 {accounts}"
         f" WHERE m.program_id = {mark}1 AND m.member_ref = {mark}2 AND m.merged_into_id IS NULL"
         " ORDER BY a.points_key"
@@ -73,15 +73,16 @@ def _balances_sql(dialect: str) -> str:
 
 def find_balances(
     connection: sa.Connection, program_id: bytes, member_ref: str
-) -> tuple[int, int | None, bytes, list[Holding]] | None:
-    """The live version, the program's own clock, a member's id and accounts in one statement;
-    None when unknown."""
+) -> tuple[tuple[int, int], int | None, bytes, list[Holding]] | None:
+    """The live version and switches, the program's own clock, a member's id and accounts in one
+    statement; None when unknown."""
     sql = _balances_sql(connection.dialect.name)
     rows = rawsql.run(connection, sql, [program_id, member_ref])
     if not rows:
         return None
-    holdings = [holding_of(program_id, row[3:]) for row in rows if row[3] is not None]
-    return rows[0][0], rows[0][1], bytes(rows[0][2]), holdings
+    holdings = [holding_of(program_id, row[4:]) for row in rows if row[4] is not None]
+    live_version, switches, clock_at, member_id = rows[0][:4]
+    return (live_version, switches), clock_at, bytes(member_id), holdings
 
 
 def read_lots(

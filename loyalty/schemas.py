@@ -95,7 +95,8 @@ class ProgressAnswer(Schema):
     next = described(Json, "{key, missing} of the next level.", required=True, allow_none=True)
     retain = described(
         Json,
-        "{missing, by} to keep the level; by is the end of an assured one.",
+        "{missing, by} to keep the level: what must still be bought by the end of the term, of "
+        "grace, or of what is assured; by is null without an end.",
         required=True,
         allow_none=True,
     )
@@ -107,9 +108,28 @@ class TierAnswer(Schema):
     key = described(Text, "Key of the level.", required=True, allow_none=True)
     name = described(Localised, "Name by locale.", required=True, allow_none=True)
     since = described(Instant, "Since when.", required=True, allow_none=True)
-    until = described(Instant, "Assured until.", required=True, allow_none=True)
-    grace_until = described(Instant, "Grace until.", required=True, allow_none=True)
+    until = described(
+        Instant,
+        "End of the term, or of what is assured or given by hand; null without an end.",
+        required=True,
+        allow_none=True,
+    )
+    grace_until = described(
+        Instant,
+        "The term is over: the level is kept until then, and renewed by what keeps it.",
+        required=True,
+        allow_none=True,
+    )
     at_risk = described(Boolean, "Would not be kept as things are.", required=True)
+    projected = described(
+        Text,
+        "Key of the level after `until` (after grace, if any) when nothing more is bought; null "
+        "for none, and without an end.",
+        required=True,
+        allow_none=True,
+    )
+    is_manual = described(Boolean, "Given by hand.", required=True)
+    reason = described(Text, "Why it was given by hand.", allow_none=True)
     progress = ma.fields.List(ma.fields.Nested(ProgressAnswer), required=True)
     change = described(Json, "{from, to, kind} when this request changed it.")
 

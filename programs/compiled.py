@@ -1,18 +1,23 @@
 """A program version compiled once: defaults applied, conditions made closures, rules by trigger.
 
-Compiled versions are immutable and remembered per process by (program, version).
+Compiled versions are immutable and remembered per process by (program, version, switches).
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from core import clock
+from programs.cards import Card, compile_cards
 from programs.kinds import PointsKind, compile_kind
 from programs.ladder import Ladder, compile_ladder
 from programs.rules import Rule, compile_rule
+from programs.triggers import Declared
 from rules.effects import PointsPerAmount
+
+_NOTICE = clock.Duration(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +52,54 @@ class Compiled:
     rules: dict[str, tuple[Rule, ...]]
     ladder: Ladder
     per_minor_common: int
+    cards: tuple[Card, ...] = ()
+    #: The facts of declared kinds of activities, by kind; other kinds may say anything.
+    activities: Mapping[str, Declared] = field(default_factory=dict)
+    birthday_notice: clock.Duration = _NOTICE
+    #: How many switches had been made: the document was compiled as these leave it.
+    switches: int = 0
+
+    @property
+    def edition(self) -> tuple[int, int]:
+        """Version and switches: what a decision pins, and what may be remembered for ever."""
+        return self.version, self.switches
 
     def rules_of(self, trigger: str) -> tuple[Rule, ...]:
         """The rules that listen to a trigger, in the order of priority and key; of `trigger:key`
         those of the trigger after the effects of the level or card with that key."""
         return self.rules.get(trigger, ())
 
+    def card(self, key: str) -> Card | None:
+        """A stamp card by key."""
+        return next((card for card in self.cards if card.key == key), None)
+
     def kind(self, points_key: str) -> PointsKind | None:
         """A kind of points by key."""
         return next((kind for kind in self.points if kind.key == points_key), None)
 
 
-def compile_document(program_id: bytes, version: int, document: dict[str, Any]) -> Compiled:
-    """Compile a checked document."""
+def compile_document(
+    program_id: bytes, version: int, document: dict[str, Any], *, switches: int = 0
+) -> Compiled:
+    """Compile a checked document, in which so many switches were thrown before."""
     earning = document.get("earning") or {}
     kinds = tuple(compile_kind(kind) for kind in document["points"])
+    activities = {item["key"]: item.get("facts") or {} for item in document.get("activities") or []}
     rules: dict[str, list[Rule]] = {}
     for item in earning.get("rules") or []:
         trigger = item.get("trigger", "order")
-        rules.setdefault(trigger, []).append(compile_rule(item, trigger, kinds))
+        rule = compile_rule(item, trigger, kinds, activities=activities)
+        rules.setdefault(trigger, []).append(rule)
     ordered = {
         trigger: tuple(sorted(items, key=lambda rule: (rule.priority, rule.key)))
         for trigger, items in rules.items()
     }
+    cards = compile_cards(document.get("cards") or [], kinds)
+    for card in cards:
+        ordered[f"card_completed:{card.key}"] = card.effects + ordered.get("card_completed", ())
+    ladder = compile_ladder(document.get("tiers") or {}, kinds)
+    for level in ladder.levels:
+        ordered[f"tier_entered:{level.key}"] = level.effects + ordered.get("tier_entered", ())
     per_minor = [
         rule.effect.per_minor
         for items in ordered.values()
@@ -88,13 +118,19 @@ def compile_document(program_id: bytes, version: int, document: dict[str, Any]) 
         tombstone_for=clock.parse_duration(
             (document.get("members") or {}).get("tombstone_for", "P36M")
         ),
+        birthday_notice=clock.parse_duration(
+            (document.get("members") or {}).get("birthday_notice", "P30D")
+        ),
         points=kinds,
         basis=_basis(earning.get("basis") or {}),
         rounding=earning.get("rounding", "floor"),
         tier_multiplier_at=earning.get("tier_multiplier_at", "order_time"),
         rules=ordered,
-        ladder=compile_ladder(document.get("tiers") or {}),
+        ladder=ladder,
         per_minor_common=math.lcm(*per_minor) if per_minor else 1,
+        cards=cards,
+        activities=activities,
+        switches=switches,
     )
 
 

@@ -1,12 +1,13 @@
 """Rules of a compiled program: conditions made closures, effects with their terms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from programs import terms, triggers
 from programs.kinds import PointsKind
 from programs.terms import Terms
+from programs.triggers import Declared
 from rules import conditions
 from rules.conditions import Condition
 from rules.effects import (
@@ -18,6 +19,8 @@ from rules.effects import (
     PointsPerUnit,
 )
 from rules.facts import Catalogue
+from rules.limits import Limit, compile_limits
+from rules.schedules import Schedule, compile_schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Rule:
     on_refund: Literal["recheck", "keep", "prorate"]
     effect: Effect
     terms: Terms
+    schedule: Schedule | None = None
+    limits: tuple[Limit, ...] = ()
 
     @property
     def is_kept_on_refund(self) -> bool:
@@ -40,9 +45,15 @@ class Rule:
         return isinstance(self.effect, AddPoints | AddStamps) and self.on_refund != "recheck"
 
 
-def compile_rule(item: dict[str, Any], trigger: str, kinds: tuple[PointsKind, ...]) -> Rule:
-    """Compile a checked rule."""
-    facts = triggers.find_facts(trigger)
+def compile_rule(
+    item: dict[str, Any],
+    trigger: str,
+    kinds: tuple[PointsKind, ...],
+    *,
+    activities: Mapping[str, Declared] | None = None,
+) -> Rule:
+    """Compile a checked rule, of a document that declares these activities."""
+    facts = triggers.find_facts(trigger, activities)
     assert facts is not None, f"trigger {trigger} passed the check without facts"
     stacking = item.get("stacking") or {}
     effect = _effect(item["effect"], triggers.find_line_facts(trigger), kinds[0].key)
@@ -59,6 +70,8 @@ def compile_rule(item: dict[str, Any], trigger: str, kinds: tuple[PointsKind, ..
         on_refund=item.get("on_refund", "recheck"),
         effect=effect,
         terms=terms.of_document(item["effect"], kind.terms),
+        schedule=compile_schedule(item.get("schedule")),
+        limits=compile_limits(item.get("limits")),
     )
 
 

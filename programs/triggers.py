@@ -3,7 +3,16 @@
 Filled once, at start, by the packages above that own the facts; read by check and compile.
 """
 
-from rules.facts import Catalogue
+import re
+from collections.abc import Callable, Mapping
+
+from rules.facts import Catalogue, FactType
+
+#: Facts by name and type, as a document declares them of one kind of activity.
+Declared = Mapping[str, FactType]
+#: What listens to an activity: `activity:visit`.
+ACTIVITY = "activity:"
+_ACTIVITY = re.compile(r"activity:[a-z_]{1,40}")
 
 #: Triggers that exist in the contract; those without a catalogue are not available yet.
 KNOWN = (
@@ -17,6 +26,7 @@ KNOWN = (
 )
 
 _catalogues: dict[str, Catalogue] = {}
+_of_activities: list[Callable[[Declared | None], Catalogue]] = []
 _lines: dict[str, Catalogue] = {}
 
 
@@ -27,8 +37,18 @@ def declare(trigger: str, facts: Catalogue, *, lines: Catalogue | None = None) -
         _lines[trigger] = lines
 
 
-def find_facts(trigger: str) -> Catalogue | None:
-    """The facts of an available trigger."""
+def declare_activities(facts: Callable[[Declared | None], Catalogue]) -> None:
+    """Make the triggers of activities available: of every kind, `facts` gives what it offers, by
+    what the document declares of it, if it does."""
+    _of_activities[:] = [facts]
+
+
+def find_facts(
+    trigger: str, activities: Mapping[str, Declared] | None = None
+) -> Catalogue | None:
+    """The facts of an available trigger, for a document that declares these activities."""
+    if _of_activities and _ACTIVITY.fullmatch(trigger):
+        return _of_activities[0]((activities or {}).get(trigger.removeprefix(ACTIVITY)))
     return _catalogues.get(trigger)
 
 
@@ -39,4 +59,4 @@ def find_line_facts(trigger: str) -> Catalogue | None:
 
 def available() -> tuple[str, ...]:
     """Triggers that can be used, in the order of declaration."""
-    return tuple(_catalogues)
+    return (*_catalogues, *([f"{ACTIVITY}<kind>"] if _of_activities else []))

@@ -8,7 +8,10 @@ import flask_smorest
 import sqlalchemy as sa
 from flask import Flask
 
+import loyalty.cards.models
+import loyalty.limits.models
 import loyalty.models
+import loyalty.tiers.models
 import members.models
 import orders.models
 import programs.models
@@ -19,20 +22,33 @@ from programs.routes import keys as key_routes
 from programs.routes import routes as program_routes
 from server import access, cli, health, reference
 from storefront import facts
+from storefront.activity_routes import routes as activity_routes
 from storefront.membership_routes import routes as membership_routes
 from storefront.points_routes import routes as points_routes
+from storefront.program_routes import routes as impact_routes
 from storefront.routes import routes as storefront_routes
 from webhooks import deliveries
 from webhooks.routes import routes as webhook_routes
 
 # Imported for their tables.
-TABLES = (programs.models, members.models, orders.models, loyalty.models, webhooks.models, jobs)
+TABLES = (
+    programs.models,
+    members.models,
+    orders.models,
+    loyalty.models,
+    loyalty.cards.models,
+    loyalty.limits.models,
+    webhooks.models,
+    jobs,
+)
 
 BLUEPRINTS = (
     storefront_routes,
     points_routes,
     membership_routes,
+    activity_routes,
     program_routes,
+    impact_routes,
     webhook_routes,
     key_routes,
     health.routes,

@@ -17,7 +17,15 @@ from loyalty.records import OPENINGS
 from members.members import MEMBERS
 from programs.models import Program
 from programs.terms import NO_TERMS
-from server import verify_entries, verify_hands, verify_lots, verify_orders
+from server import (
+    verify_activities,
+    verify_cards,
+    verify_entries,
+    verify_hands,
+    verify_lots,
+    verify_orders,
+    verify_tiers,
+)
 from server.verify_entries import Sums
 from server.verify_hands import ADJUSTMENTS, TRANSFERS
 from server.verify_lots import Lots
@@ -40,6 +48,9 @@ def run(connection: sa.Connection, program_id: bytes | None) -> dict[str, Any]:
     _check_orphans(connection, program_id, report)
     verify_orders.check_sources(connection, program_id, report, programs)
     verify_orders.check_members(connection, program_id, report, programs)
+    verify_cards.check_members(connection, program_id, report, programs)
+    verify_tiers.check(connection, program_id, report, programs)
+    verify_activities.check(connection, program_id, report, programs)
     return report.shown()
 
 
@@ -103,13 +114,14 @@ class _Accounts:
         self._holds = groups(HOLDS)
         self._adjustments = groups(ADJUSTMENTS)
         self._openings = groups(OPENINGS)
+        self._told = verify_activities.by_member(connection, program_id)
         self._sent = groups(TRANSFERS, _by_member(TRANSFERS, "from_member_id"))
         self._received = groups(TRANSFERS, _by_member(TRANSFERS, "to_member_id"))
 
     def check(self) -> None:
         """Every member who has a row of any of them."""
         streams = (self._accounts, self._lots, self._entries, self._holds, self._adjustments)
-        for key in side_by_side(*streams, self._openings, self._sent, self._received):
+        for key in side_by_side(*streams, self._told, self._openings, self._sent, self._received):
             self._check_member(key)
 
     def _check_member(self, key: tuple[bytes, bytes]) -> None:
@@ -131,7 +143,9 @@ class _Accounts:
             for lot in itertools.chain(*lots.values())
             if lot.terms == NO_TERMS.text and lot.origin_lot_id is None
         }
-        active_at = self._active_at(key, accounts, holds)
+        told = list(self._told.take(key))
+        counts = any(row.qualifying_points for row in told)
+        active_at = self._active_at(key, accounts, holds) | {row.occurred_at for row in told}
         for points_key in sorted({*accounts, *lots, *sums, *holds}):
             place = ("mem", key[1], f" {points_key}")
             found, account = sums.get(points_key) or Sums(), accounts.get(points_key)
@@ -143,7 +157,9 @@ class _Accounts:
                     place,
                     account,
                     rows=adjustments.get(points_key, ()),
-                    is_merged=self._is_merged(key),
+                    is_merged=self._is_merged(key)
+                    or verify_activities.had_any(self._connection, key),
+                    has_told=counts and points_key == self._programs.default_key(key[0]),
                 )
             for hold in holds.get(points_key, ()):
                 verify_lots.check_hold(report, found, hold)

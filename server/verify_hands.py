@@ -149,9 +149,16 @@ def check_rest(report: Report, accounts: Iterable[Sums]) -> None:
 
 
 def check_account(
-    report: Report, place: Place, account: Any, *, rows: Iterable[Any], is_merged: bool
+    report: Report,
+    place: Place,
+    account: Any,
+    *,
+    rows: Iterable[Any],
+    is_merged: bool,
+    has_told: bool = False,
 ) -> None:
-    """Whether an account says that adjustments of it count; a merge may have said so for it."""
-    counted = any(row.counts_for_tier for row in rows)
+    """Whether an account says that adjustments or activities of it count; a merge may have said so
+    for it, and an activity that counts no more."""
+    counted = has_told or any(row.counts_for_tier for row in rows)
     if bool(account.has_counted) != counted and not (account.has_counted and is_merged):
         report.note("accounts", place, "has_counted", bool(account.has_counted), counted)

@@ -6,34 +6,26 @@ ladder was published keeps a level of that time, of which only the key can be ch
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, ids, jsontext
-from loyalty import tiers
+from core import ids, jsontext
 from loyalty.deserved import by_terms
-from loyalty.tiers import TIERS, Contribution
+from loyalty.tiers.contributions import Contribution, contributions
+from loyalty.tiers.models import TIERS
 from members import aliases
+from members.activities import ACTIVITIES
 from orders.refunds import fold
-from programs import versions
-from programs.compiled import Compiled
-from programs.ladder import Ladder
-from programs.models import ProgramVersion
-from server import verify_sources
+from server import verify_cards, verify_fired, verify_levels, verify_limits, verify_sources
 from server.verify_hands import ADJUSTMENTS
 from server.verify_programs import Programs
 from server.verify_rows import Groups, Place, Report, side_by_side, stream
-from storefront import decide
+from storefront import decide, limiting
 from storefront.decide import Decided, Pinned
 from storefront.decisions import DECISIONS
 from storefront.orders import ORDERS
 from storefront.telling import ORDER_REFUNDS, read_refunds
-
-#: Orders in flight while a version is published may still be judged by the one before.
-_PUBLISHING = 60 * clock.SECOND
-_EVER = -(2**62)
 
 
 def check_sources(
@@ -54,6 +46,7 @@ def check_sources(
             DECISIONS.c.source_ref.label("decided_ref"),
             DECISIONS.c.member_id.label("decided_member_id"),
             DECISIONS.c.version,
+            DECISIONS.c.switches,
             DECISIONS.c.facts,
             refunded.label("has_refunds"),
         )
@@ -63,15 +56,23 @@ def check_sources(
     orders = Groups(stream(connection, statement, ORDERS, program_id))
     lots = verify_sources.of_lots(connection, program_id)
     causes = verify_sources.Causes(connection, program_id)
-    for key in side_by_side(orders, lots, *causes.streams):
-        own = list(lots.take(key))
+    fired = verify_fired.Fired(connection, program_id, programs)
+    stamps = verify_cards.by_source(connection, program_id)
+    claims = verify_limits.by_source(connection, program_id)
+    for key in side_by_side(orders, lots, stamps, claims, *causes.streams, *fired.streams):
+        own, stamped = list(lots.take(key)), list(stamps.take(key))
+        claimed = list(claims.take(key))
         row = next(orders.take(key), None)
         verify_sources.check_moved(report, own)
-        if row is None:
-            causes.check(report, key, own)
-        else:
+        if row is not None:
             report.orders += 1
-            _check_order(report, programs, row, own, body=_told(connection, row))
+            decided = _check_order(report, programs, row, own, body=_told(connection, row))
+            verify_cards.check_order(report, programs, row, stamped, decided)
+            verify_limits.check_order(report, row, claimed, decided)
+        elif not fired.check(report, key, own, claimed):
+            causes.check(report, key, own)
+            verify_limits.check_signup(programs, report, claimed)
+    verify_limits.check_counters(connection, program_id, report)
 
 
 def _told(connection: sa.Connection, row: Any) -> Mapping[str, Any]:
@@ -90,7 +91,7 @@ def _check_order(
     lots: Sequence[Any],
     *,
     body: Mapping[str, Any],
-) -> None:
+) -> Decided | None:
     place = ("ord", row.id, "")
     report.compare("orders", place, "status", row.status, body["status"])
     if body.get("revision") is not None:
@@ -102,13 +103,14 @@ def _check_order(
     elif row.version is None:
         stored = ids.show_id("dec", row.decision_id) if row.decision_id else None
         report.note("orders", place, "decision_id", stored, "a decision that exists")
-        return
+        return None
     else:
         decided = _decided_again(report, programs, row, body)
         if decided is None:
-            return
+            return None
     _check_columns(report, programs, row, body, decided)
     _check_award(report, row, lots, decided)
+    return decided
 
 
 def _check_times(report: Report, place: Place, row: Any, body: Mapping[str, Any]) -> None:
@@ -137,7 +139,7 @@ def _decided_again(
             f"one of order {row.order_ref} for {ids.show_id('mem', row.member_id)}",
         )
         return None
-    program = programs.version(row.program_id, row.version)
+    program = programs.version(row.program_id, row.version, row.switches)
     if program is None:
         decision = ("dec", row.decision_id, "")
         report.note("decisions", decision, "version", row.version, "a published version")
@@ -147,15 +149,16 @@ def _decided_again(
     # Of two first purchases only one holds the claim once their members are merged.
     if bool(row.is_first) != was_first and not (was_first and _is_merged(programs, row)):
         report.compare("orders", place, "is_first", bool(row.is_first), was_first)
-    tier = facts["tier"]
     figures = decide.figure(program, body)
     return decide.decide_order(
-        Pinned(program, facts["member"], tier["key"], tier["metric_before"]),
+        Pinned.of_facts(program, facts),
         body,
         order=figures,
         stands=decide.is_standing(body["status"], figures),
         is_first=was_first,
         is_history=bool(row.is_history),
+        at=row.placed_at,
+        rooms=limiting.as_decided(program.rules_of("order"), limiting.read_bound(facts)),
     )
 
 
@@ -197,43 +200,6 @@ def _check_award(report: Report, row: Any, lots: Sequence[Any], decided: Decided
     verify_sources.check_award(report, lots, deserved, row.id)
 
 
-@dataclass(frozen=True, slots=True)
-class _History:
-    """The live ladder, since when it is in force unchanged, and every key there ever was."""
-
-    program: Compiled
-    since: int
-    keys: frozenset[str]
-
-
-def _history(connection: sa.Connection, program_id: bytes) -> _History:
-    live = versions.get_live(connection, program_id)[0]
-    numbers = connection.execute(
-        sa.select(ProgramVersion.version, ProgramVersion.published_at)
-        .where(ProgramVersion.program_id == program_id, ProgramVersion.version <= live.version)
-        .order_by(ProgramVersion.version.desc())
-    ).all()
-    since, is_unchanged = 0, True
-    keys: set[str] = set()
-    for number, published_at in numbers:
-        compiled = versions.get_compiled(connection, program_id, number)
-        keys.update(level.key for level in compiled.ladder.levels)
-        is_unchanged = is_unchanged and _is_same(compiled, live)
-        if is_unchanged:
-            since = published_at + _PUBLISHING
-    return _History(live, _EVER if is_unchanged else since, frozenset(keys))
-
-
-def _is_same(one: Compiled, other: Compiled) -> bool:
-    return _ladder(one.ladder) == _ladder(other.ladder) and one.zone == other.zone
-
-
-def _ladder(ladder: Ladder) -> tuple[Any, ...]:
-    """What of a ladder decides on levels."""
-    levels = [(level.key, level.enter_at, level.retain_at) for level in ladder.levels]
-    return ladder.metric, ladder.window, ladder.is_kept_by_time, levels
-
-
 def check_members(
     connection: sa.Connection, program_id: bytes | None, report: Report, programs: Programs
 ) -> None:
@@ -263,21 +229,32 @@ def check_members(
     orders = Groups(stream(connection, statement, ORDERS, program_id))
     counted = Groups(stream(connection, _counted(), ADJUSTMENTS, program_id))
     levels = Groups(stream(connection, kept, TIERS, program_id))
-    histories: dict[bytes, _History] = {}
-    for key in side_by_side(orders, levels, counted):
-        history = histories.get(key[0])
-        if history is None:
+    ladders: dict[bytes, verify_levels.Ladders] = {}
+    told = Groups(stream(connection, _activities(), ACTIVITIES, program_id))
+    for key in side_by_side(orders, levels, counted, told):
+        live = ladders.get(key[0])
+        if live is None:
             if programs.find_live(key[0]) is None:
                 # Rows of no program; what they lack is told where they are missed.
                 continue
-            history = histories[key[0]] = _history(connection, key[0])
+            live = ladders[key[0]] = verify_levels.read(connection, key[0])
         rows = list(orders.take(key))
         _check_claim(report, rows)
-        by_hand = [
-            Contribution(row.effective_at, 0, row.points, count=0) for row in counted.take(key)
+        others = [
+            Contribution(row.effective_at, 0, row.points, count=0)
+            for row in (*counted.take(key), *told.take(key))
         ]
-        _check_level(
-            report, history, key[1], rows=rows, by_hand=by_hand, kept=next(levels.take(key), None)
+        verify_levels.check(
+            report,
+            live,
+            ("mem", key[1], ""),
+            orders=contributions(
+                (row.placed_at, row.spend_minor, row.qualifying_points) for row in rows
+            ),
+            others=others,
+            is_older=any(row.created_at <= live.since for row in rows)
+            or any(one.at <= live.since for one in others),
+            kept=next(levels.take(key), None),
         )
 
 
@@ -298,32 +275,16 @@ def _counted() -> sa.Select[Any]:
     )
 
 
-def _check_level(
-    report: Report,
-    history: _History,
-    member_id: bytes,
-    *,
-    rows: Sequence[Any],
-    by_hand: Sequence[Contribution],
-    kept: Any,
-) -> None:
-    place = ("mem", member_id, "")
-    stored = (kept.level_key, kept.since) if kept is not None else (None, 0)
-    is_older = any(row.created_at <= history.since for row in rows)
-    if is_older or any(one.at <= history.since for one in by_hand):
-        if stored[0] is not None and stored[0] not in history.keys:
-            report.note("member_tiers", place, "level_key", stored[0], "a level of the program")
-        return
-    program = history.program
-    level, since = None, 0
-    if (rows or by_hand) and program.ladder.levels:
-        contributions = [
-            Contribution(row.placed_at, row.spend_minor, row.qualifying_points) for row in rows
-        ]
-        contributions = sorted([*contributions, *by_hand], key=lambda one: one.at)
-        standing = tiers.replay(
-            program.ladder, contributions, program.zone, at=contributions[-1].at
+def _activities() -> sa.Select[Any]:
+    """Activities that count for tiers, by member."""
+    columns = ACTIVITIES.c
+    return (
+        sa.select(
+            columns.program_id,
+            columns.member_id,
+            columns.qualifying_points.label("points"),
+            columns.occurred_at.label("effective_at"),
         )
-        level, since = (standing.level.key if standing.level else None), standing.since
-    report.compare("member_tiers", place, "level_key", stored[0], level)
-    report.compare("member_tiers", place, "since", stored[1], since)
+        .where(columns.status == "done", columns.qualifying_points > 0)
+        .order_by(columns.program_id, columns.member_id, columns.occurred_at, columns.id)
+    )

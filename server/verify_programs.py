@@ -47,12 +47,17 @@ class Programs:
         except Problem:
             return None
 
-    def version(self, program_id: bytes, number: int) -> Compiled | None:
-        """A version by number, None when there is none."""
+    def version(self, program_id: bytes, number: int, switches: int = 0) -> Compiled | None:
+        """A version by number as so many switches left it, None when there is none."""
         try:
-            return versions.get_compiled(self.connection, program_id, number)
+            return versions.get_compiled(self.connection, program_id, number, switches)
         except Problem:
             return None
+
+    def default_key(self, program_id: bytes) -> str | None:
+        """The default kind of points of the live version."""
+        live = self.find_live(program_id)
+        return None if live is None else live.points[0].key
 
     def calendar(self, program_id: bytes) -> Calendar:
         """What dated the lots of a program."""

@@ -101,9 +101,11 @@ def check_award(
     report: Report,
     lots: Sequence[Any],
     deserved: dict[tuple[bytes, str, str], int],
-    order_id: bytes,
+    source_id: bytes,
+    *,
+    prefix: str = "ord",
 ) -> None:
-    """What stands of an order's lots, by member, kind of points and terms."""
+    """What stands of the lots of an order or a claim, by member, kind of points and terms."""
     stood: dict[tuple[bytes, str, str], int] = {}
     for lot in lots:
         key = (lot.member_id, lot.points_key, lot.terms)
@@ -114,7 +116,7 @@ def check_award(
             continue
         of_award = [lot for lot in lots if (lot.member_id, lot.points_key, lot.terms) == key]
         rest = f" of {ids.show_id('mem', key[0])} {key[1]} ({key[2]})"
-        report.note("lots", ("ord", order_id, rest), "standing", stored, computed)
+        report.note("lots", (prefix, source_id, rest), "standing", stored, computed)
         for lot in of_award:
             # Its other figures are proved by its entries: what is left is what was written off.
             place, rest_of = ("lot", lot.id, ""), lot.written_off + stored - computed

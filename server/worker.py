@@ -17,8 +17,9 @@ from huey.consumer import Consumer
 from huey.consumer import Worker as Puller
 
 from core import clock, idempotency, jobs
+from programs import versions
 from server import queue
-from storefront import due, erasure
+from storefront import assessing, due, erasure
 from webhooks import deliveries
 
 _log = logging.getLogger("dangol.worker")
@@ -43,7 +44,7 @@ class Duty:
 
 
 #: What performs a job, by its kind. A handler is idempotent: it may be called again for a job.
-HANDLERS: dict[str, jobs.Handler] = {}
+HANDLERS: dict[str, jobs.Handler] = {versions.LADDER_JOB: assessing.perform}
 
 
 def _perform_jobs(now: clock.Instant) -> int:

@@ -10,17 +10,18 @@ import sqlalchemy as sa
 
 from core import ids
 from core.errors import FieldError, Problem, invalid, invalid_at, not_found
-from loyalty import binding, reading, showing, tiers
+from loyalty import binding, reading, showing
 from loyalty.ledger import moves, reinstating
 from loyalty.ledger.entries import Cause
 from loyalty.ledger.rows import HeldLot, Holding
 from loyalty.models import Adjustment
-from loyalty.tiers import Contribution
+from loyalty.tiers.contributions import Contribution
 from members import members
 from members.members import Known
 from programs import versions
-from storefront import activity, answers, levels, signup
+from storefront import answers, inactivity, levels, tier_entries
 from storefront.plan import Plan, begin
+from storefront.tier_entries import Followed
 
 ADJUSTMENTS: sa.Table = Adjustment.__table__  # type: ignore[assignment]
 PREFIX = "adj"
@@ -59,11 +60,14 @@ def adjust(
     change = None
     if body["counts_for_tier"]:
         change = _count(connection, plan, known, holding, body, ref=ref)
+        entered = tier_entries.follow(connection, plan)
+        if change is not None:
+            change |= {"earned": entered.get(known.id, Followed()).earned}
     plan.settle(known.id)
     plan.writes.insert(ADJUSTMENTS, row | {"id": adjustment_id})
     answer = {
         "adjustment": {"id": ref, "reason": body["reason"], "note": body.get("note")},
-        "entry": showing.show_entry(entry),
+        "entry": showing.show_entry(entry, plan.live),
         "balances": answers.balances(plan, known.id),
         "tier_change": change,
     }
@@ -131,7 +135,7 @@ def _move(
         cause=cause,
         expiry=kind.terms,
     )
-    activity.follow(connection, plan, holding.member_id)
+    inactivity.follow(connection, plan, holding.member_id)
 
 
 def _lot(
@@ -177,14 +181,8 @@ def _count(
     if holding.points_key != plan.live.points[0].key:
         raise invalid_at("/counts_for_tier", "only the first kind of points counts for tiers")
     holding.has_counted = holding.is_changed = True
-    before, _ = signup.standing_now(connection, plan.live, known.id, plan.now)
-    plan.record(known.id, ref, None, Contribution(plan.now, 0, body["points"], count=0))
-    after = levels.replay(connection, plan, known.id, before)
-    if before.is_assured and before.level is not None:
-        rank = after.level.rank if after.level else 0
-        if rank <= before.level.rank:
-            return None
-    return tiers.change(before.level, after.level)
+    one = Contribution(plan.now, 0, body["points"], count=0)
+    return levels.count(connection, plan, known.id, ref=ref, one=one)
 
 
 def _row(plan: Plan, known: Known, holding: Holding, body: Mapping[str, Any]) -> dict[str, Any]:

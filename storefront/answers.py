@@ -6,15 +6,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import clock, ids, jsontext, signing
-from loyalty import showing, tiers
+from loyalty import showing
 from loyalty.deserved import Deserved, by_terms
 from loyalty.earning import Earning
 from loyalty.ledger.rows import HeldLot
-from loyalty.tiers import Contribution
+from loyalty.tiers import showing as tiers
+from loyalty.tiers.contributions import Contribution
+from loyalty.tiers.showing import View
 from members import members
 from orders.refunds import Refund, fold
 from programs.compiled import Compiled
-from storefront import decide, decisions, refunded
+from storefront import cards as stamp_cards
+from storefront import decide, decisions, limiting, places, refunded
 from storefront import telling as tellings
 from storefront.decide import Decided
 from storefront.plan import Plan
@@ -111,7 +114,7 @@ def decision_facts(decided: Decided) -> dict[str, Any]:
     """What a decision pinned and saw, as decisions store it."""
     facts = {
         "member": decided.pinned.facts,
-        "tier": {"key": decided.pinned.level_key, "metric_before": decided.pinned.metric_before},
+        "tier": decided.pinned.shown_tier(),
         "order": decided.order_facts,
         "lines": [
             [line.line_ref, line.left_quantity, line.left_minor, line.earning_minor]
@@ -121,6 +124,8 @@ def decision_facts(decided: Decided) -> dict[str, Any]:
     }
     if decided.whole_facts is not None:
         facts["order_whole"] = decided.whole_facts
+    if decided.earning.bound:
+        facts["limits"] = limiting.shown_bound(decided.earning)
     return facts
 
 
@@ -134,7 +139,7 @@ def balances(plan: Plan, member_id: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def reversed_points(made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def reversed_points(live: Compiled, made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What a request took back, kind by kind, with its entries."""
     by_key: dict[str, list[Mapping[str, Any]]] = {}
     for entry in made:
@@ -144,7 +149,7 @@ def reversed_points(made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {
             "points_key": key,
             "points": sum(entry["points"] for entry in entries),
-            "entries": [showing.show_entry(entry) for entry in entries],
+            "entries": [showing.show_entry(entry, live) for entry in entries],
         }
         for key, entries in by_key.items()
     ]
@@ -154,21 +159,9 @@ def tier_now(
     plan: Plan, member_id: bytes, read: Read, own: Contribution | None, change: Any
 ) -> dict[str, Any]:
     """The member's tier as of the clock, with what this order adds."""
-    ladder = plan.live.ladder
-    value = read.sums.metric_now(ladder.metric)
-    if own is not None and (ladder.window is None or own.at > _window_start(plan.live, plan.now)):
-        value += own.value(ladder.metric)
-    held = plan.levels.get(member_id)
-    if held is None:
-        held = tiers.Standing(ladder.find(read.level_key), read.level_since or 0)
-    standing = tiers.current(ladder, held, value, at=plan.now)
-    standing = tiers.at_least(standing, tiers.assured(ladder, read.assured), at=plan.now)
-    return tiers.show(plan.live, standing, value=value, change=change)
-
-
-def _window_start(live: Compiled, now: int) -> int:
-    assert live.ladder.window is not None
-    return clock.before(now, live.ladder.window, live.zone)
+    assert plan.connection is not None
+    seen = places.view(plan.connection, plan, member_id, read, own=own)
+    return tiers.show(plan.live, seen, change=change)
 
 
 def order(
@@ -180,6 +173,7 @@ def order(
     decided: Decided | None,
     made: Sequence[Mapping[str, Any]],
     change: dict[str, Any] | None,
+    cards: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The answer to an order that was told, or is read."""
     own = None
@@ -202,10 +196,10 @@ def order(
         )
         if decided
         else [],
-        "reversed": reversed_points(made),
+        "reversed": reversed_points(plan.live, made),
         "balances": balances(plan, member.id) if member else [],
         "tier": tier_now(plan, member.id, read, own, change) if member else None,
-        "cards": [],
+        "cards": list(cards),
         "referral": referral(telling.body),
         "surprises": [],
         "problems": [
@@ -283,7 +277,8 @@ def stored_order(
         told = tellings.read_refunds(connection, plan.program_id, telling.order_ref)
         telling.refunds = [one for one in told if one.is_applied]
     decided = decided_again(connection, plan, stored, telling.refunds)
-    answer = order(plan, telling, read, row=row, decided=decided, made=[], change=None)
+    shown = stamp_cards.show(connection, plan, telling.member.id) if telling.member else []
+    answer = order(plan, telling, read, row=row, decided=decided, made=[], change=None, cards=shown)
     if is_stale:
         answer["stale"] = True
     return answer
@@ -325,6 +320,10 @@ def decided_again(
         stands=stored.stands,
         is_first=stored.was_first,
         is_history=stored.is_history,
+        at=stored.placed_at,
+        rooms=limiting.as_decided(
+            pinned.program.rules_of("order"), limiting.read_bound(jsontext.parse(stored.facts))
+        ),
     )
 
 
@@ -332,11 +331,10 @@ def member(
     live: Compiled,
     row: Mapping[str, Any],
     consents: Sequence[Any],
-    standing: tiers.Standing,
-    value: int,
+    seen: View,
 ) -> dict[str, Any]:
     """A member with tier and entitlements."""
     return members.show(row, consents) | {
-        "tier": tiers.show(live, standing, value=value),
-        "entitlements": tiers.entitlements(standing),
+        "tier": tiers.show(live, seen),
+        "entitlements": tiers.entitlements(seen.standing),
     }

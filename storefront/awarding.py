@@ -17,7 +17,7 @@ from programs import versions
 from programs.compiled import Compiled
 from programs.kinds import ReturnPolicy
 from programs.terms import parse as parse_terms
-from storefront import activity, erasure
+from storefront import erasure, inactivity
 from storefront.decide import Decided
 from storefront.plan import Plan
 from storefront.standing import StoredOrder
@@ -33,7 +33,9 @@ def undo_for_others(
         return []
     program = plan.live
     if stored.version is not None:
-        program = versions.get_compiled(connection, plan.program_id, stored.version)
+        program = versions.get_compiled(
+            connection, plan.program_id, stored.version, stored.switches or 0
+        )
     cause, made = _cause(plan, telling, stored.decision_id), list[dict[str, Any]]()
     for award in _awards(plan, stored.id, stored.member_id, ()):
         policy = _policy(program, award)
@@ -139,11 +141,11 @@ def follow_time(
                 due.activate(
                     plan.book, lot, at=max(at, lot.credited_at or lot.earned_at), now=plan.now
                 )
-    activity.follow(connection, plan, member_id)
+    inactivity.follow(connection, plan, member_id)
     if telling.member.is_erased:
         erasure.forfeit(plan, member_id)
     if stored is not None and stored.member_id not in (None, member_id):
-        activity.follow(connection, plan, stored.member_id)
+        inactivity.follow(connection, plan, stored.member_id)
 
 
 def _cause(plan: Plan, telling: Telling, decision_id: bytes | None) -> Cause:

@@ -5,7 +5,7 @@ part of the batch: members locked in one statement, read in one, written in bulk
 more care, and a part whose unit fails, is told one by one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,8 +17,9 @@ from members import members
 from members.members import Known
 from orders import figures
 from programs import versions
-from storefront import orders, reads, standing
-from storefront.plan import begin
+from storefront import limiting, orders, reads, standing
+from storefront.plan import Plan, begin
+from storefront.standing import Read
 from storefront.telling import Telling, check_times, item_of
 
 _PART = 100
@@ -148,8 +149,8 @@ def _unit(
         telling.item = item_of(telling, live, now)
     items = [telling.item for telling in tellings.values() if telling.item is not None]
     reads = standing.read(connection, program_id, items)
-    if reads[0].live_version != live.version:
-        versions.expect(connection, program_id, reads[0].live_version)
+    if reads[0].edition != live.edition:
+        versions.expect(connection, program_id, reads[0].edition)
         raise db.Restart
     plan = begin(connection, live, now=now, actor=actor)
     for read in reads:
@@ -159,6 +160,7 @@ def _unit(
         plan.book.load((), reading.read_lots(connection, program_id, stored_ids))
     for member_id in {one.member.id for one in tellings.values() if one.member is not None}:
         plan.settle(member_id)
+    _read_limits(connection, plan, tellings.values(), reads)
     results: dict[int, dict[str, Any]] = {}
     waiting: set[bytes] = set()
     for (index, telling), read in zip(tellings.items(), reads, strict=True):
@@ -175,6 +177,19 @@ def _unit(
         results[index] = {"order_ref": telling.order_ref, "status": status, **answer}
     plan.write(connection)
     return results
+
+
+def _read_limits(
+    connection: sa.Connection, plan: Plan, tellings: Iterable[Telling], reads: Sequence[Read]
+) -> None:
+    """What limits leave of the rules of all these orders, read in one statement."""
+    asked: list[limiting.Asked] = []
+    for telling, read in zip(tellings, reads, strict=True):
+        assert telling.member is not None and telling.item is not None
+        before = limiting.before_order(connection, plan, read.stored, telling.member.id)
+        rules = plan.live.rules_of("order") if before is None else before.rules
+        asked.append((rules, plan.live, telling.member.id, telling.item.at, before))
+    limiting.read(connection, plan, asked)
 
 
 def _tellings(

@@ -15,9 +15,13 @@ import sqlalchemy as sa
 from core import clock, db
 from loyalty import reading
 from loyalty.ledger.rows import HOLDS, LOTS
+from loyalty.tiers.models import TIERS
 from members.members import MEMBERS
+from members.occasions import KINDS, OCCASIONS
 from programs import versions
+from programs.compiled import Compiled
 from programs.models import Program
+from storefront import occasions, places, tier_entries
 from storefront.plan import Plan, begin
 
 #: Members settled in one unit of work when nobody is waiting; and beside a checkout, where what
@@ -30,7 +34,8 @@ _REST = 2
 
 def settle_due(program_id: bytes, *, limit: int = BATCH) -> int:
     """Settle some of the members of a program of whom something is due; how many there were."""
-    return db.in_transaction(lambda connection: _unit(connection, program_id, limit))
+    put_off = db.in_transaction(lambda connection: occasions.put_off(connection, program_id))
+    return put_off + db.in_transaction(lambda connection: _unit(connection, program_id, limit))
 
 
 def settle_all(program_id: bytes) -> int:
@@ -67,6 +72,12 @@ class Agenda:
     member_id: sa.ColumnElement[Any]
     program_id: sa.ColumnElement[Any]
     condition: sa.ColumnElement[bool]
+    #: Only programs whose rules listen to it look at this one.
+    trigger: str | None = None
+
+    def concerns(self, live: Compiled) -> bool:
+        """Whether a program looks at it."""
+        return self.trigger is None or bool(live.rules_of(self.trigger))
 
 
 #: Everything that falls due by time; a further agenda is one line here, and what becomes of it is
@@ -79,13 +90,27 @@ AGENDAS = (
         HOLDS.c.program_id,
         HOLDS.c.state == sa.literal_column("'held'"),
     ),
+    Agenda(TIERS.c.due_at, TIERS.c.member_id, TIERS.c.program_id, TIERS.c.due_at.is_not(None)),
+    *(
+        Agenda(
+            OCCASIONS.c.due_at,
+            OCCASIONS.c.member_id,
+            OCCASIONS.c.program_id,
+            sa.and_(
+                OCCASIONS.c.due_at.is_not(None),
+                OCCASIONS.c.kind == sa.literal_column(f"'{kind}'"),
+            ),
+            trigger=kind,
+        )
+        for kind in KINDS
+    ),
 )
 
 
 def programs_due() -> list[bytes]:
     """Programs in which something is due by their own clock."""
     now = clock.system_now()
-    waiting = [
+    waiting: list[sa.ColumnElement[bool]] = [
         sa.exists(
             sa.select(sa.literal(1))
             .where(
@@ -97,13 +122,23 @@ def programs_due() -> list[bytes]:
         )
         for agenda in AGENDAS
     ]
-    statement = sa.select(Program.program_id).where(sa.or_(*waiting))
-    rows = db.reading(lambda connection: list(connection.execute(statement)))
-    return [bytes(row[0]) for row in rows]
+    statement = sa.select(Program.program_id, *waiting).where(sa.or_(*waiting))
+
+    def read(connection: sa.Connection) -> list[bytes]:
+        found = []
+        for program_id, *flags in connection.execute(statement).all():
+            live, _ = versions.get_live(connection, bytes(program_id))
+            due = (agenda for agenda, flag in zip(AGENDAS, flags, strict=True) if flag)
+            if any(agenda.concerns(live) for agenda in due):
+                found.append(bytes(program_id))
+        return found
+
+    return db.reading(read)
 
 
 def next_due(connection: sa.Connection, program_id: bytes) -> int | None:
     """The next instant at which something of any member falls due."""
+    live, _ = versions.get_live(connection, program_id)
     dates = [
         connection.execute(
             sa.select(sa.func.min(agenda.due_at)).where(
@@ -111,6 +146,7 @@ def next_due(connection: sa.Connection, program_id: bytes) -> int | None:
             )
         ).scalar()
         for agenda in AGENDAS
+        if agenda.concerns(live)
     ]
     return min((one for one in dates if one is not None), default=None)
 
@@ -118,7 +154,7 @@ def next_due(connection: sa.Connection, program_id: bytes) -> int | None:
 def _unit(connection: sa.Connection, program_id: bytes, limit: int) -> int:
     live, now = versions.get_live(connection, program_id)
     # More than are taken, so that workers at once find others than those already locked.
-    found = _due_members(connection, program_id, now, 4 * limit)
+    found = _due_members(connection, live, now, 4 * limit)
     if not found:
         return 0
     locked = _lock_free(connection, program_id, found[:limit], limit)
@@ -135,12 +171,16 @@ def _settle(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes]) 
     load(connection, plan, member_ids)
     for member_id in member_ids:
         plan.settle(member_id)
+    places.settle_due(connection, plan, member_ids)
+    tier_entries.follow(connection, plan)
+    occasions.settle(connection, plan, member_ids)
 
 
-def _due_members(connection: sa.Connection, program_id: bytes, now: int, limit: int) -> list[bytes]:
+def _due_members(connection: sa.Connection, live: Compiled, now: int, limit: int) -> list[bytes]:
     """Members of whom something is due, those waiting longest first."""
     found: list[bytes] = []
-    for agenda in AGENDAS:
+    program_id = live.program_id
+    for agenda in (one for one in AGENDAS if one.concerns(live)):
         rows = connection.execute(
             sa.select(agenda.member_id)
             .where(agenda.program_id == program_id, agenda.due_at <= now, agenda.condition)

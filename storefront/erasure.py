@@ -18,11 +18,13 @@ from loyalty import reading
 from loyalty.ledger import moves
 from loyalty.ledger.entries import Cause
 from loyalty.models import Adjustment, Transfer
-from members import erasing, members
+from loyalty.tiers.models import CHANGES
+from members import activities, erasing, members
+from members.activities import ACTIVITIES
 from orders.models import Order
-from programs import versions
+from programs import triggers, versions
 from programs.models import Program
-from storefront import reducing
+from storefront import cards, reducing
 from storefront.decisions import DECISIONS
 from storefront.plan import Plan, begin
 from storefront.standing import Read
@@ -37,6 +39,8 @@ _TOLD = frozenset(
     {
         *("entry_id", "kind", "points_key", "points", "available_after", "source"),
         *("effective_at", "recorded_at", "expires_at", "from", "to"),
+        *("card", "number", "completed_at"),
+        *("key", "until", "cause"),
     }
 )
 _PURGED_AT_ONCE = 1000
@@ -71,9 +75,11 @@ def _unit(
     everyone = erasing.everyone(connection, program_id, known.id)
     idempotency.forget(connection, program_id, everyone)
     _reduce_orders(connection, program_id, everyone)
+    _reduce_activities(connection, program_id, everyone)
     _reduce_decisions(connection, program_id, everyone)
     _reduce_messages(connection, program_id, everyone)
     _forget_notes(connection, program_id, everyone)
+    cards.forget(connection, program_id, everyone)
     erasing.erase(
         connection,
         program_id,
@@ -123,7 +129,7 @@ def _of_transfers(program_id: bytes, everyone: Sequence[bytes]) -> sa.ColumnElem
 
 def _reduce_orders(connection: sa.Connection, program_id: bytes, everyone: Sequence[bytes]) -> None:
     rows = connection.execute(
-        sa.select(ORDERS.c.id, ORDERS.c.snapshot, DECISIONS.c.version)
+        sa.select(ORDERS.c.id, ORDERS.c.snapshot, DECISIONS.c.version, DECISIONS.c.switches)
         .join(
             DECISIONS,
             sa.and_(
@@ -134,7 +140,7 @@ def _reduce_orders(connection: sa.Connection, program_id: bytes, everyone: Seque
         .where(ORDERS.c.program_id == program_id, ORDERS.c.member_id.in_(everyone))
     ).all()
     for row in rows:
-        program = versions.get_compiled(connection, program_id, row.version)
+        program = versions.get_compiled(connection, program_id, row.version, row.switches)
         body = reducing.reduce_order(jsontext.parse(row.snapshot), program)
         connection.execute(
             sa.update(ORDERS)
@@ -148,16 +154,53 @@ def _reduce_decisions(
 ) -> None:
     rows = connection.execute(
         sa.select(
-            DECISIONS.c.id, DECISIONS.c.source_type, DECISIONS.c.version, DECISIONS.c.facts
+            DECISIONS.c.id,
+            DECISIONS.c.source_type,
+            DECISIONS.c.version,
+            DECISIONS.c.switches,
+            DECISIONS.c.facts,
         ).where(DECISIONS.c.program_id == program_id, DECISIONS.c.member_id.in_(everyone))
     ).all()
     for row in rows:
-        program = versions.get_compiled(connection, program_id, row.version)
+        program = versions.get_compiled(connection, program_id, row.version, row.switches)
         facts = reducing.reduce_decision(jsontext.parse(row.facts), program, row.source_type)
         connection.execute(
             sa.update(DECISIONS)
             .where(DECISIONS.c.program_id == program_id, DECISIONS.c.id == row.id)
             .values(facts=jsontext.text(facts))
+        )
+
+
+def _reduce_activities(
+    connection: sa.Connection, program_id: bytes, everyone: Sequence[bytes]
+) -> None:
+    """Facts of what they did go, but for what rules ask: that is reduced to what answers alike, so
+    that an activity withdrawn still takes back what it brought."""
+    joined = sa.and_(
+        DECISIONS.c.program_id == ACTIVITIES.c.program_id,
+        DECISIONS.c.id == ACTIVITIES.c.decision_id,
+    )
+    rows = connection.execute(
+        sa.select(
+            ACTIVITIES.c.id,
+            ACTIVITIES.c.kind,
+            ACTIVITIES.c.facts,
+            DECISIONS.c.version,
+            DECISIONS.c.switches,
+        )
+        .join(DECISIONS, joined)
+        .where(ACTIVITIES.c.program_id == program_id, ACTIVITIES.c.member_id.in_(everyone))
+    ).all()
+    for row in rows:
+        program = versions.get_compiled(connection, program_id, row.version, row.switches)
+        declared = program.activities.get(row.kind)
+        asked, _ = reducing.conditions(program, triggers.ACTIVITY + row.kind)
+        own = activities.own_facts(row.kind, jsontext.parse(row.facts), declared)
+        facts = activities.told_again(reducing.reduce_facts(own, asked), declared)
+        connection.execute(
+            sa.update(ACTIVITIES)
+            .where(ACTIVITIES.c.program_id == program_id, ACTIVITIES.c.id == row.id)
+            .values(facts=jsontext.sorted_text(facts))
         )
 
 
@@ -208,7 +251,8 @@ def _forget_responses(
 
 
 def _forget_notes(connection: sa.Connection, program_id: bytes, everyone: Sequence[bytes]) -> None:
-    """Free text beside movements of points; an adjustment keeps the reason that it must have."""
+    """Free text beside movements of points and changes of level; an adjustment keeps the reason
+    that it must have."""
     connection.execute(
         sa.update(ADJUSTMENTS)
         .where(ADJUSTMENTS.c.program_id == program_id, ADJUSTMENTS.c.member_id.in_(everyone))
@@ -217,6 +261,11 @@ def _forget_notes(connection: sa.Connection, program_id: bytes, everyone: Sequen
     connection.execute(
         sa.update(TRANSFERS).where(_of_transfers(program_id, everyone)).values(reason=None)
     )
+    connection.execute(
+        sa.update(CHANGES)
+        .where(CHANGES.c.program_id == program_id, CHANGES.c.member_id.in_(everyone))
+        .values(note=None)
+    )
 
 
 def reduced_body(
@@ -224,7 +273,9 @@ def reduced_body(
 ) -> dict[str, Any]:
     """What an order of an erased member may be told to say."""
     assert read.stored is not None and read.stored.version is not None
-    program = versions.get_compiled(connection, program_id, read.stored.version)
+    program = versions.get_compiled(
+        connection, program_id, read.stored.version, read.stored.switches or 0
+    )
     return reducing.reduce_order(body, program)
 
 

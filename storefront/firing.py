@@ -23,8 +23,9 @@ from loyalty.ledger.entries import Cause
 from programs.compiled import Compiled
 from programs.terms import parse as parse_terms
 from rules.outcomes import Reason
-from storefront import answers
-from storefront.decisions import DECISIONS
+from storefront import answers, cards, limiting
+from storefront.cards import Claimed, Given
+from storefront.decisions import DECISIONS, find_pinned
 from storefront.plan import Plan
 
 
@@ -66,13 +67,32 @@ def fire(
     """Bring what stands of a source to what the trigger's rules say; `trigger` is as
     `Compiled.rules_of` takes it. A `reason` says why nothing is deserved, if so."""
     rules = program.rules_of(trigger)
+    before = None if is_new else limiting.before_fired(connection, plan, member_id, source, rules)
+    rooms = limiting.rooms(
+        connection,
+        plan,
+        program,
+        rules if reason is None else (),
+        member_id=member_id,
+        at=source.at,
+        before=before,
+    )
     if reason is None:
         facts = {**member_facts, **own_facts}
-        earner = Earner([], [], 0, facts, facts, 0, 0)
+        earner = Earner([], [], 0, facts, facts, 0, 0, at=source.at, rooms=rooms)
         chosen = earning.choose(program, rules, earner, lambda _: NO_TIER_FACTOR)
         result = earning.settle(program, chosen, earner, NO_TIER_FACTOR)
     else:
         result = earning.none_fired(rules, reason)
+    limiting.take(
+        plan,
+        program,
+        rules,
+        source_id=source.id,
+        member_id=member_id,
+        at=source.at,
+        taken=result.taken,
+    )
     deserved = by_terms(program, rules, result.earned)
     decision_id = ids.new_id()
     plan.writes.insert(
@@ -84,10 +104,15 @@ def fire(
             "source_ref": source.ref,
             "member_id": member_id,
             "version": program.version,
+            "switches": program.switches,
             "facts": jsontext.text(
                 {"trigger": trigger, "member": dict(member_facts), "own": dict(own_facts)}
+                | ({"limits": limiting.shown_bound(result)} if result.bound else {})
             ),
-            "outcomes": jsontext.text(answers.decision_outcomes(result)),
+            "outcomes": jsontext.text(
+                answers.decision_outcomes(result)
+                | ({"taken": limiting.shown_taken(result)} if result.taken else {})
+            ),
             "effective_at": source.at,
             "recorded_at": plan.now,
         },
@@ -96,6 +121,11 @@ def fire(
         plan.book.load((), reading.read_lots(connection, plan.program_id, [source.id]))
     cause = Cause(source.type, source.ref, decision_id, plan.actor, source.at, plan.now)
     made = _bring(plan, program, member_id, source, deserved=deserved, cause=cause)
+    if cards.concern(plan, program) and (result.stamps or not is_new):
+        given = Given(source.type, source.ref, source.id, source.at, result.stamps)
+        made += stamp(
+            connection, plan, member_id, given, program=program, member_facts=member_facts
+        )
     return Fired(source, member_id, result, deserved, decision_id, made)
 
 
@@ -124,6 +154,54 @@ def _bring(
             policy="within_balance" if kind is None else kind.return_policy,
         )
     return made
+
+
+def stamp(
+    connection: sa.Connection,
+    plan: Plan,
+    member_id: bytes,
+    given: Given,
+    *,
+    program: Compiled,
+    member_facts: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Bring the stamps of a source to what it deserves, and what completed cards bring with them;
+    returns the entries made. `member_facts` are what a completion pins."""
+    made: list[dict[str, Any]] = []
+    for claimed in cards.bring(connection, plan, member_id, given, program):
+        made += _fire_card(connection, plan, member_id, claimed, member_facts)
+    return made
+
+
+def _fire_card(
+    connection: sa.Connection,
+    plan: Plan,
+    member_id: bytes,
+    claimed: Claimed,
+    member_facts: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """Pay a completion by the live version, once; afterwards it follows what it pinned."""
+    one = claimed.completion
+    if one.pinned is None and one.decision_id is not None:
+        one.pinned = find_pinned(connection, plan.program_id, one.decision_id)
+    elif one.pinned is None:
+        balance = plan.book.holding(member_id, plan.live.points[0].key).available
+        one.pinned = plan.live, {**member_facts, "member.balance": balance}
+    program, pinned = one.pinned
+    fired = fire(
+        connection,
+        plan,
+        member_id,
+        Source("card", claimed.card_key, one.id, one.completed_at),
+        trigger=f"card_completed:{claimed.card_key}",
+        program=program,
+        member_facts=pinned,
+        own_facts={"card.key": claimed.card_key, "card.number": one.number},
+        reason=None if one.stands else "not_paid",
+        is_new=claimed.is_new,
+    )
+    cards.write_claim(plan, member_id, claimed, fired.decision_id)
+    return fired.made
 
 
 def shown(plan: Plan, fired: Fired) -> list[dict[str, Any]]:

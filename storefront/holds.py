@@ -16,7 +16,7 @@ from loyalty.ledger import holds
 from loyalty.ledger.rows import HeldHold
 from members import members
 from programs import versions
-from storefront import activity, erasure, tender
+from storefront import erasure, inactivity, tender
 from storefront.plan import Plan, begin
 
 
@@ -107,7 +107,7 @@ def _on_hold(
         plan = _settled(connection, program_id, held.member_id, actor)
         held = plan.book.take_up(held)
         work(plan, held)
-        activity.follow(connection, plan, held.member_id)
+        inactivity.follow(connection, plan, held.member_id)
         if owner is not None and owner.id != held.member_id:
             plan.book.load(reading.read_holdings(connection, program_id, owner.id))
             plan.settle(owner.id)

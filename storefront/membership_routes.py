@@ -4,10 +4,21 @@ from typing import Any
 
 from flask import Response
 
-from core import auth, http, idempotency
+from core import auth, db, http, idempotency
+from core.paging import PageQuery
 from members import erasing
 from members.schemas import MembersBatchSchema, MergeSchema
-from storefront import claims, erasure, membership_schemas, merging, moving_in, schemas
+from storefront import (
+    cards,
+    claims,
+    erasure,
+    manual_tiers,
+    membership_schemas,
+    merging,
+    moving_in,
+    schemas,
+    tier_log,
+)
 
 routes = http.Routes("membership", __name__, url_prefix="/v1", description="Membership.")
 
@@ -44,6 +55,43 @@ def merge_members(member_ref: str, body: dict[str, Any]) -> Response:
             connection, program_id, member_ref, body["into_member_ref"], actor=actor
         ),
         subjects=erasing.named(program_id, member_ref, body["into_member_ref"]),
+    )
+
+
+@routes.operation("GET", "/members/<ref:member_ref>/cards", answers={200: schemas.CardsAnswer()})
+def list_cards(member_ref: str) -> dict[str, Any]:
+    """A member's stamp cards by the program's clock, in the order of the document."""
+    return db.reading(lambda connection: cards.list_cards(connection, _program_id(), member_ref))
+
+
+@routes.operation(
+    "POST",
+    "/members/<ref:member_ref>/tier",
+    answers={200: membership_schemas.ManualTierAnswer()},
+    body=membership_schemas.ManualTierBody(),
+    problems=(409,),
+    parameters=(idempotency.PARAMETER,),
+)
+def set_tier(member_ref: str, body: dict[str, Any]) -> Response:
+    """Give a member a level by hand until an end, with a reason; null ends it."""
+    program_id, actor = _program_id(), auth.actor()
+    return idempotency.once(
+        lambda connection: manual_tiers.put(connection, program_id, member_ref, body, actor=actor),
+        subjects=erasing.named(program_id, member_ref),
+    )
+
+
+@routes.operation(
+    "GET",
+    "/members/<ref:member_ref>/tier/changes",
+    answers={200: membership_schemas.TierChangesAnswer()},
+    query=PageQuery(),
+)
+def list_tier_changes(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Every change of a member's level, the newest first."""
+    program_id = _program_id()
+    return db.reading(
+        lambda connection: tier_log.list_changes(connection, program_id, member_ref, query)
     )
 
 

@@ -12,14 +12,18 @@ import sqlalchemy as sa
 
 from core import db, ids, jsontext, outbox
 from core.errors import Problem, invalid_at, not_found
-from loyalty import reading, tiers
+from loyalty import reading
 from loyalty.ledger import moves
 from loyalty.ledger.entries import Cause
-from loyalty.tiers import TIERS
+from loyalty.limits.storing import LIMIT_CLAIMS
+from loyalty.tiers import keeping as tiers
+from loyalty.tiers.models import CHANGES, ENTRIES, TIERS
 from members import aliases, members
+from members import occasions as kept_days
+from members.activities import ACTIVITIES
 from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, Known
 from programs import versions
-from storefront import activity, answers, levels, signup, standing
+from storefront import answers, cards, inactivity, levels, occasions, signup, standing, tier_entries
 from storefront.adjustments import ADJUSTMENTS
 from storefront.decisions import DECISIONS
 from storefront.openings import OPENINGS
@@ -99,11 +103,13 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
     for known in (old, into):
         plan.book.load(reading.read_holdings(connection, program_id, known.id))
         plan.settle(known.id)
+    occasions.settle(connection, plan, [old.id, into.id])
     reads = standing.read(
         connection,
         program_id,
         [signup.item_now(plan.live, known.id, plan.now) for known in (old, into)],
     )
+    stood = levels.stood(connection, plan, [old.id, into.id], reads)
     cause = Cause(
         "merge", ids.show_id(members.PREFIX, old.id), None, plan.actor, plan.now, plan.now
     )
@@ -115,15 +121,17 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
         source.due_at, source.is_changed, target.is_changed = None, True, True
     _move_openings(connection, plan, old.id, into.id)
     _move_orders(connection, program_id, old.id, into.id)
+    cards.unite(connection, program_id, old.id, into.id)
     _move_person(connection, plan, old, into)
-    change = levels.unite(connection, plan, into.id, reads)
-    activity.follow(connection, plan, into.id)
-    _tell_world(plan, old, into, change)
+    place = levels.unite(connection, plan, into.id, stood, ref=cause.source_ref)
+    tier_entries.follow(connection, plan)
+    inactivity.follow(connection, plan, into.id)
+    _tell_world(plan, old, into)
     plan.write(connection)
-    ladder = plan.live.ladder
-    promised = [tiers.assured(ladder, read.assured) for read in reads]
-    best = tiers.better(*promised, at=plan.now)
-    tiers.assure(connection, program_id, {} if best is None else {into.id: best})
+    if place.assured is not None:
+        tiers.assure(connection, program_id, {into.id: place.assured})
+    if place.manual is not None:
+        tiers.give(connection, program_id, {into.id: place.manual})
 
 
 def _move_openings(connection: sa.Connection, plan: Plan, old_id: bytes, into_id: bytes) -> None:
@@ -185,7 +193,16 @@ def _move_orders(
             .where(ORDERS.c.program_id == program_id, ORDERS.c.id == row.id)
             .values(is_first=False)
         )
-    for column in (ORDERS.c.member_id, DECISIONS.c.member_id, ADJUSTMENTS.c.tier_member_id):
+    for column in (
+        ORDERS.c.member_id,
+        DECISIONS.c.member_id,
+        ADJUSTMENTS.c.tier_member_id,
+        LIMIT_CLAIMS.c.member_id,
+        ACTIVITIES.c.member_id,
+        CHANGES.c.member_id,
+        ENTRIES.c.member_id,
+        kept_days.PAYMENTS.c.member_id,
+    ):
         connection.execute(
             sa.update(column.table)
             .where(column.table.c.program_id == program_id, column == old_id)
@@ -204,6 +221,7 @@ def _move_person(connection: sa.Connection, plan: Plan, old: Known, into: Known)
     values = _filled(gone, kept)
     if values:
         _update(connection, program_id, into.id, values)
+    kept_days.unite(connection, program_id, old.id, into.id, taken=values.keys())
     _move_digests(connection, program_id, old.id, into.id)
     for table in (CLAIMS, CONSENTS):
         connection.execute(
@@ -266,7 +284,7 @@ def _move_digests(
         )
 
 
-def _tell_world(plan: Plan, old: Known, into: Known, change: dict[str, Any] | None) -> None:
+def _tell_world(plan: Plan, old: Known, into: Known) -> None:
     outbox.add(
         plan.writes,
         plan.program_id,
@@ -275,13 +293,3 @@ def _tell_world(plan: Plan, old: Known, into: Known, change: dict[str, Any] | No
         now=plan.now,
         member_id=into.id,
     )
-    if change is not None:
-        source = {"type": "merge", "ref": ids.show_id(members.PREFIX, old.id)}
-        outbox.add(
-            plan.writes,
-            plan.program_id,
-            type="tier.changed",
-            payload={**change, "source": source},
-            now=plan.now,
-            member_id=into.id,
-        )

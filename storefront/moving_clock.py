@@ -17,7 +17,7 @@ from members.models import Member
 from orders.models import Order
 from programs import versions
 from programs.models import Program
-from storefront import due
+from storefront import assessing, due
 
 #: How far one move goes at most.
 _MOST = clock.Duration(months=1200)
@@ -38,7 +38,11 @@ def _shown(now: int, *, is_set: bool) -> dict[str, Any]:
 
 def _row(connection: sa.Connection, program_id: bytes, *, is_locking: bool = False) -> Any:
     statement = sa.select(
-        Program.clock_at, Program.clock_target, Program.mode, Program.live_version
+        Program.clock_at,
+        Program.clock_target,
+        Program.mode,
+        Program.live_version,
+        Program.switches,
     ).where(Program.program_id == program_id)
     if is_locking:
         statement = statement.with_for_update(key_share=True)
@@ -61,7 +65,7 @@ def aim(
     if row.clock_target is not None and row.clock_at is not None:
         start = clock.Instant(max(row.clock_target, row.clock_at))
     if "advance" in body:
-        live = versions.get_compiled(connection, program_id, row.live_version)
+        live = versions.get_compiled(connection, program_id, row.live_version, row.switches)
         target = int(clock.after(start, clock.parse_duration(body["advance"]), live.zone))
     else:
         target = body["now"]
@@ -110,6 +114,7 @@ def _newest(connection: sa.Connection, program_id: bytes) -> int:
 
 def run(program_id: bytes) -> None:
     """Move the clock to where it was aimed at, through everything that falls due on the way."""
+    assessing.perform_waiting(program_id)
     while True:
         if db.in_transaction(lambda connection: _step(connection, program_id)):
             return

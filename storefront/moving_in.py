@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from core import clock, db, ids
 from core.errors import Problem
-from loyalty import reading, tiers
-from loyalty.tiers import Assured
+from loyalty import reading
+from loyalty.tiers import keeping as tiers
+from loyalty.tiers.standing import Assured
 from members import contacts, members
 from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, Known
 from programs import versions
-from storefront import answers, due, openings, signup, standing
+from storefront import answers, due, openings, places, signup, standing, tier_entries
 from storefront.plan import Plan, begin
 
 _PART = 100
@@ -132,6 +133,7 @@ def _open(
     plan.book.load(reading.read_holdings(connection, program_id, known.id))
     plan.settle(known.id)
     promise = openings.post(plan, known.id, opening)
+    tier_entries.follow(connection, plan)
     plan.write(connection)
     tiers.assure(connection, program_id, {} if promise is None else {known.id: promise})
     row = members.get_row(connection, program_id, known.id)
@@ -189,6 +191,7 @@ def _move_in(
                 promises[mover.row["id"]] = promise
     _claim(connection, plan, [mover.row for mover in movers.values() if mover.is_new])
     consents = _consent(connection, plan, list(movers.values()))
+    tier_entries.follow(connection, plan)
     plan.write(connection)
     tiers.assure(connection, program_id, promises)
     shown = _answers(connection, plan, movers, consents)
@@ -348,11 +351,11 @@ def _answers(
     results = {}
     for (index, mover), read in zip(movers.items(), reads, strict=True):
         member_id = mover.row["id"]
-        found, value = signup.standing_of(plan.live, read, plan.now)
+        seen = places.view(connection, plan, member_id, read)
         results[index] = {
             "member_ref": mover.body["member_ref"],
             "status": 201 if mover.is_new else 200,
-            "member": answers.member(plan.live, mover.row, consents[member_id], found, value),
+            "member": answers.member(plan.live, mover.row, consents[member_id], seen),
             "earned": [],
             "balances": answers.balances(plan, member_id),
             "referral": answers.referral(mover.body),

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 
 from core import clock, ids, jsontext
 from core.errors import FieldError, Problem, invalid
-from loyalty import tiers
 from loyalty.ledger import moves
 from loyalty.ledger.entries import Cause
 from loyalty.models import Opening
-from loyalty.tiers import Assured
+from loyalty.tiers.standing import Assured
 from programs.compiled import Compiled
+from storefront import levels
+from storefront.places import Source
 from storefront.plan import Plan
 from storefront.telling import FUTURE, ahead
 
@@ -164,4 +165,7 @@ def post(plan: Plan, member_id: bytes, opening: Mapping[str, Any]) -> Assured | 
     level = None if tier is None else plan.live.ladder.find(tier["key"])
     if tier is None or level is None:
         return None
-    return tiers.Assured(level, min(tier["since"], plan.now), tier["until"])
+    promised = Assured(level, min(tier["since"], plan.now), tier["until"])
+    source = Source("opening", "opening", ids.show_id(PREFIX, opening_id), is_history=True)
+    levels.promise(plan, member_id, promised, source)
+    return promised

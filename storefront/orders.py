@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import db, ids, jsontext, outbox
+from core import db, ids, jsontext
 from loyalty import reading
 from orders import figures
 from orders.models import Order
@@ -19,18 +19,23 @@ from programs import versions
 from storefront import (
     answers,
     awarding,
+    cards,
     decide,
     decisions,
     erasure,
     levels,
+    limiting,
     refund_shares,
+    stamping,
     tender,
+    tier_entries,
 )
 from storefront import telling as tellings
 from storefront.decide import Decided, Pinned
 from storefront.plan import Plan, begin
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
+from storefront.tier_entries import Followed
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 
@@ -104,6 +109,7 @@ def decide_refunded(
     row = _order_row(plan, telling, stored, decided, body=folded.body)
     row["snapshot"] = snapshot
     row["is_first"] = row["is_first"] and _may_claim_first(plan, telling, read)
+    _claim(plan, telling, decided, row)
     was = refund_shares.before(plan, telling, stored)
     made = awarding.undo_for_others(connection, plan, telling, stored)
     made += awarding.move_points(plan, telling, decided, row=row, decision_id=decision_id)
@@ -118,6 +124,11 @@ def decide_refunded(
             at=awarding.reversal_at(plan, telling),
         )
     change = levels.move(connection, plan, telling, read, row)
+    entered = tier_entries.follow(connection, plan)
+    if change is not None:
+        assert telling.member is not None
+        change |= {"earned": entered.get(telling.member.id, Followed()).earned}
+    stamped = stamping.follow(connection, plan, telling, stored, decided=decided, row=row)
     awarding.follow_time(connection, plan, telling, stored, row=row)
     if decided is None:
         row["decision_id"] = None
@@ -127,9 +138,28 @@ def decide_refunded(
     (plan.writes.insert if stored is None else plan.writes.replace)(ORDERS, row)
     refund_shares.note(plan, telling, stored, folded=folded, row=row, was=was)
     _apply_refunds(plan, telling)
-    _tell_world(plan, telling, row, change)
-    answer = answers.order(plan, telling, read, row=row, decided=decided, made=made, change=change)
+    made += [*(entry for one in entered.values() for entry in one.made), *stamped]
+    shown = cards.show(connection, plan, telling.member.id) if telling.member else []
+    answer = answers.order(
+        plan, telling, read, row=row, decided=decided, made=made, change=change, cards=shown
+    )
     return answer, 201 if stored is None else 200
+
+
+def _claim(plan: Plan, telling: Telling, decided: Decided | None, row: Mapping[str, Any]) -> None:
+    """Take of limits what was decided."""
+    if decided is None or telling.member is None:
+        return
+    program = decided.pinned.program
+    limiting.take(
+        plan,
+        program,
+        program.rules_of("order"),
+        source_id=row["id"],
+        member_id=telling.member.id,
+        at=row["placed_at"],
+        taken=decided.earning.taken,
+    )
 
 
 def _apply_refunds(plan: Plan, telling: Telling) -> None:
@@ -150,13 +180,13 @@ def pinned_of(connection: sa.Connection, plan: Plan, telling: Telling, read: Rea
     assert member is not None and item is not None
     if stored is not None and stored.facts is not None and stored.member_id == member.id:
         return decisions.pinned_before(connection, plan.program_id, stored)
-    level = levels.before(connection, plan, telling, read)
+    stood = levels.before(connection, plan, telling, read)
     return decide.pin(
         plan.live,
         member,
         read.sums,
         at=item.at,
-        level_key=level.key if level else None,
+        stood=stood,
         balance=plan.book.holding(member.id, plan.live.points[0].key).available,
     )
 
@@ -174,6 +204,7 @@ def _decide(
     pinned = pinned_of(connection, plan, telling, read)
     order = decide.figure(pinned.program, body)
     stands = decide.is_standing(body["status"], order)
+    at = _placed_at(read.stored, telling)
     return decide.decide_order(
         pinned,
         body,
@@ -181,6 +212,16 @@ def _decide(
         stands=stands,
         is_first=stands and takes_first(plan, telling, read),
         is_history=_is_history(read.stored, body),
+        at=at,
+        rooms=limiting.rooms(
+            connection,
+            plan,
+            pinned.program,
+            pinned.program.rules_of("order") if stands else (),
+            member_id=telling.member.id,
+            at=at,
+            before=limiting.before_order(connection, plan, read.stored, telling.member.id),
+        ),
     )
 
 
@@ -260,7 +301,10 @@ def _is_news(
     """Whether a decision must be written: the first one, or one that saw something else."""
     if stored is None or stored.facts is None or not is_same_member(stored, telling):
         return True
-    if jsontext.parse(stored.facts)["order"] != decided.order_facts:
+    before = jsontext.parse(stored.facts)
+    if before["order"] != decided.order_facts:
+        return True
+    if before.get("limits", {}) != limiting.shown_bound(decided.earning):
         return True
     return any(
         getattr(stored, name) != row[name]
@@ -279,28 +323,12 @@ def _write_decision(plan: Plan, telling: Telling, decided: Decided, decision_id:
             "source_ref": telling.order_ref,
             "member_id": telling.member.id,
             "version": decided.pinned.program.version,
-            "facts": jsontext.text(answers.decision_facts(decided)),
+            "switches": decided.pinned.program.switches,
+            "facts": jsontext.text(
+                answers.decision_facts(decided) | {"status": telling.body["status"]}
+            ),
             "outcomes": jsontext.text(answers.decision_outcomes(decided.earning)),
             "effective_at": telling.item.at,
             "recorded_at": plan.now,
         },
     )
-
-
-def _tell_world(
-    plan: Plan,
-    telling: Telling,
-    row: Mapping[str, Any],
-    change: dict[str, Any] | None,
-) -> None:
-    if row["is_history"]:
-        return
-    if change is not None:
-        outbox.add(
-            plan.writes,
-            plan.program_id,
-            type="tier.changed",
-            payload={**change, "source": {"type": "order", "ref": telling.order_ref}},
-            now=plan.now,
-            member_id=row["member_id"],
-        )

@@ -9,12 +9,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import clock, ids, paging
-from loyalty import history, reading, records, showing, tiers
+from loyalty import history, reading, records, showing
 from loyalty.history import Moment
 from loyalty.ledger.book import Book
 from loyalty.ledger.rows import HeldHold, HeldLot
-from loyalty.tiers import Contribution
+from loyalty.tiers import keeping, moving
+from loyalty.tiers import showing as tiers
+from loyalty.tiers.contributions import Contribution, History, contributions
+from loyalty.tiers.showing import view
+from loyalty.tiers.standing import higher, place_of
 from members import aliases, members
+from members.activities import ACTIVITIES, DONE
 from programs import versions
 from programs.compiled import Compiled
 from programs.terms import parse as parse_terms
@@ -24,6 +29,8 @@ from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
 
 _DUE = "due"
+#: What keeps points alive, too, and is told otherwise.
+_OTHERS = ("order", "redemption")
 
 
 def _moment(query: Mapping[str, Any], now: clock.Instant) -> Moment:
@@ -47,7 +54,8 @@ def _book(connection: sa.Connection, live: Compiled, member_id: bytes, moment: M
         recorded=records.of_member(connection, live.program_id, member_id),
         lots=lots,
         holds=holds,
-        active_at=_active_at(contributions, spent, moment),
+        active_at=_active_at(contributions, spent, moment)
+        | _done_at(connection, live.program_id, member_id, moment),
     )
 
 
@@ -60,6 +68,34 @@ def _active_at(
         "order": [one.at for one in contributions if one.count],
         "redemption": [at for at in captured if at <= moment.as_of],
     }
+
+
+def _done_at(
+    connection: sa.Connection, program_id: bytes, member_id: bytes, moment: Moment
+) -> dict[str, list[int]]:
+    """Activities that stand, done and known by then, by kind."""
+    rows = connection.execute(
+        sa.select(ACTIVITIES.c.kind, ACTIVITIES.c.occurred_at).where(
+            *_told_by(program_id, member_id, moment), ACTIVITIES.c.kind.not_in(_OTHERS)
+        )
+    )
+    found: dict[str, list[int]] = {}
+    for kind, at in rows:
+        found.setdefault(kind, []).append(at)
+    return found
+
+
+def _told_by(
+    program_id: bytes, member_id: bytes, moment: Moment
+) -> tuple[sa.ColumnElement[bool], ...]:
+    """Activities of a member that stand, done and known by then."""
+    return (
+        ACTIVITIES.c.program_id == program_id,
+        ACTIVITIES.c.member_id == member_id,
+        ACTIVITIES.c.status == DONE,
+        ACTIVITIES.c.occurred_at <= moment.as_of,
+        ACTIVITIES.c.created_at <= moment.known_at,
+    )
 
 
 def balances(
@@ -112,7 +148,7 @@ def entries(
         return [row["recorded_at"], ids.show_id("ent", row["id"])]
 
     def show(row: Mapping[str, Any]) -> dict[str, Any]:
-        shown = showing.show_entry(row, member_ref=known.member_ref)
+        shown = showing.show_entry(row, live, member_ref=known.member_ref)
         return shown | ({"id": None} if "place" in row else {})
 
     return paging.page(rows, limit, key=key, show=show)
@@ -145,19 +181,17 @@ def tier(
     live, now = versions.get_live(connection, program_id)
     moment = _moment(query, now)
     ladder, at = live.ladder, moment.as_of
-    contributions = _contributions(connection, program_id, known.id, moment)
-    standing = tiers.replay(ladder, contributions, live.zone, at=at)
-    kept = connection.execute(
-        sa.select(tiers.TIERS).where(
-            tiers.TIERS.c.program_id == program_id, tiers.TIERS.c.member_id == known.id
-        )
-    ).first()
-    if kept is not None and kept.assured_key is not None:
-        brought = (kept.assured_key, kept.assured_since, kept.assured_until)
-        standing = tiers.at_least(standing, tiers.assured(ladder, brought), at=at)
-    start = -(2**62) if ladder.window is None else clock.before(at, ladder.window, live.zone)
-    value = sum(one.value(ladder.metric) for one in contributions if one.at > start)
-    return tiers.show(live, standing, value=value)
+    past = History(ladder, _contributions(connection, program_id, known.id, moment), live.zone)
+    found = moving.replayed(past, at=at)
+    row = keeping.read_rows(connection, program_id, [known.id]).get(known.id)
+    place = place_of(ladder, row)
+    promised, ends_at = place.derived, place.derived.ends_at
+    if ends_at is not None and promised.since <= at < ends_at:
+        # What was promised may be more than what stands now leads to.
+        found = higher(found, promised)
+    values = past.values(at)
+    seen = view(ladder, place.with_derived(found), past, values=values, at=at)
+    return tiers.show(live, seen)
 
 
 def _contributions(
@@ -183,8 +217,13 @@ def _contributions(
             ADJUSTMENTS.c.effective_at <= min(moment.as_of, moment.known_at),
         )
     )
-    found = tiers.contributions(placed) + [
-        Contribution(at, 0, points, count=0) for at, points in by_hand
+    told = connection.execute(
+        sa.select(ACTIVITIES.c.occurred_at, ACTIVITIES.c.qualifying_points).where(
+            *_told_by(program_id, member_id, moment), ACTIVITIES.c.qualifying_points > 0
+        )
+    )
+    found = contributions(placed) + [
+        Contribution(at, 0, points, count=0) for at, points in (*by_hand, *told)
     ]
     return sorted(found, key=lambda one: one.at)
 

@@ -4,20 +4,25 @@ Orders of one unit that concern the same member build on each other here, in mem
 orders, the first-purchase claim, the level and the accounts are carried from one to the next.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
 from core import clock
 from core.writing import Writes
-from loyalty import tiers
+from loyalty.cards.held import HeldCard
 from loyalty.ledger import due
 from loyalty.ledger.book import Book
+from loyalty.limits import storing
+from loyalty.limits.claims import Claims
 from loyalty.reading import Stored
-from loyalty.tiers import Contribution
+from loyalty.tiers.claims import Claim
+from loyalty.tiers.contributions import Contribution
+from loyalty.tiers.standing import LevelMove, Place
 from programs.compiled import Compiled
-from storefront import standing
+from storefront import contributing
 from storefront.standing import Item, Sums
 
 
@@ -29,15 +34,29 @@ class Plan:
     now: clock.Instant
     actor: str | None
     book: Book
+    #: A plan that is thrown away takes no lock.
+    is_quote: bool = False
     writes: Writes = field(default_factory=Writes)
+    #: What sources take of limits.
+    claims: Claims = field(default_factory=Claims)
     #: By member and order: what the order added as stored, and what it adds now.
     changes: dict[bytes, dict[str, tuple[Contribution | None, Contribution | None]]] = field(
         default_factory=dict
     )
     first_refs: dict[bytes, str | None] = field(default_factory=dict)
-    levels: dict[bytes, tiers.Standing] = field(default_factory=dict)
+    #: Where members stand as this unit leaves them, and every change of it, in order.
+    levels: dict[bytes, Place] = field(default_factory=dict)
+    level_moves: list[LevelMove] = field(default_factory=list)
+    #: Claims of entry effects by member, as this unit leaves them.
+    tier_claims: dict[bytes, list[Claim]] = field(default_factory=dict)
+    #: Stamp cards by member and key, once they were needed.
+    cards: dict[bytes, dict[str, HeldCard]] = field(default_factory=dict)
+    #: Activities by id, as this unit leaves their rows.
+    activities: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
     #: Contributions as stored, read once a member: the unit writes nothing before its end.
     _stored: dict[bytes, list[tuple[str, Contribution]]] = field(default_factory=dict)
+    #: What it was begun on: readers ask there for what only some answers take.
+    connection: sa.Connection | None = None
 
     @property
     def program_id(self) -> bytes:
@@ -50,8 +69,11 @@ class Plan:
 
     def write(self, connection: sa.Connection) -> None:
         """Write everything that was planned."""
+        assert not self.level_moves, "levels have moved, and tier_entries.follow was not called"
         self.book.write(self.writes, now=self.now)
         self.writes.run(connection)
+        # Last of all: what everybody shares is locked no longer than the commit takes.
+        storing.write(connection, self.program_id, self.claims)
 
     def record(
         self,
@@ -87,12 +109,17 @@ class Plan:
         changed = self.changes.get(member_id, {})
         stored = self._stored.get(member_id)
         if stored is None:
-            stored = self._stored[member_id] = standing.read_contributions(
+            stored = self._stored[member_id] = contributing.read(
                 connection, self.program_id, member_id
             )
         found = [one for ref, one in stored if ref not in changed and ref != without]
         found += _new(changed.items(), without)
         return sorted(found, key=lambda one: one.at)
+
+    def load_contributions(self, connection: sa.Connection, member_ids: Sequence[bytes]) -> None:
+        """Read what many members' orders contribute at once, for `contributions`."""
+        unread = [one for one in member_ids if one not in self._stored]
+        self._stored |= contributing.read_many(connection, self.program_id, unread)
 
 
 def _new(
@@ -103,7 +130,13 @@ def _new(
 
 
 def begin(
-    connection: sa.Connection, live: Compiled, *, now: clock.Instant, actor: str | None = None
+    connection: sa.Connection,
+    live: Compiled,
+    *,
+    now: clock.Instant,
+    actor: str | None = None,
+    is_quote: bool = False,
 ) -> Plan:
     """An empty plan, whose book reads what it needs on this connection."""
-    return Plan(live, now, actor, Book(live, Stored(connection, live.program_id)))
+    book = Book(live, Stored(connection, live.program_id))
+    return Plan(live, now, actor, book, connection=connection, is_quote=is_quote)

@@ -1,24 +1,47 @@
 """Quotes: the same decision as an order's, thrown away. Writes nothing, draws nothing."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from core import db
+from core import clock, db
 from core.errors import FieldError, invalid
-from loyalty.tiers import Contribution
+from loyalty.tiers.contributions import Contribution
 from members import members
 from members.members import Known
 from orders import figures
 from programs import versions
-from storefront import answers, decide, levels, orders, standing
+from programs.compiled import Compiled
+from storefront import answers, cards, decide, levels, limiting, orders, standing, tier_entries
+from storefront.decide import Decided
+from storefront.decisions import Told
 from storefront.plan import Plan, begin
+from storefront.standing import Read
 from storefront.telling import Telling, item_of
+from storefront.tier_entries import Followed
 
 #: No stored order can have this reference: it is not printable.
 _NO_ORDER = "\x01"
 _NOBODY = Known(bytes(16), "", is_enrolled=False, joined_at=0, locale=None, attributes={})
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A cart as it was decided, and what it was decided with."""
+
+    plan: Plan
+    telling: Telling
+    read: Read
+    decided: Decided
+
+    def told(self, order_ref: str = "") -> Told:
+        """The decision in words."""
+        facts = answers.decision_facts(self.decided) | {"status": self.telling.body["status"]}
+        outcomes = answers.decision_outcomes(self.decided.earning)
+        program = self.decided.pinned.program
+        return Told(None, program, "order", order_ref, "order", facts, outcomes)
 
 
 def quote(program_id: bytes, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,10 +64,40 @@ def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]
             )
         if member is None:
             member = Known(bytes(16), ref, True, at, None, {})
+    quoted = decide_cart(connection, live, now, cart=cart, member=member)
+    plan, telling, read, decided = quoted.plan, quoted.telling, quoted.read, quoted.decided
+    tier, shown = None, list[dict[str, Any]]()
+    if member is not None:
+        own = Contribution(at, decided.spend_minor, decided.qualifying_points)
+        tier = _tier_after(plan, telling, read, own)
+        shown = cards.as_quoted(connection, plan, member.id, at=at, stamps=decided.earning.stamps)
+    return {
+        "earned": answers.awards(plan, decided, earned_at=at),
+        "tier": tier,
+        "cards": shown,
+        "pay_with_points": None,
+        "rewards": [],
+        "codes": [
+            {"code": code, "is_valid": False, "reason": "NOT_FOUND"}
+            for code in cart.get("codes") or ()
+        ],
+        "missing": quoted.told().more_minor() if member is not None else [],
+    }
+
+
+def decide_cart(
+    connection: sa.Connection,
+    live: Compiled,
+    now: clock.Instant,
+    *,
+    cart: Mapping[str, Any],
+    member: Known | None,
+) -> Quoted:
+    """Decide on a cart that looks like an order, as if it were told now for a member."""
     telling = Telling(_NO_ORDER, cart, member=member or _NOBODY)
     telling.item = item_of(telling, live, now)
-    [read] = standing.read(connection, program_id, [telling.item])
-    plan = begin(connection, live, now=now)
+    [read] = standing.read(connection, live.program_id, [telling.item])
+    plan = begin(connection, live, now=now, is_quote=True)
     plan.book.load(read.holdings)
     if member is not None:
         plan.settle(member.id)
@@ -54,29 +107,30 @@ def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]
         pinned,
         cart,
         order=order,
-        stands=decide.is_standing("paid", order),
+        stands=decide.is_standing(cart["status"], order),
         is_first=orders.takes_first(plan, telling, read),
         is_history=False,
+        at=telling.item.at,
+        rooms=limiting.rooms(
+            connection,
+            plan,
+            live,
+            live.rules_of("order"),
+            member_id=telling.member.id if telling.member else b"",
+            at=telling.item.at,
+        ),
     )
-    tier = None
-    if member is not None:
-        own = Contribution(at, decided.spend_minor, decided.qualifying_points)
-        tier = _tier_after(plan, telling, read, own)
-    return {
-        "earned": answers.awards(plan, decided, earned_at=at),
-        "tier": tier,
-        "pay_with_points": None,
-        "rewards": [],
-        "codes": [
-            {"code": code, "is_valid": False, "reason": "NOT_FOUND"}
-            for code in cart.get("codes") or ()
-        ],
-        "missing": [],
-    }
+    return Quoted(plan, telling, read, decided)
 
 
 def _tier_after(plan: Plan, telling: Telling, read: Any, own: Contribution) -> dict[str, Any]:
     """The tier as it would be after the order, with the change it would bring."""
     assert telling.member is not None
-    change = levels.advance(plan, telling.member.id, read, own)
+    assert plan.connection is not None
+    source = levels.source_of(telling.order_ref)
+    change = levels.advance(plan.connection, plan, telling, read, new=own, source=source)
+    people = {telling.member.id: telling.member}
+    entered = tier_entries.follow(plan.connection, plan, people=people)
+    if change is not None:
+        change |= {"earned": entered.get(telling.member.id, Followed()).earned}
     return answers.tier_now(plan, telling.member.id, read, own, change)

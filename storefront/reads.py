@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from core import db, ids, paging
 from core.errors import invalid_at, not_found
-from loyalty import reading, tiers
+from loyalty import reading
 from loyalty.ledger.book import Book
+from loyalty.tiers import showing as tiers
 from members import members
 from members.members import MEMBERS
 from programs import versions
@@ -40,11 +41,11 @@ def balances(program_id: bytes, member_ref: str) -> dict[str, Any]:
     )
     if found is None:
         return db.reading(lambda connection: _balances(connection, program_id, member_ref))
-    version, clock_at, member_id, holdings = found
+    edition, clock_at, member_id, holdings = found
     if any(one.due_at is not None or one.held for one in holdings):
         return db.reading(lambda connection: _balances(connection, program_id, member_ref))
-    live = versions.find_remembered(program_id, version) or db.reading(
-        lambda connection: versions.get_compiled(connection, program_id, version)
+    live = versions.find_remembered(program_id, edition) or db.reading(
+        lambda connection: versions.get_compiled(connection, program_id, *edition)
     )
     plan = Plan(live, versions.program_now(clock_at), None, Book(live))
     plan.book.load(holdings)
@@ -75,9 +76,8 @@ def check_key(
 def tier(connection: sa.Connection, program_id: bytes, member_ref: str) -> dict[str, Any]:
     """A member's tier as of the program's clock."""
     known = members.get(connection, program_id, member_ref)
-    live, now = versions.get_live(connection, program_id)
-    found, value = signup.standing_now(connection, live, known.id, now)
-    return tiers.show(live, found, value=value)
+    plan = _plan(connection, program_id)
+    return tiers.show(plan.live, signup.seen_now(connection, plan, known.id))
 
 
 def search(connection: sa.Connection, program_id: bytes, kind: str, text: str) -> dict[str, Any]:

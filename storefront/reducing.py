@@ -14,7 +14,7 @@ from rules.conditions import Condition, Explanation
 from rules.effects import AddPoints, AddStamps
 
 #: Facts that may say who somebody is, as far as they are not asked for.
-_PERSONAL = ("member.attributes.", "order.attributes.", "line.attributes.")
+_PERSONAL = ("member.attributes.", "order.attributes.", "line.attributes.", "activity.facts.")
 _ALSO_PERSONAL = frozenset({"member.locale", "order.codes", "order.location_ref"})
 #: Facts that are never missing, only empty.
 _ALWAYS_THERE = frozenset({"order.codes"})
@@ -26,7 +26,7 @@ _ABSENT = object()
 
 def conditions(program: Compiled, trigger: str) -> tuple[list[Condition], list[Condition]]:
     """What a version asks of facts, and what of lines."""
-    rules = program.rules.get(trigger, ())
+    rules = program.rules_of(trigger)
     lines = [
         rule.effect.lines
         for rule in rules
@@ -131,9 +131,9 @@ def _reduce_attributes(thing: dict[str, Any], kind: str, asked: Sequence[Conditi
 
 def reduce_decision(facts: Mapping[str, Any], program: Compiled, trigger: str) -> dict[str, Any]:
     """The facts of a decision as it stores them, without what says whose it is."""
-    asked, _ = conditions(program, trigger)
+    asked, _ = conditions(program, str(facts.get("trigger", trigger)))
     kept = dict(facts)
-    for part in ("member", "order", "order_whole"):
+    for part in ("member", "order", "order_whole", "own"):
         if part in kept:
             kept[part] = reduce_facts(kept[part], asked)
     return kept

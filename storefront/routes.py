@@ -28,6 +28,7 @@ from storefront import (
     refunds,
     schemas,
     signup,
+    why,
 )
 
 routes = http.Routes("storefront", __name__, url_prefix="/v1", description="Storefront.")
@@ -110,8 +111,8 @@ def list_entries(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
 
     def read(connection: sa.Connection) -> dict[str, Any]:
         member = members.get(connection, _program_id(), member_ref)
+        live, _ = versions.get_live(connection, _program_id())
         if "points_key" in query:
-            live, _ = versions.get_live(connection, _program_id())
             reads.check_key(connection, live, member.id, query["points_key"])
         rows = reading.list_entries(
             connection,
@@ -125,7 +126,7 @@ def list_entries(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
             rows,
             limit,
             key=lambda row: [row["recorded_at"], ids.show_id("ent", bytes(row["id"]))],
-            show=lambda row: showing.show_entry(row, member_ref=member.member_ref),
+            show=lambda row: showing.show_entry(row, live, member_ref=member.member_ref),
         )
 
     return db.reading(read)
@@ -195,6 +196,18 @@ def put_orders(body: dict[str, Any]) -> dict[str, Any]:
 def quote(body: dict[str, Any]) -> dict[str, Any]:
     """What a cart would bring; writes nothing and needs no Idempotency-Key."""
     return quotes.quote(_program_id(), body)
+
+
+@routes.operation(
+    "GET",
+    "/members/<ref:member_ref>/why",
+    answers={200: schemas.WhyAnswer()},
+    query=schemas.WhyQuery(),
+)
+def get_why(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
+    """What became of each rule when something happened, and what would have changed it."""
+    source = query["source"]
+    return db.reading(lambda connection: why.explain(connection, _program_id(), member_ref, source))
 
 
 @routes.operation("GET", "/decisions/<decision_id>", answers={200: schemas.DecisionAnswer()})

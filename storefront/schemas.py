@@ -2,7 +2,17 @@
 
 import marshmallow as ma
 
-from core.fields import Boolean, Instant, Items, Json, Reference, Schema, Text, described
+from core.fields import (
+    Boolean,
+    Instant,
+    Items,
+    Json,
+    Localised,
+    Reference,
+    Schema,
+    Text,
+    described,
+)
 from loyalty.schemas import (
     BalanceAnswer,
     EntryAnswer,
@@ -162,6 +172,38 @@ class OrderView(OrderSchema):
     updated_at = described(Instant, "When it last changed.", required=True)
 
 
+class CardAnswer(Schema):
+    """A stamp card of the program, and how full the member's is by the program's clock."""
+
+    key = described(Text, "Key of the card.", required=True)
+    name = described(Json, "Name by locale.", required=True)
+    stamps = whole("Stamps on the open card; as many as required once it is full.")
+    required = whole("How many complete it.")
+    completed_count = whole("How many times it was completed, as it stands.")
+    first_stamp_at = described(
+        Instant, "When the oldest stamp was given.", required=True, allow_none=True
+    )
+    expires_at = described(
+        Instant,
+        "When the open card expires, or its oldest stamp; null for never.",
+        required=True,
+        allow_none=True,
+    )
+    state = described(
+        Text,
+        "open; completed: there is no further one; paused: it gets no stamps.",
+        required=True,
+        one_of=("open", "completed", "paused"),
+    )
+
+
+class CardsAnswer(Schema):
+    """The program's stamp cards, in the order of its document."""
+
+    data = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
+    next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
+
+
 class OrderAnswer(Schema):
     """An order, what it earned and how its member stands now."""
 
@@ -170,7 +212,7 @@ class OrderAnswer(Schema):
     reversed = ma.fields.List(ma.fields.Nested(ReversedAnswer), required=True)
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     tier = ma.fields.Nested(TierAnswer, required=True, allow_none=True)
-    cards = ma.fields.List(described(Json, "Cards."), required=True)
+    cards = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
     referral = described(Json, "{id?, state, reason?}.", required=True, allow_none=True)
     surprises = ma.fields.List(described(Json, "Surprises."), required=True)
     problems = ma.fields.List(ma.fields.Nested(ProblemItemAnswer), required=True)
@@ -218,10 +260,11 @@ class QuoteAnswer(Schema):
 
     earned = ma.fields.List(ma.fields.Nested(AwardAnswer), required=True)
     tier = ma.fields.Nested(TierAnswer, required=True, allow_none=True)
+    cards = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
     pay_with_points = described(Json, "Bounds of the slider.", required=True, allow_none=True)
     rewards = ma.fields.List(described(Json, "Rewards."), required=True)
     codes = ma.fields.List(described(Json, "{code, is_valid, reason?}."), required=True)
-    missing = ma.fields.List(described(Json, "{detail, minor}."), required=True)
+    missing = ma.fields.List(described(Json, "{detail, minor, rule}."), required=True)
 
 
 class AdjustmentView(Schema):
@@ -243,21 +286,79 @@ class DecisionAnswer(Schema):
 
     id = described(Text, "Our id.", required=True)
     source = ma.fields.Nested(SourceAnswer, required=True)
+    summary = described(Localised, "In a sentence, in English and Korean.", required=True)
     member_id = described(Text, "Whose.", required=True, allow_none=True)
     version = whole("Program version that was pinned.")
+    trigger = described(Text, "Whose rules were decided.", required=True)
     facts = described(Json, "Facts by name.", required=True)
     outcomes = ma.fields.List(
-        described(Json, "{rule, is_fired, reason?, detail?, conditions}."), required=True
+        described(
+            Json,
+            "{rule, name, is_fired, reason?, detail?, withheld?, again_at?, conditions, missing,"
+            " alternatives?, summary}.",
+        ),
+        required=True,
     )
     lines = ma.fields.List(
         described(Json, "{line_ref, quantity, net_minor, earning_minor} of what is left."),
         required=True,
     )
-    tier = described(Json, "{key, metric_before} before the order.", required=True, allow_none=True)
+    tier = described(
+        Json,
+        "{key, name, metric_before, factor} before the order.",
+        required=True,
+        allow_none=True,
+    )
+    stamps = described(Json, "Stamps by card.", required=True)
     arithmetic = ma.fields.List(described(Json, "How each kind came about."), required=True)
     qualifying_points = whole("What counts for tiers.")
     effective_at = described(Instant, "As of when it was decided.", required=True)
     recorded_at = described(Instant, "When it was decided.", required=True)
+
+
+class WhyQuery(Schema):
+    """What is asked about."""
+
+    source = described(
+        Text,
+        "order:A-1, activity:R-1, signup, birthday:2027-05-04, anniversary:2027-05-04, tier:gold"
+        " or card:coffee.",
+        required=True,
+        most=160,
+    )
+
+
+class WhyAnswer(Schema):
+    """What became of each rule when something happened to a member."""
+
+    source = ma.fields.Nested(SourceAnswer, required=True)
+    member_ref = described(Reference, "Whose.", required=True)
+    summary = described(Localised, "In a sentence, in English and Korean.", required=True)
+    is_hypothetical = described(
+        Boolean, "Of an order without a member: what it would be for this one.", required=True
+    )
+    decision_id = described(Text, "The decision that stands.", required=True, allow_none=True)
+    version = whole("Program version that was pinned.")
+    trigger = described(Text, "Whose rules were decided.", required=True)
+    tier = described(
+        Json,
+        "{key, name, metric_before, factor} before the order.",
+        required=True,
+        allow_none=True,
+    )
+    rules = ma.fields.List(
+        described(
+            Json,
+            "{rule, name, is_fired, reason?, detail?, withheld?, again_at?, conditions, missing,"
+            " alternatives?, summary, points}; missing is what would have changed it, all of it.",
+        ),
+        required=True,
+    )
+    entries = ma.fields.List(ma.fields.Nested(EntryAnswer), required=True)
+    earned = ma.fields.List(described(Json, "{points_key, points} that came."), required=True)
+    reversed = ma.fields.List(
+        described(Json, "{points_key, points} that were taken back since."), required=True
+    )
 
 
 class EntryDetailAnswer(EntryAnswer):

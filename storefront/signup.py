@@ -8,14 +8,16 @@ import sqlalchemy as sa
 from core import clock, db, ids, jsontext, outbox
 from core.errors import FieldError, invalid, invalid_at
 from core.writing import Writes
-from loyalty import reading, tiers
+from loyalty import reading
+from loyalty.tiers.showing import View
 from members import contacts, erasing, members
+from members import occasions as kept_days
 from members.facts import member_facts
 from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
 from rules.outcomes import Reason
-from storefront import answers, firing, standing
+from storefront import answers, firing, occasions, places, standing
 from storefront.firing import Fired, Source
 from storefront.plan import Plan, begin
 from storefront.telling import FUTURE, ahead
@@ -154,7 +156,15 @@ def update(
         values["joined_at"] = min(values["joined_at"], plan.now)
     changed = {name: value for name, value in values.items() if row[name] != value}
     if changed:
+        days = _days(row, changed)
+        if days:
+            # What came by now is kept by the date that was told before.
+            plan.book.load(reading.read_holdings(connection, plan.program_id, known.id))
+            plan.settle(known.id)
+            occasions.settle(connection, plan, [known.id])
         row |= changed
+        for kind in days:
+            kept_days.retell(connection, row, kind, now=plan.now)
         connection.execute(
             sa.update(members.MEMBERS)
             .where(
@@ -170,34 +180,34 @@ def update(
     return row
 
 
+def _days(row: Mapping[str, Any], changed: Mapping[str, Any]) -> list[kept_days.Kind]:
+    """Which occasions come on another day of the year from now on."""
+    found: list[kept_days.Kind] = []
+    if "birthday_on" in changed:
+        before, after = row["birthday_on"], changed["birthday_on"]
+        if not kept_days.is_same_day(before, after):
+            found.append("birthday")
+    if "joined_at" in changed:
+        found.append("anniversary")
+    return found
+
+
 def show(connection: sa.Connection, plan: Plan, row: Mapping[str, Any]) -> dict[str, Any]:
     """A member with consents, tier and entitlements as of the program's clock."""
     member_id = bytes(row["id"])
     consents = members.list_consents(connection, plan.program_id, member_id)
-    found, value = standing_now(connection, plan.live, member_id, plan.now)
-    return answers.member(plan.live, row, consents, found, value)
+    seen = seen_now(connection, plan, member_id)
+    return answers.member(plan.live, row, consents, seen)
 
 
-def standing_now(
-    connection: sa.Connection, live: Compiled, member_id: bytes, now: clock.Instant
-) -> tuple[tiers.Standing, int]:
-    """The level a member stands on as of the clock, and the metric's value."""
-    [read] = standing.read(connection, live.program_id, [item_now(live, member_id, now)])
-    return standing_of(live, read, now)
+def seen_now(connection: sa.Connection, plan: Plan, member_id: bytes) -> View:
+    """The level a member stands on as of the clock."""
+    items = [item_now(plan.live, member_id, plan.now)]
+    [read] = standing.read(connection, plan.program_id, items)
+    return places.view(connection, plan, member_id, read)
 
 
 def item_now(live: Compiled, member_id: bytes, now: clock.Instant) -> standing.Item:
     """What to read for a member's standing as of the clock."""
-    window = live.ladder.window
-    start = -(2**62) if window is None else clock.before(now, window, live.zone)
+    start = live.ladder.window_from(now, live.zone)
     return standing.Item(member_id, "\x01", now, start, start, start)
-
-
-def standing_of(
-    live: Compiled, read: standing.Read, now: clock.Instant
-) -> tuple[tiers.Standing, int]:
-    """Level and metric as of the clock, from what was read."""
-    held = tiers.Standing(live.ladder.find(read.level_key), read.level_since or 0)
-    value = read.sums.metric_now(live.ladder.metric)
-    derived = tiers.current(live.ladder, held, value, at=now)
-    return tiers.at_least(derived, tiers.assured(live.ladder, read.assured), at=now), value

@@ -31,6 +31,7 @@ from loyalty.ledger.entries import OWN
 from loyalty.ledger.rows import ENTRIES
 from members import members
 from programs import versions
+from programs.compiled import Compiled
 from storefront import reads
 from storefront.plan import begin
 
@@ -77,6 +78,7 @@ class Account:
 class Statement:
     """What a statement covers, fixed when it was asked for."""
 
+    live: Compiled
     program_id: bytes
     member_id: bytes
     member_ref: str
@@ -124,7 +126,8 @@ def prepare(
             )
         )
     locale = "ko" if live.locales[0] == "ko" else "en"
-    return Statement(program_id, known.id, known.member_ref, locale, start, min(end, now), accounts)
+    until = min(end, now)
+    return Statement(live, program_id, known.id, known.member_ref, locale, start, until, accounts)
 
 
 def _before(
@@ -190,7 +193,7 @@ def _read(
 
 
 def _shown(statement: Statement, row: Mapping[str, Any]) -> dict[str, Any]:
-    shown = showing.show_entry(row, member_ref=statement.member_ref)
+    shown = showing.show_entry(row, statement.live, member_ref=statement.member_ref)
     shown["pending_after"], shown["held_after"] = row["pending_after"], row["held_after"]
     shown["reason"] = row.get("reason")
     if "is_due" in row:

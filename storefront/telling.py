@@ -26,7 +26,6 @@ from storefront.standing import Item, Read, StoredOrder
 
 YEAR = clock.Duration(months=12)
 FUTURE = 5 * 60 * clock.SECOND
-_BEGINNING = -(2**62)
 _INSTANTS = ("placed_at", "paid_at", "fulfilled_at", "cancelled_at")
 
 ORDER_REFUNDS: sa.Table = OrderRefund.__table__  # type: ignore[assignment]
@@ -142,7 +141,7 @@ def lock(
             owner_id, is_old = _stored(connection, program_id, telling, is_locking=False)
             if is_old and owner_id is not None:
                 raise telling.be_careful(owner_id)
-            telling.member = _enrol(connection, live, ref, telling.body["placed_at"])
+            telling.member = enrol(connection, live, ref, telling.body["placed_at"])
     return None
 
 
@@ -165,7 +164,7 @@ def _lock_all(
     if ref is not None:
         named = members.find(connection, program_id, ref)
         if named is None:
-            named = _enrol(connection, live, ref, telling.body["placed_at"])
+            named = enrol(connection, live, ref, telling.body["placed_at"])
         wanted.add(named.id)
     locked = members.lock_ids(connection, program_id, sorted(wanted)) if wanted else {}
     if (owner_id, is_old) != _stored(connection, program_id, telling, is_locking=True):
@@ -201,7 +200,7 @@ def check_owner(telling: Telling, read: Read) -> None:
         raise telling.be_careful(stored.member_id)
 
 
-def _enrol(connection: sa.Connection, live: Compiled, ref: str, placed_at: int) -> Known:
+def enrol(connection: sa.Connection, live: Compiled, ref: str, placed_at: int) -> Known:
     """A member not seen before: enrolled when the program says so, otherwise 422.
 
     Joined with the order: signup effects belong to a signup and are not paid here.
@@ -237,8 +236,8 @@ def read(
     now = clock.system_now()
     telling.item = item_of(telling, live, now)
     [found] = standing.read(connection, program_id, [telling.item])
-    if found.live_version != live.version:
-        versions.expect(connection, program_id, found.live_version)
+    if found.edition != live.edition:
+        versions.expect(connection, program_id, found.edition)
         raise db.Restart
     if found.clock_at is not None:
         now = clock.Instant(found.clock_at)
@@ -291,12 +290,13 @@ def find_owner(
 def item_of(telling: Telling, live: Compiled, now: clock.Instant) -> Item:
     """What to read for an order: sums as of its instant, over the windows before it."""
     at = min(telling.body["placed_at"], now)
-    window = live.ladder.window
+    ladder = live.ladder
     year_from = clock.before(at, YEAR, live.zone)
-    window_from = now_from = _BEGINNING
-    if window is not None:
-        window_from = year_from if window == YEAR else clock.before(at, window, live.zone)
-        now_from = clock.before(now, window, live.zone)
+    if ladder.window == "rolling" and ladder.duration == YEAR:
+        window_from = int(year_from)
+    else:
+        window_from = ladder.window_from(at, live.zone)
+    now_from = window_from if at == now else ladder.window_from(now, live.zone)
     return Item(
         member_id=telling.member.id if telling.member else None,
         order_ref=telling.order_ref,

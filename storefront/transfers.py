@@ -94,6 +94,6 @@ def _locked(
 def _side(plan: Plan, known: Known, entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "member_ref": known.member_ref,
-        "entry": showing.show_entry(entry),
+        "entry": showing.show_entry(entry, plan.live),
         "balances": answers.balances(plan, known.id),
     }

@@ -31,6 +31,7 @@ DIRECTORY = Path(__file__).parent.parent / "docs/reference/webhooks"
 _TEXT: dict[str, Any] = {"type": "string"}
 _NULLABLE_TEXT: dict[str, Any] = {"type": ["string", "null"]}
 _INSTANT: dict[str, Any] = {"type": "string", "format": "date-time"}
+_NULLABLE_INSTANT: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
 _SOURCE = {
     "type": "object",
     "required": ["type", "ref"],
@@ -79,14 +80,38 @@ MESSAGES: dict[str, _Message] = {
     "points.adjusted": ("Points were adjusted by hand.", True, _MOVED, {}),
     "points.transferred": ("Points went from one member to another.", True, _MOVED, {}),
     "tier.changed": (
-        "The member's tier changed.",
+        "The member's tier changed, or was renewed.",
         True,
         {
             "from": _NULLABLE_TEXT | {"description": "Level before; null for none."},
             "to": _NULLABLE_TEXT | {"description": "Level now; null for none."},
-            "kind": _TEXT | {"description": "Kind of the change, such as up or down."},
+            "kind": _TEXT | {"description": "upgrade, downgrade or renewal."},
+            "cause": _TEXT
+            | {"description": "order, refund, time, manual, ladder, opening or merge."},
+            "until": _NULLABLE_INSTANT
+            | {"description": "End of the level's term, or of what was given; null without."},
         },
         {"source": _SOURCE},
+    ),
+    "tier.at_risk": (
+        "As things are, the member's level would not be kept.",
+        True,
+        {
+            "key": _TEXT | {"description": "The level."},
+            "until": _NULLABLE_INSTANT
+            | {"description": "Until when it is kept all the same; null without a term."},
+        },
+        {},
+    ),
+    "card.completed": (
+        "A stamp card was completed.",
+        True,
+        {
+            "card": _TEXT | {"description": "Key of the card."},
+            "number": {"type": "integer", "minimum": 1, "description": "Which completion of it."},
+            "completed_at": _INSTANT | {"description": "When it was completed."},
+        },
+        {},
     ),
     "member.created": (
         "A member was created.",

@@ -6,25 +6,49 @@ Errors block saving and publishing; warnings tell of what is allowed but probabl
 import zoneinfo
 from typing import Any
 
+from core import clock
 from core.errors import FieldError
+from programs.checking.activities import check_activities, declared
+from programs.checking.advice import advise
+from programs.checking.cards import check_cards
 from programs.checking.findings import Findings
 from programs.checking.points import check_points
 from programs.checking.rules import check_earning
 from programs.checking.tiers import check_tiers
 
 
-def check(document: dict[str, Any]) -> tuple[list[FieldError], list[FieldError]]:
-    """Errors and warnings of a document that its schema accepted."""
+def check(
+    document: dict[str, Any], *, now: clock.Instant | None = None
+) -> tuple[list[FieldError], list[FieldError]]:
+    """Errors and warnings of a document that its schema accepted, `now` by the program's clock."""
+    found = _check(document)
+    if not found.errors:
+        advise(found, document, activities=declared(document), now=now)
+    return found.errors, found.warnings
+
+
+def find_errors(document: dict[str, Any]) -> list[FieldError]:
+    """The errors alone: what decides whether a document may be stored."""
+    return _check(document).errors
+
+
+def _check(document: dict[str, Any]) -> Findings:
     found = Findings()
     if document["timezone"] not in zoneinfo.available_timezones():
         found.error("/timezone", "is no IANA time zone, such as Asia/Seoul")
     check_points(found, document["points"])
     _check_keys(found, document)
     kinds = {kind["key"] for kind in document["points"]}
-    check_earning(found, document.get("earning") or {}, kinds)
+    cards = {card["key"] for card in document.get("cards") or []}
+    check_activities(found, document)
+    activities = declared(document)
+    check_earning(
+        found, document.get("earning") or {}, kinds, cards, activities=activities
+    )
+    check_cards(found, document)
     if document.get("tiers"):
-        check_tiers(found, document["tiers"])
-    return found.errors, found.warnings
+        check_tiers(found, document)
+    return found
 
 
 def _check_keys(found: Findings, document: dict[str, Any]) -> None:
@@ -33,6 +57,8 @@ def _check_keys(found: Findings, document: dict[str, Any]) -> None:
         ("/points", document["points"]),
         ("/earning/rules", earning.get("rules") or []),
         ("/tiers/levels", tiers.get("levels") or []),
+        ("/cards", document.get("cards") or []),
+        ("/activities", document.get("activities") or []),
     ):
         seen: set[str] = set()
         for index, item in enumerate(items):

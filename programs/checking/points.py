@@ -6,9 +6,6 @@ from typing import Any
 
 from programs.checking.findings import Findings
 
-#: What a member does that can restart the term of `inactivity`.
-INACTIVITY_ENDS = ("order", "redemption")
-
 
 def check_points(found: Findings, kinds: list[dict[str, Any]]) -> None:
     """The kinds of points and their terms."""
@@ -35,11 +32,6 @@ def check_terms(
     for index, text in enumerate(expiry.get("dates") or ()):
         if not _is_day_of_year(text):
             found.error(f"{at}/expiry/dates/{index}", "is no day of a year, such as 12-31")
-    for index, name in enumerate(expiry.get("activities") or ()):
-        if name not in INACTIVITY_ENDS:
-            found.error(
-                f"{at}/expiry/activities/{index}", f"must be one of {', '.join(INACTIVITY_ENDS)}"
-            )
 
 
 def _check_policy(

@@ -1,40 +1,37 @@
 """The check of earning rules: triggers, conditions, effects, exclusive groups."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from programs import triggers
 from programs.checking.findings import Findings
+from programs.checking.limits import check_limits
 from programs.checking.points import check_terms
+from programs.triggers import Declared
 from rules import conditions
+from rules.effects import EFFECTS
 
 #: Exclusive groups are decided exactly, by trying every combination; this bounds the work.
 COMBINATIONS_MAX = 256
 
-_NEEDS = {
-    "points_per_amount": ("points", "per_minor"),
-    "points_per_unit": ("points",),
-    "add_points": ("points",),
-    "multiply_points": ("factor_bp",),
-}
-_MAY = {
-    "points_per_amount": {"points_key", "lines", "counts_for_tier", "pending", "expiry"},
-    "points_per_unit": {"points_key", "lines", "counts_for_tier", "pending", "expiry"},
-    "add_points": {"points_key", "counts_for_tier", "pending", "expiry"},
-    "multiply_points": {"points_key", "lines", "counts_for_tier"},
-}
-
-
-def check_earning(found: Findings, earning: dict[str, Any], kinds: set[str]) -> None:
-    """The earning rules."""
+def check_earning(
+    found: Findings,
+    earning: dict[str, Any],
+    kinds: set[str],
+    cards: set[str],
+    *,
+    activities: Mapping[str, Declared],
+) -> None:
+    """The earning rules, for programs of these kinds of points, stamp cards and activities."""
     rules = earning.get("rules") or []
     groups: dict[tuple[str, str], int] = {}
     for index, rule in enumerate(rules):
         at = f"/earning/rules/{index}"
         trigger = rule.get("trigger", "order")
-        facts = triggers.find_facts(trigger)
+        facts = triggers.find_facts(trigger, activities)
         if facts is None:
-            known = trigger in triggers.KNOWN or trigger.startswith("activity:")
+            known = trigger in triggers.KNOWN
             if known:
                 found.missing(f"{at}/trigger", f"the trigger {trigger}")
             else:
@@ -42,7 +39,10 @@ def check_earning(found: Findings, earning: dict[str, Any], kinds: set[str]) -> 
                 found.error(f"{at}/trigger", f"is no trigger; there are: {offered}")
             continue
         _check_condition(found, rule.get("when"), facts, f"{at}/when")
-        _check_effect(found, rule["effect"], kinds, trigger=trigger, at=f"{at}/effect")
+        check_effect(found, rule["effect"], kinds, cards, trigger=trigger, at=f"{at}/effect")
+        if rule["effect"]["do"] == "add_stamps":
+            _check_stamps(found, rule, at)
+        check_limits(found, rule, at)
         stacking = rule.get("stacking") or {}
         if stacking.get("mode") == "exclusive":
             if not stacking.get("group"):
@@ -62,8 +62,6 @@ def check_earning(found: Findings, earning: dict[str, Any], kinds: set[str]) -> 
                 f"the exclusive groups of {trigger} combine in {ways} ways; at most "
                 f"{COMBINATIONS_MAX} are decided: use fewer or smaller groups",
             )
-    if not any(rule.get("state", "live") == "live" for rule in rules):
-        found.warning("/earning/rules", "nothing_earns", "no live rule: nobody earns anything")
 
 
 def _check_condition(found: Findings, when: Any, facts: Any, at: str) -> None:
@@ -71,24 +69,46 @@ def _check_condition(found: Findings, when: Any, facts: Any, at: str) -> None:
         found.error(finding.pointer, finding.detail, finding.code)
 
 
-def _check_effect(
-    found: Findings, effect: dict[str, Any], kinds: set[str], *, trigger: str, at: str
+def _check_stamps(found: Findings, rule: dict[str, Any], at: str) -> None:
+    """Stamps are worth no points that could be compared, and are never split."""
+    if (rule.get("stacking") or {}).get("mode") == "exclusive":
+        found.error(f"{at}/stacking/mode", "must be add for a rule that adds stamps")
+    if rule.get("on_refund") == "prorate":
+        found.error(f"{at}/on_refund", "must be recheck or keep for a rule that adds stamps")
+
+
+def check_effect(
+    found: Findings,
+    effect: dict[str, Any],
+    kinds: set[str],
+    cards: set[str],
+    *,
+    trigger: str,
+    at: str,
 ) -> None:
+    """An effect of a rule, or of a card or level."""
     do = effect["do"]
-    needs = _NEEDS.get(do)
-    if needs is None:
+    declared = EFFECTS.get(do)
+    if declared is None:
         found.missing(f"{at}/do", f"the effect {do}")
         return
-    for name in needs:
+    for name in declared.needs:
         if name not in effect:
             found.error(f"{at}/{name}", f"is required by {do}", "required")
-    for name in effect.keys() - {"do", *needs} - _MAY[do]:
+    for name in effect.keys() - {"do", *declared.needs, *declared.may}:
         found.error(f"{at}/{name}", f"is not a field of {do}", "unknown_field")
     if effect.get("points_key") is not None and effect["points_key"] not in kinds:
         found.error(f"{at}/points_key", f"is none of the kinds of points: {', '.join(kinds)}")
+    counts = trigger == "order" or trigger.startswith("activity:")
+    if effect.get("counts_for_tier") and not counts:
+        found.error(
+            f"{at}/counts_for_tier", "only what orders and activities earn can count for tiers"
+        )
     check_terms(found, effect, at)
     lines = triggers.find_line_facts(trigger)
-    if lines is None and do != "add_points":
-        found.error(f"{at}/do", f"needs an order; a {trigger} rule can only add_points")
+    if do == "add_stamps" and effect.get("card") is not None and effect["card"] not in cards:
+        found.error(f"{at}/card", f"is none of the cards: {', '.join(sorted(cards)) or 'none'}")
+    if lines is None and do not in ("add_points", "add_stamps"):
+        found.error(f"{at}/do", f"needs an order; {trigger} can only add_points or add_stamps")
     elif lines is not None and effect.get("lines"):
         _check_condition(found, effect["lines"]["when"], lines, f"{at}/lines/when")

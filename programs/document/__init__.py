@@ -7,9 +7,11 @@ ignored is refused instead.
 import marshmallow as ma
 
 from core.fields import BasisPoints, Boolean, Currency, Duration, Items, Schema, Text, described
+from programs.document.activities import DeclaredActivitySchema
+from programs.document.cards import CardSchema
 from programs.document.earning import EarningSchema
 from programs.document.points import PointsSchema
-from programs.document.shapes import nested, unavailable
+from programs.document.shapes import item_list, nested, unavailable
 from programs.document.tiers import TiersSchema
 
 __all__ = ["DocumentSchema", "nested"]
@@ -49,8 +51,8 @@ class DocumentSchema(Schema):
     )
     earning = nested(EarningSchema, "How points are earned.")
     tiers = nested(TiersSchema, "The ladder of tiers.", allow_none=True)
-    cards = unavailable("Stamp cards")
-    activities = unavailable("Declared activities")
+    cards = item_list(CardSchema, "Stamp cards.", 50)
+    activities = item_list(DeclaredActivitySchema, "Kinds of activities with typed facts.", 100)
     rewards = unavailable("Rewards")
     pay_with_points = unavailable("Paying with points")
     referral_offers = unavailable("Referral offers")

@@ -90,6 +90,8 @@ class Known:
         hook = {"url": "https://hooks.example.org/", "types": ["points.earned"]}
         told_of = world.post("/webhook-endpoints", hook, status=201)
         told = world.order("K-1", 5000)
+        visit = {"member_ref": "mina", "kind": "visit", "occurred_at": "2026-03-01T10:00:00Z"}
+        world.put("/activities/V-1", visit)
         with world.app.app_context():
             while not (sent := world.get("/webhook-deliveries")["data"]):
                 assert deliveries.dispatch_due(clock.system_now())
@@ -101,6 +103,7 @@ class Known:
             "member_ref": "mina",
             "order_ref": "K-1",
             "refund_ref": "R-1",
+            "activity_ref": "V-1",
             "decision_id": told["decision_id"],
             "entry_id": world.get("/members/mina/entries")["data"][0]["id"],
             "section": "rules",
@@ -129,6 +132,7 @@ class Known:
             )
             for endpoint, arguments in self.spare.items()
         }
+        usual["storefront.get_why"] += "?source=order:K-1"
         for endpoint, method, _ in addresses(self.world.app, {}):
             yield endpoint, method, usual[endpoint].removeprefix("/v1"), bodies.get(endpoint)
 
@@ -143,6 +147,13 @@ class Known:
             "program.patch_draft": [{"op": "test", "path": "/name", "value": "Bloom"}],
             "program.put_draft_item": document()["earning"]["rules"][0],
             "program.publish_draft": {"note": "why"},
+            "program.throw_switch": {
+                "section": "rules",
+                "key": "base",
+                "state": "live",
+                "reason": "back",
+            },
+            "program_impact.preview_impact": {"orders": 10},
             "webhooks.create_endpoint": hook,
             "webhooks.change_endpoint": hook | {"state": "enabled"},
             "keys.create_key": {"name": "another", "scopes": ["read"]},
@@ -167,7 +178,15 @@ class Known:
                     }
                 ]
             },
+            "activities.put_activity": {
+                "member_ref": "mina",
+                "kind": "visit",
+                "occurred_at": "2026-03-01T10:00:00Z",
+                "facts": {"minutes": 20},
+                "status": "done",
+            },
             "membership.merge_members": {"into_member_ref": "jun"},
+            "membership.set_tier": {"key": None, "until": None, "reason": "over"},
             "membership.claim_order": {"token": self.token, "member_ref": "mina"},
             "points.post_adjustment": {
                 "member_ref": "mina",

@@ -88,7 +88,12 @@ def test_every_route_asks_for_one_of_its_scopes(world: World) -> None:
 
 
 #: What is sent by POST because it is long or personal, and changes nothing.
-READING = {"storefront.search_members", "storefront.quote", "program.check_draft"}
+READING = {
+    "storefront.search_members",
+    "storefront.quote",
+    "program.check_draft",
+    "program_impact.preview_impact",
+}
 
 
 def test_the_scope_read_changes_nothing(app: Flask) -> None:

@@ -177,6 +177,7 @@ OPTIONAL = (
     "expires_at",
     "expected_version",
     "counts_for_tier",
+    "facts",
 )
 #: Where a request uses something up, or needs what only another answer tells.
 ENDPOINTS = {
@@ -184,6 +185,7 @@ ENDPOINTS = {
     "POST /v1/members/{member_ref}/merge": "membership.merge_members",
     "DELETE /v1/webhook-endpoints/{endpoint_id}": "webhooks.delete_endpoint",
     "POST /v1/claims": "membership.claim_order",
+    "GET /v1/members/{member_ref}/why": "storefront.get_why",
 }
 
 
@@ -204,6 +206,8 @@ def lead(case: Any, known: Known, *, is_likely: bool) -> None:
     # What must be one of ours cannot be made up.
     for name in ("cursor", "endpoint"):
         case.query.pop(name, None)
+    if endpoint == "storefront.get_why":
+        case.query["source"] = "order:K-1"
     if endpoint == "membership.claim_order" and isinstance(case.body, dict):
         case.body["token"] = known.token
     _plausible(case.body)
@@ -224,6 +228,7 @@ def _plausible(value: Any) -> None:
         "to_member_ref": "jun",
         "points_key": "points",
         "points": 1,
+        "occurred_at": "2026-03-01T10:00:00Z",
         "url": "https://hooks.example.org/",
     }
     for name, item in known.items():
@@ -294,7 +299,7 @@ def test_every_answer_is_one_that_the_document_allows(world: World, mode: str) -
 
 
 #: Needs amounts that agree and the program's currency · exactly one contact · a draft that differs
-#: · a key's own id.
+#: · a key's own id · the key of an item of the document.
 HARD = (
     "PUT /v1/orders/",
     "POST /v1/orders/batch",
@@ -304,4 +309,5 @@ HARD = (
     "DELETE /v1/keys/",
     "DELETE /v1/program/draft/",
     "PUT /v1/program/draft/{section}",
+    "POST /v1/switches",
 )

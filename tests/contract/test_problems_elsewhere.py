@@ -212,6 +212,7 @@ WITHOUT_KEY = {
     "storefront.search_members",
     "storefront.quote",
     "program.check_draft",
+    "program_impact.preview_impact",
     "storefront.put_orders",
     "membership.put_members",
 }

@@ -83,8 +83,8 @@ def test_one_order_earns_each_kind_on_its_own_terms(make_world: Make) -> None:
     entries = [(one["points_key"], one["seq"], one["kind"], one["to"]) for one in world.entries()]
     assert sorted(entries) == [("credit", 1, "earn", "pending"), ("stars", 1, "earn", "available")]
     assert {one["summary"]["en"] for one in world.entries()} == {
-        "100 points for order A-1",
-        "500 points for order A-1",
+        "100 stars for order A-1",
+        "500 credit for order A-1",
     }
     # Each comes and goes by its own dates; a chain of entries for each.
     world.post("/test-clock", {"now": "2027-07-01T00:00:00Z"})

@@ -82,7 +82,7 @@ def test_cells_that_a_spreadsheet_would_run_are_neutralised(told: World) -> None
     assert [row["points"] for row in rows] == ["100", "50", "120", "120"]
     assert [row["source_ref"] for row in rows][:2] == ["A-1", "'=1+1"]
     assert rows[2]["actor"] == "'=cmd|' /C calc'!A0"
-    assert rows[0]["summary"] == "주문 A-1(으)로 100포인트 적립"
+    assert rows[0]["summary"] == "주문 A-1로 100포인트 적립"
     assert all(
         not cell.startswith(("=", "+", "@", "\t", "\r")) for row in rows for cell in row.values()
     )
