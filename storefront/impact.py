@@ -18,7 +18,7 @@ from loyalty.tiers.keeping import read_rows
 from loyalty.tiers.outlook import Outlook
 from loyalty.tiers.standing import Place, place_of
 from loyalty.tiers.sums import Scope
-from programs import drafts, versions
+from programs import drafts, switches, versions
 from programs.compiled import Compiled, compile_document
 from storefront import contributing, deciding_again
 from storefront.deciding_again import Comparison
@@ -35,7 +35,10 @@ def preview(connection: sa.Connection, program_id: bytes, *, orders: int) -> dic
     """What publishing the draft would change, against the live version."""
     live, now = versions.get_live(connection, program_id)
     document, _ = drafts.read(connection, program_id)
-    draft = compile_document(program_id, live.version + 1, versions.validate(document))
+    # Switches stay in force over a publication.
+    thrown = switches.in_force(connection, program_id, upto=live.switches)
+    document = switches.switched(versions.validate(document), thrown)
+    draft = compile_document(program_id, live.version + 1, document)
     sums.widen(connection, timeout_ms=TIMEOUT_MS)
     pairs = count(connection, live, draft, now=now)
     compared = deciding_again.compare(connection, live, draft, limit=orders)

@@ -175,3 +175,15 @@ def test_the_number_of_orders_is_bounded(make_world: Make, orders: Any) -> None:
     world = make_world()
     answer = world.call("POST", "/program/draft/impact", {"orders": orders})
     assert problem(answer, 422, "validation_failed")["errors"][0]["pointer"] == "/orders"
+
+
+def test_what_a_switch_paused_stays_paused_in_the_preview(make_world: Make) -> None:
+    bonus = rule("bonus", {"do": "add_points", "points": 7})
+    earning = {"rules": [rule("base", per_euro()), bonus]}
+    world = shop(make_world, earning=earning)
+    world.post(
+        "/switches", {"section": "rules", "key": "bonus", "state": "paused", "reason": "too much"}
+    )
+    found = preview(world, tiers=LADDER, earning=earning)
+    # Three orders would win by it; as it is paused it is not in the comparison at all.
+    assert [one["key"] for one in found["rules"]] == ["base"]
