@@ -103,14 +103,14 @@ def revoke_key(program: str, key_id: str) -> None:
 @with_appcontext
 def verify_ledger(program: str | None, is_json: bool) -> None:
     """Recompute every balance, lot, claim and chain; exit 1 and name the rows on a mismatch."""
-    from server import verify
+    from server.verify import whole
 
     only = program_id_of(program) if program else None
     with reporting():
         db.reading(health.check_migrated)
         if only is not None:
             db.reading(lambda connection: versions.get_live(connection, only))
-        report = db.reading(lambda connection: verify.run(connection, only))
+        report = db.reading(lambda connection: whole.run(connection, only))
     if is_json:
         click.echo(json.dumps(report))
     else:

@@ -97,10 +97,10 @@ def _copy_into(target: Flask, source: sa.Connection) -> copying.Copied:
 
 def _verified() -> int:
     """Verify the ledger of the current database; the exit status."""
-    from server import verify
+    from server.verify import whole
 
     with reporting():
-        report = db.reading(lambda connection: verify.run(connection, None))
+        report = db.reading(lambda connection: whole.run(connection, None))
     click.echo(
         f"{report['accounts']} accounts, {report['entries']} entries, {report['lots']} lots, "
         f"{report['orders']} orders checked"

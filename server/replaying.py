@@ -21,7 +21,7 @@ from server.replay.messages import Request
 from server.replay.program import DOCUMENT
 
 #: What decides points; the name and the languages of the given program are its own affair.
-_DECISIVE: Final = ("timezone", "currency", "points", "earning", "tiers")
+_DECISIVE: Final = ("timezone", "currency", "points", "earning", "cards", "tiers")
 
 
 def run(

@@ -127,11 +127,11 @@ class World:
     def verify(self) -> dict[str, Any]:
         """The report of `flask ledger verify` on this program."""
         from core import db, ids
-        from server import verify
+        from server.verify import whole
 
         with self.app.app_context():
             program_id = ids.read_id("prg", self.program_id)
-            return db.reading(lambda connection: verify.run(connection, program_id))
+            return db.reading(lambda connection: whole.run(connection, program_id))
 
     def set_clock(self, instant: str) -> None:
         """Stand the program's own clock still at an instant."""

@@ -26,8 +26,9 @@ DOCUMENT: Final[dict[str, Any]] = {
             },
             {
                 "key": "produce",
-                "name": {"en": "Double points on produce"},
+                "name": {"en": "Double points on produce on weekday evenings"},
                 "trigger": "order",
+                "schedule": {"weekdays": [1, 2, 3, 4, 5], "from": "16:00", "until": "20:00"},
                 "effect": {
                     "do": "multiply_points",
                     "factor_bp": 20000,
@@ -36,8 +37,32 @@ DOCUMENT: Final[dict[str, Any]] = {
                     },
                 },
             },
+            {
+                "key": "visit",
+                "name": {"en": "25 points for a visit"},
+                "trigger": "order",
+                "limits": [{"per": "member", "period": "day", "points": 40}],
+                "effect": {"do": "add_points", "points": 25},
+            },
+            {
+                "key": "stamp",
+                "name": {"en": "A stamp from 10 dollars on"},
+                "trigger": "order",
+                "when": {"fact": "order.net_minor", "op": ">=", "value": 1000},
+                "effect": {"do": "add_stamps", "card": "basket", "stamps": 1},
+            },
         ],
     },
+    "cards": [
+        {
+            "key": "basket",
+            "name": {"en": "Ten baskets"},
+            "stamps": 10,
+            "effects": [{"do": "add_points", "points": 100}],
+            "repeats": True,
+            "expires_after": "P2M",
+        }
+    ],
     "tiers": {
         "basis": {"metric": "spend", "window": "rolling", "duration": "P12M"},
         "levels": [
@@ -46,18 +71,21 @@ DOCUMENT: Final[dict[str, Any]] = {
                 "name": {"en": "Silver"},
                 "enter_at": 40000,
                 "multiplier_bp": 12500,
+                "entry_effects": [{"do": "add_points", "points": 50}],
             },
             {
                 "key": "gold",
                 "name": {"en": "Gold"},
                 "enter_at": 150000,
                 "multiplier_bp": 15000,
+                "entry_effects": [{"do": "add_points", "points": 150}],
             },
             {
                 "key": "platinum",
                 "name": {"en": "Platinum"},
                 "enter_at": 500000,
                 "multiplier_bp": 20000,
+                "entry_effects": [{"do": "add_points", "points": 300}],
             },
         ],
     },

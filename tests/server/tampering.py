@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from core import ids
 from core.db import db
-from server import verify
+from server.verify import whole
 from tests.world import World
 
 
@@ -74,7 +74,7 @@ def mismatches(world: World, of: bytes | None = None) -> list[str]:
     from core import db as store
 
     with world.app.app_context():
-        report = store.reading(lambda one: verify.run(one, of or program_id(world)))
+        report = store.reading(lambda one: whole.run(one, of or program_id(world)))
     found: list[str] = report["mismatches"]
     return found
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from core import ids
 from core.db import db
 from loyalty.ledger.entries import entry_hash
-from server import verify_rows
+from server.verify import rows
 from tests.world import World, line, per_euro, rule
 
 NOT_NULL = b"\x01" * 16
@@ -164,9 +164,9 @@ def test_a_report_of_all_programs_covers_each(told: World, make_world: Any) -> N
     make_world().member("mina")
     with told.app.app_context():
         from core import db as store
-        from server import verify
+        from server.verify import whole
 
-        report = store.reading(lambda connection: verify.run(connection, None))
+        report = store.reading(lambda connection: whole.run(connection, None))
     own = told.verify()
     assert report["programs"] >= 2
     assert report["entries"] >= own["entries"]
@@ -351,7 +351,7 @@ def test_a_change_of_the_ladder_is_no_mismatch(make_world: Any) -> None:
 def test_the_list_is_capped_and_says_how_many_more(
     told: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verify_rows, "MISMATCHES_MAX", 2)
+    monkeypatch.setattr(rows, "MISMATCHES_MAX", 2)
     account = stored(told, "accounts", **POINTS)
     with tampered(told, "accounts", account, available=1, pending=2, held=3, version=4):
         report = told.verify()

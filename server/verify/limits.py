@@ -16,8 +16,8 @@ from loyalty.limits.claims import Claim, ClaimKey, CounterKey
 from loyalty.limits.storing import LIMIT_CLAIMS, LIMIT_COUNTERS, read_counters, write_counters
 from members.members import MEMBERS
 from programs.compiled import Compiled
-from server.verify_programs import Programs
-from server.verify_rows import Groups, Place, Report, stream
+from server.verify.programs import Programs
+from server.verify.rows import Groups, Place, Report, stream
 from storefront import limiting
 from storefront.decide import Decided
 from storefront.decisions import DECISIONS

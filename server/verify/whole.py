@@ -17,20 +17,12 @@ from loyalty.records import OPENINGS
 from members.members import MEMBERS
 from programs.models import Program
 from programs.terms import NO_TERMS
-from server import (
-    verify_activities,
-    verify_cards,
-    verify_entries,
-    verify_hands,
-    verify_lots,
-    verify_orders,
-    verify_tiers,
-)
-from server.verify_entries import Sums
-from server.verify_hands import ADJUSTMENTS, TRANSFERS
-from server.verify_lots import Lots
-from server.verify_programs import Programs
-from server.verify_rows import Groups, Place, Report, side_by_side, stream
+from server.verify import activities, cards, entries, hands, lots, orders, tiers
+from server.verify.entries import Sums
+from server.verify.hands import ADJUSTMENTS, TRANSFERS
+from server.verify.lots import Lots
+from server.verify.programs import Programs
+from server.verify.rows import Groups, Place, Report, side_by_side, stream
 from storefront.orders import ORDERS
 
 
@@ -46,11 +38,11 @@ def run(connection: sa.Connection, program_id: bytes | None) -> dict[str, Any]:
     programs = Programs(connection)
     _Accounts(connection, program_id, report, programs).check()
     _check_orphans(connection, program_id, report)
-    verify_orders.check_sources(connection, program_id, report, programs)
-    verify_orders.check_members(connection, program_id, report, programs)
-    verify_cards.check_members(connection, program_id, report, programs)
-    verify_tiers.check(connection, program_id, report, programs)
-    verify_activities.check(connection, program_id, report, programs)
+    orders.check_sources(connection, program_id, report, programs)
+    orders.check_members(connection, program_id, report, programs)
+    cards.check_members(connection, program_id, report, programs)
+    tiers.check(connection, program_id, report, programs)
+    activities.check(connection, program_id, report, programs)
     return report.shown()
 
 
@@ -80,7 +72,7 @@ def _lots_by_member() -> sa.Select[Any]:
         sa.select(
             *lead,
             *_rest(LOTS, lead),
-            *(origin.c[name].label(f"origin_{name}") for name in verify_lots.ORIGIN_NAMES),
+            *(origin.c[name].label(f"origin_{name}") for name in lots.ORIGIN_NAMES),
         )
         .select_from(LOTS.outerjoin(origin, joined))
         .order_by(*lead)
@@ -107,14 +99,14 @@ class _Accounts:
             return Groups(stream(connection, chosen, table, program_id))
 
         self._connection, self._report, self._programs = connection, report, programs
-        self._binding = verify_hands.Binding(connection, report)
+        self._binding = hands.Binding(connection, report)
         self._accounts = groups(ACCOUNTS)
         self._lots = groups(LOTS, _lots_by_member())
         self._entries = groups(ENTRIES, _entries_by_member())
         self._holds = groups(HOLDS)
         self._adjustments = groups(ADJUSTMENTS)
         self._openings = groups(OPENINGS)
-        self._told = verify_activities.by_member(connection, program_id)
+        self._told = activities.by_member(connection, program_id)
         self._sent = groups(TRANSFERS, _by_member(TRANSFERS, "from_member_id"))
         self._received = groups(TRANSFERS, _by_member(TRANSFERS, "to_member_id"))
 
@@ -128,9 +120,9 @@ class _Accounts:
         report = self._report
         accounts = {row[2]: row for row in self._accounts.take(key)}
         report.accounts += len(accounts)
-        lots, holds = _by_kind(self._lots, key), _by_kind(self._holds, key)
+        own, holds = _by_kind(self._lots, key), _by_kind(self._holds, key)
         sums = {
-            points_key: verify_entries.add_up(report, (row[3:] for row in rows))
+            points_key: entries.add_up(report, (row[3:] for row in rows))
             for points_key, rows in itertools.groupby(self._entries.take(key), lambda row: row[2])
         }
         adjustments = _by_kind(self._adjustments, key)
@@ -140,36 +132,33 @@ class _Accounts:
         # Dates that were given by hand, by what gave them.
         dated = {
             lot.source_id: lot.expires_at
-            for lot in itertools.chain(*lots.values())
+            for lot in itertools.chain(*own.values())
             if lot.terms == NO_TERMS.text and lot.origin_lot_id is None
         }
         told = list(self._told.take(key))
         counts = any(row.qualifying_points for row in told)
         active_at = self._active_at(key, accounts, holds) | {row.occurred_at for row in told}
-        for points_key in sorted({*accounts, *lots, *sums, *holds}):
+        for points_key in sorted({*accounts, *own, *sums, *holds}):
             place = ("mem", key[1], f" {points_key}")
             found, account = sums.get(points_key) or Sums(), accounts.get(points_key)
             found.lifetime_earned += brought.pop(points_key, 0)
             _check_account(report, place, account, found)
             if account is not None:
-                verify_hands.check_account(
+                hands.check_account(
                     report,
                     place,
                     account,
                     rows=adjustments.get(points_key, ()),
-                    is_merged=self._is_merged(key)
-                    or verify_activities.had_any(self._connection, key),
+                    is_merged=self._is_merged(key) or activities.had_any(self._connection, key),
                     has_told=counts and points_key == self._programs.default_key(key[0]),
                 )
             for hold in holds.get(points_key, ()):
-                verify_lots.check_hold(report, found, hold)
+                lots.check_hold(report, found, hold)
             for ref in found.holds:
                 report.note("holds", place, "row", "none", f"entries of {ref}")
             calendar = self._programs.calendar(key[0])
-            rows, of_holds = lots.get(points_key, []), holds.get(points_key, [])
-            verify_lots.check(
-                report, Lots(calendar, place, found, rows, of_holds, active_at), account
-            )
+            rows, of_holds = own.get(points_key, []), holds.get(points_key, [])
+            lots.check(report, Lots(calendar, place, found, rows, of_holds, active_at), account)
         for points_key, lifetime in brought.items():
             # An opening of only a level, or of nothing, makes no account.
             if not lifetime:
@@ -177,14 +166,14 @@ class _Accounts:
             place = ("mem", key[1], f" {points_key}")
             report.note("openings", place, "points_key", points_key, "one of the accounts")
         for row in itertools.chain(*adjustments.values()):
-            verify_hands.check_adjustment(report, row, sums)
+            hands.check_adjustment(report, row, sums)
             self._binding.check_adjustment(row, dated.get(row.id))
         for row in self._sent.take(key):
-            verify_hands.check_transfer(report, row, sums, is_sender=True)
+            hands.check_transfer(report, row, sums, is_sender=True)
             self._binding.check_transfer(row)
         for row in self._received.take(key):
-            verify_hands.check_transfer(report, row, sums, is_sender=False)
-        verify_hands.check_rest(report, sums.values())
+            hands.check_transfer(report, row, sums, is_sender=False)
+        hands.check_rest(report, sums.values())
 
     def _is_merged(self, key: tuple[bytes, bytes]) -> bool:
         """Whether another member was merged into this one."""

@@ -14,8 +14,8 @@ from loyalty.tiers.models import CHANGES, ENTRIES
 from members import aliases
 from programs import versions
 from programs.models import ProgramVersion
-from server.verify_programs import Programs
-from server.verify_rows import Groups, Report, side_by_side, stream
+from server.verify.programs import Programs
+from server.verify.rows import Groups, Report, side_by_side, stream
 
 PREFIXES = {"tier_changes": "tch", "tier_entries": "ten"}
 

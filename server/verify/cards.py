@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from core import ids
 from loyalty.cards import folding
 from members.members import MEMBERS
-from server.verify_programs import Programs
-from server.verify_rows import Groups, Report, side_by_side, stream
+from server.verify.programs import Programs
+from server.verify.rows import Groups, Report, side_by_side, stream
 from storefront.cards import COMPLETIONS, STAMPS
 from storefront.decide import Decided
 from storefront.decisions import DECISIONS

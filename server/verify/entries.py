@@ -11,7 +11,7 @@ from typing import Any
 from loyalty.ledger.entries import MOVES, OWN, Allocated, default_change, entry_hash, lifetime
 from loyalty.ledger.rows import NO_HEAD
 from loyalty.records import entries_of
-from server.verify_rows import Place, Report, show
+from server.verify.rows import Place, Report, show
 
 
 @dataclass(slots=True)

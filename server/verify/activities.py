@@ -12,8 +12,8 @@ from members import activities
 from members.activities import ACTIVITIES, DONE
 from programs import triggers
 from programs.models import Decision
-from server.verify_programs import Programs
-from server.verify_rows import Groups, Report, stream
+from server.verify.programs import Programs
+from server.verify.rows import Groups, Report, stream
 
 _DECISIONS: sa.Table = Decision.__table__  # type: ignore[assignment]
 

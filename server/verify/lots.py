@@ -16,9 +16,9 @@ from loyalty.ledger.holds import GRACE
 from loyalty.ledger.rows import HOLDS, LOTS, HeldLot, hold_digest
 from programs import terms
 from programs.terms import NO_TERMS
-from server.verify_entries import LotSums, Sums, in_lots
-from server.verify_programs import Calendar
-from server.verify_rows import Place, Report, show
+from server.verify.entries import LotSums, Sums, in_lots
+from server.verify.programs import Calendar
+from server.verify.rows import Place, Report, show
 
 LOT_NAMES = tuple(LOTS.columns.keys())
 #: What a lot's row is joined with: the lot that it came from.

@@ -9,8 +9,8 @@ from core import ids
 from loyalty import binding
 from loyalty.models import Adjustment, Transfer
 from members.members import MEMBERS
-from server.verify_entries import Sums, place_of
-from server.verify_rows import Place, Report, show
+from server.verify.entries import Sums, place_of
+from server.verify.rows import Place, Report, show
 
 ADJUSTMENTS: sa.Table = Adjustment.__table__  # type: ignore[assignment]
 TRANSFERS: sa.Table = Transfer.__table__  # type: ignore[assignment]

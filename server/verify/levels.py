@@ -20,8 +20,8 @@ from programs.compiled import Compiled
 from programs.ladder import Ladder
 from programs.models import ProgramVersion
 from programs.switches import in_force
-from server.verify_rows import Place as Row
-from server.verify_rows import Report
+from server.verify.rows import Place as Row
+from server.verify.rows import Report
 
 #: No member's history is older.
 _EVER = -(2**62)

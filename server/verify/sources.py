@@ -9,8 +9,8 @@ from core import ids
 from loyalty.ledger.rows import HOLDS, LOTS
 from loyalty.records import OPENINGS
 from members.members import MEMBERS
-from server.verify_hands import ADJUSTMENTS, TRANSFERS
-from server.verify_rows import Groups, Report, stream
+from server.verify.hands import ADJUSTMENTS, TRANSFERS
+from server.verify.rows import Groups, Report, stream
 
 _COLUMNS = (
     "id",

@@ -16,9 +16,9 @@ from loyalty.tiers.models import ENTRIES
 from members.activities import ACTIVITIES, DONE
 from members.occasions import PAYMENTS
 from programs.compiled import Compiled
-from server import verify_limits, verify_sources
-from server.verify_programs import Programs
-from server.verify_rows import Groups, Report, stream
+from server.verify import limits, sources
+from server.verify.programs import Programs
+from server.verify.rows import Groups, Report, stream
 from storefront.cards import COMPLETIONS
 from storefront.decisions import DECISIONS
 
@@ -96,7 +96,7 @@ class Fired:
         report: Report,
         key: tuple[bytes, bytes],
         lots: Sequence[Any],
-        limits: Sequence[Any] = (),
+        claims: Sequence[Any] = (),
     ) -> bool:
         """The claim with this id, the lots that it made and what it takes of limits; False when
         there is none."""
@@ -105,19 +105,19 @@ class Fired:
             for row in groups.take(key):
                 is_found = True
                 deserved = self._deserved(report, row, (table.name, prefix))
-                verify_sources.check_award(report, lots, deserved, row.id, prefix=prefix)
-                self._check_limits(report, row, limits, prefix=prefix)
+                sources.check_award(report, lots, deserved, row.id, prefix=prefix)
+                self._check_limits(report, row, claims, prefix=prefix)
         return is_found
 
     def _check_limits(
-        self, report: Report, row: Any, limits: Sequence[Any], *, prefix: str
+        self, report: Report, row: Any, claims: Sequence[Any], *, prefix: str
     ) -> None:
         """What a claim takes of limits; where its decision is not its own, that is told."""
         program = None
         if row.decision_id is not None and row.outcomes is not None:
             program = self._programs.version(row.program_id, row.version, row.switches)
         if program is not None:
-            verify_limits.check_decided(report, program, row, limits, prefix=prefix)
+            limits.check_decided(report, program, row, claims, prefix=prefix)
 
     def _deserved(
         self, report: Report, row: Any, named: tuple[str, str]

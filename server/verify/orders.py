@@ -17,10 +17,11 @@ from loyalty.tiers.models import TIERS
 from members import aliases
 from members.activities import ACTIVITIES
 from orders.refunds import fold
-from server import verify_cards, verify_fired, verify_levels, verify_limits, verify_sources
-from server.verify_hands import ADJUSTMENTS
-from server.verify_programs import Programs
-from server.verify_rows import Groups, Place, Report, side_by_side, stream
+from server.verify import cards, levels, limits, sources
+from server.verify.fired import Fired
+from server.verify.hands import ADJUSTMENTS
+from server.verify.programs import Programs
+from server.verify.rows import Groups, Place, Report, side_by_side, stream
 from storefront import decide, limiting
 from storefront.decide import Decided, Pinned
 from storefront.decisions import DECISIONS
@@ -54,25 +55,25 @@ def check_sources(
         .order_by(ORDERS.c.program_id, ORDERS.c.id)
     )
     orders = Groups(stream(connection, statement, ORDERS, program_id))
-    lots = verify_sources.of_lots(connection, program_id)
-    causes = verify_sources.Causes(connection, program_id)
-    fired = verify_fired.Fired(connection, program_id, programs)
-    stamps = verify_cards.by_source(connection, program_id)
-    claims = verify_limits.by_source(connection, program_id)
+    lots = sources.of_lots(connection, program_id)
+    causes = sources.Causes(connection, program_id)
+    fired = Fired(connection, program_id, programs)
+    stamps = cards.by_source(connection, program_id)
+    claims = limits.by_source(connection, program_id)
     for key in side_by_side(orders, lots, stamps, claims, *causes.streams, *fired.streams):
         own, stamped = list(lots.take(key)), list(stamps.take(key))
         claimed = list(claims.take(key))
         row = next(orders.take(key), None)
-        verify_sources.check_moved(report, own)
+        sources.check_moved(report, own)
         if row is not None:
             report.orders += 1
             decided = _check_order(report, programs, row, own, body=_told(connection, row))
-            verify_cards.check_order(report, programs, row, stamped, decided)
-            verify_limits.check_order(report, row, claimed, decided)
+            cards.check_order(report, programs, row, stamped, decided)
+            limits.check_order(report, row, claimed, decided)
         elif not fired.check(report, key, own, claimed):
             causes.check(report, key, own)
-            verify_limits.check_signup(programs, report, claimed)
-    verify_limits.check_counters(connection, program_id, report)
+            limits.check_signup(programs, report, claimed)
+    limits.check_counters(connection, program_id, report)
 
 
 def _told(connection: sa.Connection, row: Any) -> Mapping[str, Any]:
@@ -197,7 +198,7 @@ def _check_award(report: Report, row: Any, lots: Sequence[Any], decided: Decided
         program = decided.pinned.program
         for one in by_terms(program, program.rules_of("order"), decided.earning.earned):
             deserved[row.member_id, one.points_key, one.terms.text] = one.points
-    verify_sources.check_award(report, lots, deserved, row.id)
+    sources.check_award(report, lots, deserved, row.id)
 
 
 def check_members(
@@ -228,23 +229,23 @@ def check_members(
     kept = sa.select(TIERS).order_by(TIERS.c.program_id, TIERS.c.member_id)
     orders = Groups(stream(connection, statement, ORDERS, program_id))
     counted = Groups(stream(connection, _counted(), ADJUSTMENTS, program_id))
-    levels = Groups(stream(connection, kept, TIERS, program_id))
-    ladders: dict[bytes, verify_levels.Ladders] = {}
+    tiers = Groups(stream(connection, kept, TIERS, program_id))
+    ladders: dict[bytes, levels.Ladders] = {}
     told = Groups(stream(connection, _activities(), ACTIVITIES, program_id))
-    for key in side_by_side(orders, levels, counted, told):
+    for key in side_by_side(orders, tiers, counted, told):
         live = ladders.get(key[0])
         if live is None:
             if programs.find_live(key[0]) is None:
                 # Rows of no program; what they lack is told where they are missed.
                 continue
-            live = ladders[key[0]] = verify_levels.read(connection, key[0])
+            live = ladders[key[0]] = levels.read(connection, key[0])
         rows = list(orders.take(key))
         _check_claim(report, rows)
         others = [
             Contribution(row.effective_at, 0, row.points, count=0)
             for row in (*counted.take(key), *told.take(key))
         ]
-        verify_levels.check(
+        levels.check(
             report,
             live,
             ("mem", key[1], ""),
@@ -254,7 +255,7 @@ def check_members(
             others=others,
             is_older=any(row.created_at <= live.since for row in rows)
             or any(one.at <= live.since for one in others),
-            kept=next(levels.take(key), None),
+            kept=next(tiers.take(key), None),
         )
 
 
