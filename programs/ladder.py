@@ -71,6 +71,11 @@ class Ladder:
             return clock.before(at, self.duration, zone)
         return year_start(clock.local_date(at, zone).year, zone) - 1
 
+    def closing_from(self, ends_at: int, zone: ZoneInfo) -> int:
+        """The same for a term or grace that ends at an instant: months are counted back from the
+        end itself, a calendar year is the one that was."""
+        return self.window_from(ends_at - (self.window == "calendar_year"), zone)
+
     def is_met(self, needed: tuple[int, ...] | None, values: Sequence[int]) -> bool:
         """Whether values of the metrics come up to thresholds."""
         if needed is None:

@@ -78,6 +78,13 @@ class History:
         first = min(last, self.count(self.ladder.window_from(at, self.zone)))
         return tuple(sums[last] - sums[first] for sums in self._sums)
 
+    def closing(self, ends_at: int, *, count: int | None = None) -> tuple[int, ...]:
+        """The metrics that a term or grace is judged by that ends at an instant."""
+        last = self.count(ends_at - 1)
+        last = last if count is None else min(last, count)
+        first = min(last, self.count(self.ladder.closing_from(ends_at, self.zone)))
+        return tuple(sums[last] - sums[first] for sums in self._sums)
+
     def leaving(self, after: int, *, until: int, count: int) -> Iterable[int]:
         """The instants after `after` and up to `until` at which one of the first `count`
         contributions leaves the window, in order."""

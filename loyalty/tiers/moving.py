@@ -103,7 +103,7 @@ def _judged(ladder: Ladder, standing: Standing, history: History, count: int) ->
     """Renewed, given grace or lowered, by what the window held to the last."""
     level, at, zone = standing.level, standing.ends_at, history.zone
     assert level is not None and at is not None
-    values = history.values(at - 1, count=count)
+    values = history.closing(at, count=count)
     if standing.grace_until is None:
         if ladder.downgrade == "none" or is_retained(ladder, level, values):
             return replace(standing, until=_renewed(ladder, at, zone), is_at_risk=False)
@@ -117,7 +117,8 @@ def _judged(ladder: Ladder, standing: Standing, history: History, count: int) ->
         lower = next(
             (one for one in reversed(ladder.levels[: level.rank - 1]) if one.is_live), None
         )
-    return enter(ladder, lower, at, zone)
+    # Its own term begins at the old end too.
+    return Standing(lower, at, None if lower is None else _renewed(ladder, at, zone))
 
 
 def _renewed(ladder: Ladder, until: int, zone: ZoneInfo) -> int:

@@ -164,7 +164,7 @@ def _windows(scope: Scope, until: int, grace_until: int | None) -> tuple[int, in
         start = ladder.window_from(until if grace_until is None else grace_until, zone)
         return start, start
     end = grace_end(scope, until) if grace_until is None else grace_until
-    return ladder.window_from(until - 1, zone), ladder.window_from(end - 1, zone)
+    return ladder.closing_from(until, zone), ladder.closing_from(end, zone)
 
 
 class _Sums:

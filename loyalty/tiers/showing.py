@@ -1,7 +1,7 @@
 """A member's tier as the contract shows it: level, term, progress, what is missing to keep it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core import clock
@@ -17,7 +17,8 @@ class View:
     """Where a member stands as of an instant, and all that is said of it.
 
     `values` are the metrics in the window now, `at_end` what the window as of the end of the term
-    will hold of them; `projected` is the level after that end if nothing more is bought.
+    will hold of them; `projected` is the level after that end if nothing more is bought. Beneath a
+    level given by hand it is the level `beneath` towards and from which there is progress.
     """
 
     standing: Standing
@@ -25,6 +26,12 @@ class View:
     at_end: Values | None = None
     projected: Level | None = None
     reason: str | None = None
+    beneath: Standing | None = None
+
+    @property
+    def computed(self) -> Standing:
+        """Where the member would stand without a hand."""
+        return self.standing if self.beneath is None else self.beneath
 
 
 def view(
@@ -39,21 +46,35 @@ def view(
     """What is to be shown of a place as of an instant. Without a history what the window holds
     stays in it."""
     standing = place.shown(at)
+    if standing.is_manual:
+        under = view(ladder, replace(place, manual=None), history, values=values, at=at)
+        later = _after(ladder, place, history, at=standing.until)
+        return replace(
+            under, standing=standing, projected=later, reason=reason, beneath=under.standing
+        )
     if standing.until is None:
-        return View(standing, values, reason=reason)
-    if standing.is_manual or standing.is_assured:
-        beneath = place.derived
-        if history is not None:
-            beneath = passed(ladder, beneath, history, to=standing.until)
-        later = place.with_derived(beneath).shown(standing.until)
-        return View(standing, values, projected=later.level, reason=reason)
+        return View(standing, values)
+    if standing.is_assured:
+        return View(standing, values, projected=_after(ladder, place, history, at=standing.until))
     if history is None:
         return View(standing, values, values, standing.level)
     # Renewed, given grace, or lowered: grace alone says nothing yet.
     projected = passed(ladder, standing, history, to=standing.until)
     if projected.grace_until is not None:
         projected = passed(ladder, projected, history, to=projected.grace_until)
-    return View(standing, values, history.values(standing.until - 1), projected.level)
+    return View(standing, values, history.closing(standing.until), projected.level)
+
+
+def _after(
+    ladder: Ladder, place: Place, history: History | None, *, at: int | None
+) -> Level | None:
+    """The level when what is assured or given by hand is over, if nothing more is bought."""
+    if at is None:
+        return None
+    beneath = place.derived
+    if history is not None:
+        beneath = passed(ladder, beneath, history, to=at)
+    return place.with_derived(beneath).shown(at).level
 
 
 def show(
@@ -80,7 +101,7 @@ def show(
             {
                 "metric": metric,
                 "value": seen.values[index],
-                "next": _next(ladder, standing, seen.values[index], index),
+                "next": _next(ladder, seen.computed, seen.values[index], index),
                 "retain": _retain(ladder, seen, index),
             }
             for index, metric in enumerate(ladder.metrics)
@@ -106,11 +127,11 @@ def _retain(ladder: Ladder, seen: View, index: int) -> dict[str, Any] | None:
     """What is missing of one metric to keep the level, and by when: by the end of the term, what
     will have left the window by then counts no more; by the end of what is assured, what it takes
     to enter the level."""
-    standing, value = seen.standing, seen.values[index]
+    standing, value = seen.computed, seen.values[index]
     level = standing.level
     if level is None or level.enter_at is None or level.retain_at is None:
         return None
-    if (standing.is_assured or standing.is_manual) and standing.until is not None:
+    if standing.is_assured and standing.until is not None:
         missing = max(0, level.enter_at[index] - value)
         return {"missing": missing, "by": _instant(standing.until)}
     if ladder.downgrade == "none":

@@ -211,10 +211,10 @@ D28 = (("2026-03-15T03:00:00Z", 600), ("2026-10-10T03:00:00Z", 500))
         ("2027-10-10T14:59:59Z", ("gold", "2027-10-10", None, True)),
         ("2027-10-10T15:00:00Z", ("gold", "2027-10-10", "2027-11-09", True)),
         ("2027-11-09T14:59:59Z", ("gold", "2027-10-10", "2027-11-09", True)),
-        # One down, with a term of its own from 10 November on; nothing is bought: at risk.
-        ("2027-11-09T15:00:00Z", ("silver", "2028-11-10", None, True)),
-        ("2028-11-10T15:00:00Z", ("silver", "2028-11-10", "2028-12-10", True)),
-        ("2028-12-10T15:00:00Z", (None, None, None, False)),
+        # One down, with a term of its own from the old end on; nothing is bought: at risk.
+        ("2027-11-09T15:00:00Z", ("silver", "2028-11-09", None, True)),
+        ("2028-11-09T15:00:00Z", ("silver", "2028-11-09", "2028-12-09", True)),
+        ("2028-12-09T15:00:00Z", (None, None, None, False)),
     ],
 )
 def test_a_rolling_window_with_a_term_from_entry(at: str, expected: tuple[Any, ...]) -> None:
@@ -226,9 +226,9 @@ def test_the_end_of_grace_may_lead_to_what_is_reached() -> None:
     assert _stands(full, "2027-11-09T15:00:00Z", *D28)[0] is None
     # 600 bought in October 2027 reach silver, and do not keep gold.
     more = (*D28, ("2027-10-20T03:00:00Z", 600))
-    assert _stands(full, "2027-11-09T15:00:00Z", *more) == ("silver", "2028-11-10", None, False)
+    assert _stands(full, "2027-11-09T15:00:00Z", *more) == ("silver", "2028-11-09", None, False)
     without = {name: value for name, value in TERM.items() if name != "grace"}
-    assert _stands(without, "2027-10-10T15:00:00Z", *D28)[:2] == ("silver", "2028-10-11")
+    assert _stands(without, "2027-10-10T15:00:00Z", *D28)[:2] == ("silver", "2028-10-10")
     assert _stands(TERM | {"downgrade": "none"}, "2029-10-10T15:00:00Z", *D28) == (
         "gold",
         "2030-10-10",
@@ -272,6 +272,12 @@ def test_the_thirty_first_and_the_twenty_ninth() -> None:
     assert _stands(month, "2027-01-31T03:00:00Z", ("2027-01-31T03:00:00Z", 1000))[1] == "2027-02-28"
     leap = ("2028-02-29T03:00:00Z", 1000)
     assert _stands(TERM, leap[0], leap)[1] == "2029-02-28"
+    # Twelve months back from the end of 28 February 2029 is the end of 29 February 2028.
+    assert _stands(TERM, "2029-02-28T15:00:00Z", leap)[2] == "2029-03-30"
+    # A month back from the end of 28 February is the end of 31 January.
+    one = month | {"basis": {"window": "rolling", "duration": "P1M"}}
+    bought = ("2027-01-31T03:00:00Z", 1000)
+    assert _stands(one, "2027-02-28T15:00:00Z", bought)[2] == "2027-03-30"
 
 
 def test_several_metrics_are_required_together_or_one_of_them() -> None:

@@ -152,8 +152,8 @@ class Naive:
         return naive_is_met(self.ladder, needed, values)
 
     def close(self, rows: list[Contribution], at: int) -> None:
-        """The end of a term or of its grace, judged by the second before."""
-        values = naive_values(self.ladder, rows, at - clock.SECOND)
+        """The end of a term or of its grace, judged by what came before it."""
+        values = naive_values(self.ladder, rows, at)
         if self.grace_until is None:
             last = local_day(at - clock.SECOND)
             if self.ladder.downgrade == "none" or self.meets(self.held.retain_at, values):
@@ -165,6 +165,8 @@ class Naive:
         reached = self.reached(values)
         one_down = self.ladder.downgrade == "one_down"
         self.enter(max(reached, self.rank - 1) if one_down else reached, at)
+        # What follows a term begins at its end, and so on the same day of the month.
+        self.renew(local_day(at - clock.SECOND))
 
     def look(self, values: list[int], at: int) -> None:
         """What time does to the window."""

@@ -89,7 +89,7 @@ def test_window_and_term(make_world: Make, is_worked: bool) -> None:
         ("2027-10-10T14:59:59Z", _is("gold", "2027-10-10", None, True)),
         ("2027-10-10T15:00:00Z", _is("gold", "2027-10-10", "2027-11-09", True)),
         ("2027-11-09T14:59:59Z", _is("gold", "2027-10-10", "2027-11-09", True)),
-        ("2027-11-09T15:00:00Z", _is("silver", "2028-11-10", None, True)),
+        ("2027-11-09T15:00:00Z", _is("silver", "2028-11-09", None, True)),
         ("2030-01-01T00:00:00Z", _is(None, None, None, False)),
     ):
         assert _go(world, now, is_worked=is_worked) == expected
@@ -157,9 +157,9 @@ def test_an_order_of_the_old_year_told_in_the_new_one(make_world: Make, is_worke
     assert _go(world, "2026-12-31T15:00:00Z", is_worked=is_worked)["at_risk"] is True
     world.set_clock("2027-11-01T03:00:00Z")
     world.order("A-2", 50_000, placed_at="2027-11-01T03:00:00Z")
-    # 500 are not 800: gold is lost to silver with the year.
+    # 500 are not 800: gold is lost with the year; they reached silver, through the following year.
     lost = _go(world, "2028-01-03T03:00:00Z", is_worked=is_worked)
-    assert lost == _is("silver", "2029-12-31", None, True)
+    assert lost == _is("silver", "2028-12-31", None, True)
     # But 300 of 28 December were still to be told.
     late = world.order("A-3", 30_000, placed_at="2027-12-28T03:00:00Z")
     assert points(late) == 600
