@@ -135,15 +135,23 @@ def get_draft_item(section: str, key: str) -> Response:
 @routes.operation(
     "PUT",
     "/program/draft/<section>/<key>",
-    answers={200: _ITEM},
+    answers={200: _ITEM, 201: _ITEM},
     problems=(409, 413, 415),
     parameters=(_IF_MATCH,),
 )
 def put_draft_item(section: str, key: str) -> Response:
     """Put one keyed item into the draft."""
     item = http.read_body()
-    document, etag = _write_draft(lambda old: drafts.with_item(old, section, key, item))
-    return _with_etag(drafts.find_item(document, section, key), etag)
+    is_new = True
+
+    def put(old: dict[str, Any]) -> dict[str, Any]:
+        nonlocal is_new
+        is_new = all(one["key"] != key for one in switches.items_of(old, section))
+        return drafts.with_item(old, section, key, item)
+
+    document, etag = _write_draft(put)
+    found = drafts.find_item(document, section, key)
+    return _with_etag(found, etag, 201 if is_new else 200)
 
 
 @routes.operation(
@@ -158,17 +166,22 @@ def delete_draft_item(section: str, key: str) -> Response:
     return _with_etag(*_write_draft(lambda old: drafts.without_item(old, section, key)))
 
 
-@routes.operation("POST", "/program/draft/check", answers={200: schemas.CheckAnswer()})
+@routes.operation(
+    "POST", "/program/draft/check", answers={200: schemas.CheckAnswer()}, is_reading=True
+)
 def check_draft() -> dict[str, Any]:
     """Errors and warnings of the draft; writes nothing and needs no Idempotency-Key."""
     program_id = _program_id()
 
-    def read(connection: sa.Connection) -> tuple[dict[str, Any], clock.Instant]:
-        _, now = versions.get_live(connection, program_id)
-        return drafts.read(connection, program_id)[0], now
+    def read(connection: sa.Connection) -> tuple[dict[str, Any], dict[str, Any], clock.Instant]:
+        live, now = versions.get_live(connection, program_id)
+        published = jsontext.parse(
+            versions.get_version(connection, program_id, live.version).document
+        )
+        return drafts.read(connection, program_id)[0], published, now
 
-    document, now = db.reading(read)
-    errors, warnings = checking.check(document, now=now)
+    document, published, now = db.reading(read)
+    errors, warnings = checking.check(document, now=now, live=published)
     return {
         "errors": [finding.shown() for finding in errors],
         "warnings": [finding.shown() for finding in warnings],

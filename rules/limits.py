@@ -148,8 +148,8 @@ def compile_limits(items: Sequence[dict[str, Any]] | None) -> tuple[Limit, ...]:
     """Compile checked limits."""
     return tuple(
         Limit(
-            item["per"],
-            item.get("period") or "ever",
+            item.get("per", "member"),
+            item.get("period") or ("ever" if item.get("per") == "order" else "day"),
             "times" if item.get("times") is not None else "points",
             item["times"] if item.get("times") is not None else item["points"],
         )

@@ -17,17 +17,15 @@ def check_limits(found: Findings, rule: dict[str, Any], at: str) -> None:
         if len(units) != 1:
             found.error(where, "needs times or points, and not both", "required")
             continue
-        per, period = limit["per"], limit.get("period")
+        per, period = limit.get("per", "member"), limit.get("period")
         if per == "order":
             if units == ["times"]:
                 found.error(f"{where}/times", "means nothing: a rule fires once for an order")
             if period not in (None, "ever"):
                 found.error(f"{where}/period", "means nothing for one order", "unknown_field")
-        elif period is None:
-            found.error(f"{where}/period", f"is required per {per}", "required")
         if is_stamps and units == ["points"]:
             found.error(f"{where}/points", "means nothing: stamps are no points; limit the times")
-        key = (per, period or "ever", units[0])
+        key = (per, period or ("ever" if per == "order" else "day"), units[0])
         if key in seen:
             found.error(where, f"limits the {units[0]} twice per {per} and period", "duplicate")
         seen.add(key)

@@ -14,7 +14,8 @@ class InstantText(ma.fields.Field[str]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.metadata = {"format": "date-time", **self.metadata}
+        accepted = ["string", "null"] if self.allow_none else "string"
+        self.metadata = {"type": accepted, "format": "date-time", **self.metadata}
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if type(value) is not str:
@@ -47,26 +48,35 @@ class ScheduleSchema(Schema):
             "day on which they began."
         },
     )
-    until = described(
+
+
+# `from` is a word of the language, so the fields are declared by name, in their order.
+ScheduleSchema._declared_fields |= {
+    "from": described(
         Text,
-        "Until before this local time; past midnight when it is not after `from`.",
+        "From this local time on; without `until`, to the midnight that ends the day.",
+        pattern=_HOUR,
+        allow_none=True,
+    ),
+    "until": described(
+        Text,
+        "Until before this local time, past midnight when it is not after `from`; without `from`,"
+        " since the midnight that begins the day.",
         pattern=rf"{_HOUR}|24:00",
         allow_none=True,
-    )
-
-
-# `from` is a word of the language, so the field is declared by name.
-ScheduleSchema._declared_fields["from"] = described(
-    Text, "From this local time on.", pattern=_HOUR, allow_none=True
-)
+    ),
+}
 
 
 class LimitSchema(Schema):
     """How often a rule fires, or how many points of its own it gives."""
 
-    per = described(Text, "For whom it is counted.", required=True, one_of=PER)
+    per = described(Text, "For whom it is counted; default member.", one_of=PER)
     period = described(
-        Text, "In which period of the program's calendar; weeks begin on Monday.", one_of=PERIODS
+        Text,
+        "In which period of the program's calendar, default day; weeks begin on Monday. None for an"
+        " order.",
+        one_of=PERIODS,
     )
     times = described(Integer, "So many times.", least=1, most=10**9)
     points = described(Points, "So many points, the last award being partial.", most=10**12)

@@ -32,10 +32,12 @@ def test_every_change_has_an_etag_of_its_own(world: World) -> None:
         ("PUT", "", document(name="One")),
         ("PATCH", "", [{"op": "replace", "path": "/name", "value": "Two"}]),
         ("PUT", "/rules/extra", rule("extra", per_euro())),
+        ("PUT", "/rules/extra", rule("extra", per_euro(2))),
         ("DELETE", "/rules/extra", None),
     ]:
         response = change(world, method, path, body, seen[-1])
-        assert response.status_code == 200, response.get_data(as_text=True)
+        is_new = body == rule("extra", per_euro())
+        assert response.status_code == (201 if is_new else 200), response.get_data(as_text=True)
         assert response.headers["ETag"] not in seen
         seen.append(response.headers["ETag"])
         assert read(world)[1] == seen[-1]

@@ -261,7 +261,6 @@ def test_a_limit_counts_from_its_publication_on(make_world: Make) -> None:
     [
         ([{"per": "member", "period": "day"}], ""),
         ([{"per": "member", "period": "day", "times": 1, "points": 1}], ""),
-        ([{"per": "member", "times": 1}], "/period"),
         ([{"per": "order", "times": 1}], "/times"),
         ([{"per": "order", "period": "day", "points": 1}], "/period"),
         ([{"per": "program", "period": "decade", "points": 1}], "/period"),
@@ -324,3 +323,14 @@ def test_stamps_are_limited_in_times(make_world: Make) -> None:
     [shown] = world.get("/members/mina/cards")["data"]
     assert shown["stamps"] == 4
     assert world.verify()["mismatches"] == []
+
+
+def test_what_is_left_out_is_each_member_and_each_day(make_world: Callable[..., World]) -> None:
+    bonus = rule("bonus", {"do": "add_points", "points": 30}, limits=[{"points": 50}])
+    world = make_world(earning={"rules": [bonus]})
+    world.member("mina")
+    world.member("jun")
+    told = [world.earned(f"A-{number}", 100) for number in (1, 2, 3)]
+    assert told == [30, 20, 0]
+    assert world.earned("B-1", 100, member_ref="jun") == 30
+    assert world.earned("A-4", 100, placed_at="2026-03-02T10:00:00Z") == 30

@@ -1,7 +1,8 @@
 """Advice: what a document allows but probably does not mean, in words for who wrote it.
 
 Owns warnings, which never block anything. It refuses to guess: a finding is only made of what
-follows from the document (and, for what is over, from the program's clock).
+follows from the document, from the program's clock (for what is over) and from the published
+document (for what would be gone).
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from programs import triggers
 from programs.checking.advice.groups import advise_groups
 from programs.checking.advice.points import advise_points
 from programs.checking.advice.reading import Rule, is_live, rules_of
+from programs.checking.advice.removals import advise_removals
 from programs.checking.advice.rules import advise_rule
 from programs.checking.advice.tiers import advise_tiers
 from programs.checking.findings import Findings
@@ -24,6 +26,7 @@ def advise(
     *,
     activities: Mapping[str, Declared],
     now: clock.Instant | None,
+    live: dict[str, Any] | None,
 ) -> None:
     """Every warning of a document without errors."""
     rules = []
@@ -40,3 +43,5 @@ def advise(
     advise_groups(found, rules, document)
     advise_tiers(found, rules, document)
     advise_points(found, rules, document)
+    if live is not None:
+        advise_removals(found, document, live)

@@ -45,6 +45,12 @@ CODES: dict[str, Code] = {
         "Give it a new end, or take the rule out.",
         '`"ends_at": "2020-01-01T00:00:00Z"`.',
     ),
+    "open_ended_hours": Code(
+        "Hours without an end",
+        "The schedule says from which hour on, but not until when: it is in force to the midnight "
+        "that ends the day. Add `until`, or `24:00` to say that midnight is meant.",
+        '`"from": "14:00"` alone.',
+    ),
     "unknown_tier": Code(
         "A tier that does not exist",
         "A condition compares `member.tier` with a key that no level of this program has; "
@@ -153,6 +159,30 @@ CODES: dict[str, Code] = {
         "A card that nobody can fill",
         "No rule and no card adds stamps to this card. Add a rule with `add_stamps`, or pause it.",
         "A card `coffee` in a program whose rules add points alone.",
+    ),
+    "removed_points": Code(
+        "A kind of points that would be gone",
+        "The published version has a kind of points that this document does not have, and members "
+        "may have some. Their balances stay, are shown and expire as they would, and refunds still "
+        "take back what orders earned; but nothing earns, adjusts or transfers them any more. "
+        "Put the kind back with the same key, or take its rules out and let it run out.",
+        "A program with `points` and `credit`, without `credit`.",
+    ),
+    "removed_card": Code(
+        "A card that would be gone",
+        "The published version has a card that this document does not have, and members may have "
+        "stamps on it. It is shown to nobody and completed by nobody; what it brought is kept. "
+        "The stamps are kept too and count again once there is a card with the same key. To end a "
+        "card for a while, pause it instead.",
+        "A new name for a card, written as a new key.",
+    ),
+    "removed_level": Code(
+        "A level that would be gone",
+        "The published version has a level that this document does not have, and members may be "
+        "in it. They lose it at once, in the middle of their term too, and stand on what they reach "
+        "without it; a level that came in its place pays them nothing for entering it. How many they are says `POST /v1/program/draft/impact`. To let nobody else "
+        "in, pause the level instead.",
+        "A ladder of silver and gold, without gold.",
     ),
 }
 

@@ -80,6 +80,12 @@ def _advise_schedule(
     if schedule is None:
         return
     at = f"{rule.at}/schedule"
+    if "from" in given and "until" not in given:
+        detail = (
+            f"the rule {rule.key} is in force from {given['from']} to the midnight that ends the "
+            "day; if that is meant, say until 24:00"
+        )
+        found.warning(f"{at}/from", "open_ended_hours", detail)
     starts_at, ends_at = schedule.starts_at, schedule.ends_at
     if starts_at is not None and ends_at is not None:
         opens_at = None if ends_at <= starts_at else schedule.next_start(starts_at, zone)
@@ -111,7 +117,7 @@ def _advise_limits(found: Findings, rule: Rule) -> None:
         lasts = (schedule.ends_at - schedule.starts_at) // clock.SECOND
     for index, limit in enumerate(rule.item.get("limits") or []):
         at = f"{rule.at}/limits/{index}"
-        period = limit.get("period") or "ever"
+        period = limit.get("period") or "day"
         each = "" if limit.get("per") == "order" else _EACH[period]
         most = limit.get("points")
         if isinstance(most, int) and isinstance(award, int) and most < award:

@@ -75,8 +75,8 @@ def _points_at_most(rules: Sequence[Rule]) -> int | None:
             if limit.get("points") is not None
             else limit["times"] * effect["points"]
             for limit in rule.item.get("limits") or []
-            if limit.get("per") == "member"
-            and limit.get("period", "ever") == "ever"
+            if limit.get("per", "member") == "member"
+            and limit.get("period") == "ever"
             and (limit.get("points") is not None or is_fixed)
         ]
         if effect["do"] == "multiply_points":
