@@ -32,7 +32,7 @@ ORDERS = 100_000
 WARM_UP_ORDERS = 10_000
 STEP_ORDERS = 10_000
 GROWTH_MAX_BP = 2_000
-REPLAY_TIMEOUT_S = 1_200
+REPLAY_TIMEOUT_S = 3_600
 #: Histories on SQLite (two fifths of them on PostgreSQL), rounds of 32 competing clients.
 LEDGER_RUNS = 500
 HOLD_ROUNDS = 200

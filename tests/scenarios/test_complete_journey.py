@@ -1,11 +1,12 @@
-"""Two weeks of a real grocer, told through a served instance, against SQL over its own files.
+"""Twelve weeks of a real grocer, told through a served instance, against SQL over its own files.
 
 The first households only, so that it is quick. The whole year: `flask replay --check`.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -18,14 +19,18 @@ from server.replay.dataset import Journey, RefundChoice
 from server.replay.driver import PassReport
 from server.replay.program import DOCUMENT
 from tests.independent import complete_journey
+from tests.independent.complete_journey import Expected
 from tests.world import World
 
-WEEKS = 2
-HOUSEHOLDS = 200
+WEEKS = 12
+HOUSEHOLDS = 50
 #: Orders told one by one take longer than a batch.
-HOUSEHOLDS_TOLD_SINGLY = 60
+HOUSEHOLDS_TOLD_SINGLY = 15
 #: Enough of them that every kind of refund occurs: whole orders, and parts of orders.
 REFUND = RefundChoice(seed=7, share_bp=2500)
+DAY_SECONDS = 86_400
+#: Keys of the levels by rank.
+LEVELS = (None, *(level["key"] for level in DOCUMENT["tiers"]["levels"]))
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +39,39 @@ def journey() -> Journey:
 
 
 @pytest.fixture(scope="module")
-def expected(journey: Journey) -> dict[int, dict[str, int]]:
-    """The points of each member by the share refunded, computed without the application."""
-    wanted = set(journey.households())
-    return {
-        share_bp: {
-            dataset.member_ref(household): points
-            for household, points in complete_journey.expected(WEEKS, REFUND.seed, share_bp).items()
-            if household in wanted
-        }
+def expected(journey: Journey) -> dict[int, dict[str, Expected]]:
+    """What each member has by the share refunded, computed without the application."""
+    found = {
+        share_bp: complete_journey.expected(WEEKS, REFUND.seed, share_bp)
         for share_bp in (0, REFUND.share_bp)
     }
+    return {
+        share_bp: {dataset.member_ref(one): figures[one] for one in journey.households()}
+        for share_bp, figures in found.items()
+    }
+
+
+def points_of(expected: Mapping[str, Expected], journey: Journey) -> dict[str, int]:
+    refs = [dataset.member_ref(household) for household in journey.households()]
+    return {ref: expected[ref].points for ref in refs}
+
+
+def three_of_a_day(journey: Journey) -> tuple[str, list[str]]:
+    """The first member who came three times on one day, and the orders of that day."""
+    for orders in journey.orders_by_household():
+        for _, visits in groupby(orders, lambda one: journey.placed_at[one] // DAY_SECONDS):
+            refs = [dataset.order_ref(journey.basket_ids[one]) for one in visits]
+            if len(refs) == 3:
+                return dataset.member_ref(journey.household_ids[orders[0]]), refs
+    raise AssertionError("nobody came three times on one day")
+
+
+def outcome_of_visit(world: World, member_ref: str, order_ref: str) -> tuple[Any, ...]:
+    """What became of the bonus for an order: its points, why not all, and what was withheld."""
+    rules = world.get(f"/members/{member_ref}/why?source=order:{order_ref}")["rules"]
+    found = next(one for one in rules if one["rule"] == "visit")
+    points = sum(one["points"] for one in found["points"])
+    return points, found.get("reason"), found.get("withheld")
 
 
 @contextmanager
@@ -74,18 +101,29 @@ def test_every_household_holds_what_sql_over_the_files_says_it_must(
     make_world: Callable[..., World],
     address: str,
     journey: Journey,
-    expected: dict[int, dict[str, int]],
+    expected: dict[int, dict[str, Expected]],
     told: tuple[driver.Mode, int],
 ) -> None:
     order, households = told
     world = make_world(**DOCUMENT)
     journey = journey.first_households(households)
-    refs = {dataset.member_ref(household) for household in journey.households()}
+    member_ref, visits = three_of_a_day(journey)
     passes: list[str] = []
 
     def check(report: PassReport) -> None:
-        points = expected[report.refund_bp]
-        compare(report, {ref: points[ref] for ref in refs})
+        figures = expected[report.refund_bp]
+        compare(report, points_of(figures, journey))
+        for ref in report.balances:
+            (card,) = world.get(f"/members/{ref}/cards")["data"]
+            level = LEVELS.index(world.get(f"/members/{ref}/tier")["key"])
+            assert (level, card["completed_count"]) == figures[ref][1:], ref
+        if report.refund_bp == 0:
+            # 25 for a visit, and at most 40 a day.
+            assert [outcome_of_visit(world, member_ref, visit) for visit in visits] == [
+                (25, None, None),
+                (15, "capped", 10),
+                (0, "limit_reached", None),
+            ]
         passes.append(report.name)
 
     report = driver.replay(
@@ -111,32 +149,37 @@ def test_every_household_holds_what_sql_over_the_files_says_it_must(
     assert verified["orders"] == journey.order_count
 
 
-def test_the_households_chosen_know_every_case(journey: Journey) -> None:
+def test_the_households_chosen_know_every_case(
+    journey: Journey, expected: dict[int, dict[str, Expected]]
+) -> None:
     refunds = set()
     for index in range(journey.order_count):
         products = [journey.product_ids[line] for line in journey.lines_of(index)]
         refunded = REFUND.refunded_products(journey.basket_ids[index], products)
         if refunded:
             refunds.add("whole" if len(refunded) == len(products) else "part")
-    # Somebody shops on after 400.00, so that the factor of silver is used.
-    is_silver_used = False
-    for orders in journey.orders_by_household():
-        before_last = journey.lines_of(orders[0]).start, journey.lines_of(orders[-1]).start
-        is_silver_used |= sum(journey.cents[slice(*before_last)]) >= 400_00
     assert refunds == {"whole", "part"}
-    assert is_silver_used
+    before, after = expected[0], expected[REFUND.share_bp]
+    assert {one.level for one in before.values()} == {0, 1, 2}
+    # Some are lowered by refunds, from either level, and some cards are full no more.
+    lowered = {before[ref].level for ref, one in after.items() if one.level < before[ref].level}
+    assert lowered == {1, 2}
+    assert max(one.card_count for one in before.values()) > 1
+    assert any(0 < one.card_count < before[ref].card_count for ref, one in after.items())
+    assert any(one.card_count == before[ref].card_count > 0 for ref, one in after.items())
     assert journey.first_households(HOUSEHOLDS_TOLD_SINGLY).order_count < journey.order_count
 
 
 def test_a_single_point_too_many_is_named(
-    journey: Journey, expected: dict[int, dict[str, int]]
+    journey: Journey, expected: dict[int, dict[str, Expected]]
 ) -> None:
-    served = dict(expected[0])
+    points = points_of(expected[0], journey)
+    served = dict(points)
     first = dataset.member_ref(journey.households()[0])
     served[first] += 1
     wrong = PassReport("orders", 0, journey.order_count, journey.line_count, 1.0, served)
     with pytest.raises(DiffersError, match=f"{first}: served {served[first]}, expected"):
-        compare(wrong, expected[0])
+        compare(wrong, points)
 
 
 def test_orders_of_a_batch_that_were_refused_for_now_are_sent_again_in_their_order(
