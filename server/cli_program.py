@@ -1,18 +1,30 @@
 """The command line's programs: made and listed, and their documents as YAML in files."""
 
 import json
+import operator
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import click
 import sqlalchemy as sa
 from flask.cli import AppGroup, with_appcontext
 
-from core import auth, clock, db, ids, jsontext
+from core import auth, clock, db, http, ids, jsontext
 from core.errors import FieldError, Problem
+from core.fields import Text, described
 from programs import checking, creation, defaults, drafts, exchange, versions
 from programs.models import Program
+from programs.schemas import PublishBody
 from server.reporting import reporting
 
+
+class _SaidBody(PublishBody):
+    """What an import says of itself."""
+
+    actor = described(Text, "Who imports it.", most=128)
+
+
+_SAID = _SaidBody()
 group = AppGroup("program", help="Programs of this instance.")
 _PROGRAM = click.option("--program", required=True, help="Program id.")
 
@@ -133,40 +145,60 @@ def import_document(
     if approver and not is_publishing:
         raise click.UsageError("--approver goes with --publish")
     program_id = program_id_of(program)
+    said = {"note": note or "import", "actor": actor, "approver": approver}
+    with reporting():
+        # As over HTTP.
+        http.load(_SAID, {name: text for name, text in said.items() if text is not None})
     source = _read(file)
 
-    def work(connection: sa.Connection) -> tuple[dict[str, Any], clock.Instant, int | None]:
-        before, _ = drafts.read(connection, program_id)
+    def work(connection: sa.Connection) -> tuple[_Beside, int | None]:
+        draft, _ = drafts.read(connection, program_id)
         _, now = versions.get_live(connection, program_id)
+        live = _stored(connection, program_id, None)
+        beside = _Beside(draft, live, now)
         if is_dry:
             versions.validate(source.document)
-            return before, now, None
+            return beside, None
         drafts.write(connection, program_id, lambda _: source.document, if_match=None, actor=actor)
-        live = _stored(connection, program_id, None)
         if not is_publishing or exchange.write(live) == exchange.write(source.document):
-            return before, now, None
+            return beside, None
         made = versions.publish(connection, program_id, note=note, actor=actor, approver=approver)
-        return before, now, made["version"]
+        return beside, made["version"]
 
     with reporting():
         try:
-            before, now, version = db.in_transaction(work)
+            beside, version = db.in_transaction(work)
         except Problem as problem:
             if problem.code != "validation_failed" or _is_about_options(problem.errors):
                 raise
             _refuse(file.name, source, problem.errors)
-    found = exchange.changes(before, source.document)
-    for change in found:
-        click.echo(change.shown())
-    if not found:
-        click.echo("nothing changed")
-    for one in checking.check(source.document, now=now)[1]:
-        place = f"{file.name}:{source.line_of(one.pointer)}: {one.pointer or '/'}"
-        click.echo(f"warning: {place}: {one.detail} ({one.code})", err=True)
+    _tell(file.name, source, beside)
     if version is not None:
         click.echo(f"published as version {version}")
     elif is_publishing:
         click.echo("the published version says the same already; nothing was published")
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What an imported document is told beside: the draft and the published document before it,
+    and the program's clock."""
+
+    draft: dict[str, Any]
+    live: dict[str, Any]
+    now: clock.Instant
+
+
+def _tell(name: str, source: exchange.Source, beside: _Beside) -> None:
+    """What has changed, and what is probably not meant, with its lines."""
+    found = exchange.changes(beside.draft, source.document)
+    for change in found:
+        click.echo(change.shown())
+    if not found:
+        click.echo("nothing changed")
+    for one in checking.check(source.document, now=beside.now, live=beside.live)[1]:
+        place = f"{name}:{source.line_of(one.pointer)}: {one.pointer or '/'}"
+        click.echo(f"warning: {place}: {one.detail} ({one.code})", err=True)
 
 
 def _is_about_options(errors: list[FieldError]) -> bool:
@@ -182,7 +214,9 @@ def _read(file: Any) -> exchange.Source:
 
 def _refuse(name: str, source: exchange.Source, errors: list[FieldError]) -> NoReturn:
     """Every finding with its line, in the order of the lines."""
-    found = sorted((source.line_of(one.pointer), one) for one in errors)
+    found = sorted(
+        ((source.line_of(one.pointer), one) for one in errors), key=operator.itemgetter(0)
+    )
     lines = [f"{name}:{line}: {one.pointer or '/'}: {one.detail}" for line, one in found]
     raise click.ClickException("\n".join(lines))
 
@@ -202,13 +236,16 @@ def diff_documents(*, program: str, a: str, b: str) -> None:
         old, new = db.reading(
             lambda connection: tuple(_side(connection, program_id, one) for one in (a, b))
         )
-    for change in exchange.changes(old, new):
+    found = exchange.changes(old, new)
+    for change in found:
         click.echo(change.shown())
     lines = list(exchange.unified(old, new, names=(a, b)))
     if lines:
         click.echo()
     for line in lines:
         click.echo(line)
+    if not found and not lines:
+        click.echo("no difference")
 
 
 def _side(connection: sa.Connection, program_id: bytes, name: str) -> dict[str, Any]:

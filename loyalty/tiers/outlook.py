@@ -128,7 +128,8 @@ def _at_end(
             return end, rank
         end = grace_end(scope, until)
     if ladder.downgrade == "one_down":
-        reached = max(reached, rank - 1)
+        below = (one.rank for one in reversed(ladder.levels[: rank - 1]) if one.is_live)
+        reached = max(reached, next(below, 0))
     return end, reached
 
 

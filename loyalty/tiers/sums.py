@@ -75,7 +75,7 @@ def rank_reached(ladder: Ladder, sums: Sequence[str]) -> str:
     cases = [
         f"WHEN {met(ladder, level.enter_at, sums)} THEN {level.rank}"
         for level in reversed(ladder.levels)
-        if level.enter_at is not None
+        if level.enter_at is not None and level.is_live
     ]
     return f"CASE {' '.join(cases)} ELSE 0 END" if cases else "0"
 

@@ -231,6 +231,16 @@ def test_faults_are_named_with_their_lines(world: World, tmp_path: Path) -> None
     told = run(world.app, "import", *options, str(file))
     line = text.split("\n").index("        fact: order.nett_minor") + 1
     assert f"{file}:{line}: /earning/rules/0/when/fact: There is no fact" in told.output
+    file.write_text('{"name": "Y", "currency": "X", "timezone": "Q"}')
+    told = run(world.app, "import", *options, str(file))
+    assert told.exit_code == 1
+    # All on the one line.
+    assert {"/points", "/currency"} <= {row.split(": ")[-2] for row in told.output.splitlines()}
+    told = run(world.app, "import", *options, str(file), "--actor", "a" * 129)
+    assert told.exit_code == 1 and "/actor" in told.output
+    publish = ("--publish", "--note", "n" * 1001)
+    told = run(world.app, "import", *options, str(file), *publish)
+    assert told.exit_code == 1 and "/note" in told.output
     file.write_text("name: [\n")
     told = run(world.app, "import", *options, str(file))
     assert told.exit_code == 1 and f"{file}:2: " in told.output
@@ -248,7 +258,7 @@ def test_a_diff_shows_both_what_changed_and_the_lines(world: World, tmp_path: Pa
     told = run(world.app, "diff", *options, "1", "2").output.split("\n")
     assert told[:3] == ["~ earning.rules.base.effect.points: 1 → 2", "", "--- 1"]
     assert {"-        points: 1", "+        points: 2"} < set(told)
-    assert run(world.app, "diff", *options, "1", str(file)).output == ""
+    assert run(world.app, "diff", *options, "1", str(file)).output == "no difference\n"
     told = run(world.app, "diff", *options, str(file), "draft").output.split("\n")
     assert told[0] == "~ name: Bloom → Three"
     assert run(world.app, "diff", *options, "1", "nowhere.yaml").exit_code == 1
