@@ -25,7 +25,7 @@ ORDER = Catalogue(
             "integer",
             "Discounts on what stands (minor units)",
             _STOREFRONT,
-            words=Words("", "in discounts", "할인 {n}", is_money=True),
+            words=Words("", "in discounts", "할인 금액 {n}", is_money=True),
         ),
         Fact(
             "order.item_count",

@@ -32,7 +32,7 @@ class LineFigures:
 
 @dataclass(slots=True)
 class OrderFigures:
-    """An order: sums over its lines. `whole_*` are before refunds."""
+    """An order: sums over its lines of what stands. `whole_*` are before refunds."""
 
     lines: tuple[LineFigures, ...]
     whole_net_minor: int
@@ -177,10 +177,8 @@ def figure(body: Mapping[str, Any], basis: Basis, *, prices_include_tax: bool) -
         lines=figures,
         whole_net_minor=sum(net),
         net_minor=sum(left),
-        gross_minor=sum(
-            line["unit_price_minor"] * quantity
-            for line, quantity in zip(lines, quantities, strict=True)
-        ),
+        gross_minor=sum(left)
+        + sum(_discount_left(line, net[i], left[i], quantities[i]) for i, line in enumerate(lines)),
         refunded_minor=refunded,
         item_count=sum(quantities),
         shipping_earning_minor=earning[-1],
@@ -200,6 +198,16 @@ def _left(body: Mapping[str, Any], net: list[int]) -> list[int]:
         shares = spread(min(unplaced, sum(left)), left)
         left = [amount - share for amount, share in zip(left, shares, strict=True)]
     return left
+
+
+def _discount_left(line: Mapping[str, Any], net: int, left: int, quantity: int) -> int:
+    """The discount on what is left of a line: in proportion, as a refund in money is none; of a
+    line that cost nothing, the price of the pieces that are left."""
+    price: int = line["unit_price_minor"]
+    if net == 0:
+        return price * quantity
+    discount: int = line["quantity"] * price - net
+    return discount * left // net
 
 
 def _earning(

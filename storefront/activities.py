@@ -16,6 +16,7 @@ from core.errors import invalid, not_found
 from loyalty import reading
 from loyalty.deserved import by_terms
 from loyalty.exact import Earned, Share
+from loyalty.tiers import showing as tiers
 from loyalty.tiers.contributions import Contribution
 from members import activities, members
 from members.activities import ACTIVITIES, DONE, StoredActivity
@@ -33,12 +34,14 @@ from storefront import (
     inactivity,
     levels,
     member_facts,
+    places,
     tier_entries,
 )
 from storefront import telling as tellings
 from storefront.decisions import DECISIONS
 from storefront.firing import Fired, Source
 from storefront.plan import Plan, begin
+from storefront.tier_entries import Followed
 
 TYPE = "activity"
 
@@ -47,8 +50,11 @@ def put(
     program_id: bytes, activity_ref: str, body: Mapping[str, Any], *, actor: str | None
 ) -> tuple[dict[str, Any], int]:
     """Tell one activity; the answer and 201 when it was new, 200 otherwise."""
+    owners: set[bytes] = set()
     return db.in_transaction(
-        lambda connection: tell(connection, program_id, activity_ref, body, actor=actor)
+        lambda connection: tell(
+            connection, program_id, activity_ref, body, actor=actor, owners=owners
+        )
     )
 
 
@@ -92,11 +98,12 @@ def tell(
     body: Mapping[str, Any],
     *,
     actor: str | None,
+    owners: set[bytes],
 ) -> tuple[dict[str, Any], int]:
-    """The unit of `put`."""
+    """The unit of `put`; `owners` are kept from one attempt of it to the next."""
     live, now = versions.get_live(connection, program_id)
     check(body, live, now)
-    told = _lock(connection, live, activity_ref, body)
+    told = _lock(connection, live, resolve(connection, program_id, activity_ref), body, owners)
     live, now = versions.get_live(connection, program_id)
     plan = begin(connection, live, now=now, actor=actor)
     for known in (told.member, told.before):
@@ -110,7 +117,8 @@ def tell(
     row, fired = _decide(connection, plan, told)
     made += fired.made
     _write(plan, told, row)
-    _count(connection, plan, told, row)
+    change, followed = _count(connection, plan, told, row)
+    made += followed
     if told.member.is_erased:
         erasure.forfeit(plan, told.member.id)
     for known in (told.member, told.before):
@@ -121,8 +129,10 @@ def tell(
         "earned": firing.shown(plan, fired),
         "reversed": answers.reversed_points(live, made),
         "balances": answers.balances(plan, told.member.id),
-        "cards": cards.show(connection, plan, told.member.id),
+        "tier": _tier(connection, plan, told.member.id, change),
+        "cards": cards.show_after(connection, plan, told.member.id),
         "surprises": [],
+        "problems": answers.misspelt(live, row["kind"]),
     }
     plan.write(connection)
     return answer, 201 if told.stored is None else 200
@@ -137,20 +147,39 @@ def check(body: Mapping[str, Any], live: Compiled, now: clock.Instant) -> None:
         raise invalid(errors)
 
 
+def resolve(connection: sa.Connection, program_id: bytes, ref: str) -> str:
+    """The storefront's reference behind our own id of an activity; any other text as it is."""
+    own_id = ids.read_id(activities.PREFIX, ref)
+    if own_id is None:
+        return ref
+    found = activities.find_ref(connection, program_id, own_id)
+    if found is None:
+        raise not_found("activity")
+    return found
+
+
 def _lock(
-    connection: sa.Connection, live: Compiled, activity_ref: str, body: Mapping[str, Any]
+    connection: sa.Connection,
+    live: Compiled,
+    activity_ref: str,
+    body: Mapping[str, Any],
+    owners: set[bytes],
 ) -> _Told:
-    """Everybody concerned, locked at once; an activity of somebody erased stays with them, and
-    says of them no more than it did."""
+    """Everybody concerned, locked at once, with whoever had it in an attempt before (it may be
+    told for several by turns); an activity of somebody erased stays with them, and says of them
+    no more than it did."""
     program_id = live.program_id
     seen = activities.find(connection, program_id, activity_ref)
     named = members.find(connection, program_id, body["member_ref"])
     if named is None and not _is_erased(connection, program_id, seen):
         named = tellings.enrol(connection, live, body["member_ref"], body["occurred_at"])
-    wanted = {known_id for known_id in (named and named.id, seen and seen.member_id) if known_id}
+    if seen is not None:
+        owners.add(seen.member_id)
+    wanted = owners if named is None else owners | {named.id}
     locked = members.lock_ids(connection, program_id, sorted(wanted))
     stored = activities.find(connection, program_id, activity_ref)
-    if (stored and stored.member_id) != (seen and seen.member_id):
+    if stored is not None and stored.member_id not in locked:
+        owners.add(stored.member_id)
         raise db.Restart
     owner = None if stored is None else locked[stored.member_id]
     if stored is not None and owner is not None and owner.id != stored.member_id:
@@ -160,7 +189,9 @@ def _lock(
     if owner is not None and stored is not None and owner.is_erased:
         kept = {"kind": stored.kind, "occurred_at": stored.said_at}
         return _Told(activity_ref, owner, None, stored, {**body, **kept}, stored.facts)
-    assert named is not None
+    if named is None or named.id not in locked:
+        # Whose it was is another than we saw, and not erased.
+        raise db.Restart
     member = locked[named.id]
     before = owner if owner is not None and owner.id != member.id else None
     return _Told(activity_ref, member, before, stored, body, facts)
@@ -190,6 +221,7 @@ def _undo_for_other(connection: sa.Connection, plan: Plan, told: _Told) -> list[
         own_facts=_own_facts(program, stored.kind, stored.facts),
         reason="not_paid",
         is_new=False,
+        decided_id=stored.decision_id,
     ).made
 
 
@@ -200,16 +232,18 @@ def _own_facts(program: Compiled, kind: str, facts: str) -> dict[str, Any]:
 def _decide(connection: sa.Connection, plan: Plan, told: _Told) -> tuple[dict[str, Any], Fired]:
     """What it brings its member, and its row."""
     stored, body, member = told.stored, told.body, told.member
+    decided_id = stored.decision_id if stored is not None and told.is_same_member else None
     at = min(body["occurred_at"], plan.now)
     if stored is not None and stored.said_at == body["occurred_at"]:
         at = stored.occurred_at
-    if stored is not None and told.is_same_member:
-        program, pinned = decisions.find_pinned(connection, plan.program_id, stored.decision_id)
+    if decided_id is not None:
+        program, pinned = decisions.find_pinned(connection, plan.program_id, decided_id)
     else:
         program = plan.live
         [pinned] = member_facts.before(connection, plan, [(member, at)])
     reason: Reason | None = None if told.status == DONE else "not_paid"
-    if not pinned["member.is_enrolled"]:
+    if member.is_erased or not pinned["member.is_enrolled"]:
+        # Told as done again, what an erased member did takes nothing of what all share.
         reason = "no_member"
     source = Source(TYPE, told.activity_ref, stored.id if stored else ids.new_id(), at)
     fired = firing.fire(
@@ -223,6 +257,7 @@ def _decide(connection: sa.Connection, plan: Plan, told: _Told) -> tuple[dict[st
         own_facts=_own_facts(program, body["kind"], told.facts),
         reason=reason,
         is_new=stored is None,
+        decided_id=decided_id,
     )
     row = {
         "program_id": plan.program_id,
@@ -254,8 +289,17 @@ def _contribution(status: str, occurred_at: int, qualifying_points: int) -> Cont
     return Contribution(occurred_at, 0, qualifying_points, count=0)
 
 
-def _count(connection: sa.Connection, plan: Plan, told: _Told, row: Mapping[str, Any]) -> None:
-    """Let what counts for tiers move levels, for the member it belonged to as well."""
+def _tier(
+    connection: sa.Connection, plan: Plan, member_id: bytes, change: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    return tiers.show(plan.live, places.view_planned(connection, plan, member_id), change=change)
+
+
+def _count(
+    connection: sa.Connection, plan: Plan, told: _Told, row: Mapping[str, Any]
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """Let what counts for tiers move levels, for the member it belonged to as well; the change of
+    the member's own level, and the entries that followed for both."""
     stored = told.stored
     old = None
     if stored is not None:
@@ -264,12 +308,13 @@ def _count(connection: sa.Connection, plan: Plan, told: _Told, row: Mapping[str,
     changes = [(told.member.id, old, new)]
     if told.before is not None:
         changes = [(told.before.id, old, None), (told.member.id, None, new)]
+    change = None
     for member_id, before, after in changes:
         if before == after:
             continue
         holding = plan.book.holding(member_id, plan.live.points[0].key)
         holding.has_counted = holding.is_changed = True
-        levels.recount(
+        found = levels.recount(
             connection,
             plan,
             member_id,
@@ -277,15 +322,17 @@ def _count(connection: sa.Connection, plan: Plan, told: _Told, row: Mapping[str,
             old=before,
             new=after,
         )
-    tier_entries.follow(connection, plan)
+        if member_id == told.member.id:
+            change = found
+    entered = tier_entries.follow(connection, plan)
+    if change is not None:
+        change |= {"earned": entered.get(told.member.id, Followed()).earned}
+    return change, [entry for one in entered.values() for entry in one.made]
 
 
 def get(connection: sa.Connection, program_id: bytes, activity_ref: str) -> dict[str, Any]:
     """An activity as last told, and what stands of what it brought; 404 when unknown."""
-    ref = activity_ref
-    own_id = ids.read_id(activities.PREFIX, activity_ref)
-    if own_id is not None:
-        ref = activities.find_ref(connection, program_id, own_id) or activity_ref
+    ref = resolve(connection, program_id, activity_ref)
     stored = activities.find(connection, program_id, ref)
     if stored is None:
         raise not_found("activity")
@@ -317,8 +364,10 @@ def _answer_stored(
         "earned": _earned_before(connection, plan, stored),
         "reversed": [],
         "balances": answers.balances(plan, known.id),
+        "tier": _tier(connection, plan, known.id, None),
         "cards": cards.show(connection, plan, known.id),
         "surprises": [],
+        "problems": answers.misspelt(plan.live, stored.kind),
     }
 
 

@@ -6,10 +6,10 @@ import marshmallow as ma
 
 from core import auth, db, http
 from core.fields import Instant, Json, Reference, Schema, Text, described
-from loyalty.schemas import BalanceAnswer
+from loyalty.schemas import BalanceAnswer, TierAnswer
 from members.activities import ActivitySchema
 from storefront import activities
-from storefront.schemas import AwardAnswer, ReversedAnswer
+from storefront.schemas import AwardAnswer, CardAnswer, ProblemItemAnswer, ReversedAnswer
 
 routes = http.Routes("activities", __name__, url_prefix="/v1", description="Activities.")
 
@@ -37,8 +37,14 @@ class ActivityAnswer(Schema):
     earned = ma.fields.List(ma.fields.Nested(AwardAnswer), required=True)
     reversed = ma.fields.List(ma.fields.Nested(ReversedAnswer), required=True)
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
-    cards = ma.fields.List(described(Json, "Stamp cards of the member."), required=True)
+    tier = ma.fields.Nested(TierAnswer, required=True)
+    cards = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
     surprises = ma.fields.List(described(Json, "Surprises."), required=True)
+    problems = ma.fields.List(
+        ma.fields.Nested(ProblemItemAnswer),
+        required=True,
+        metadata={"description": "undeclared_kind: a kind that looks misspelt; it is stored."},
+    )
 
 
 _ANSWER = ActivityAnswer()

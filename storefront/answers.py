@@ -1,5 +1,6 @@
 """What the use cases answer: awards, orders, tiers and decisions as the contract shows them."""
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from loyalty.tiers.showing import View
 from members import members
 from orders.refunds import Refund, fold
 from programs.compiled import Compiled
+from programs.triggers import ACTIVITY
 from storefront import cards as stamp_cards
 from storefront import decide, decisions, limiting, places, refunded
 from storefront import telling as tellings
@@ -259,6 +261,16 @@ def problems(body: Mapping[str, Any]) -> list[dict[str, str]]:
     for index, _ in enumerate(body.get("redemptions") or ()):
         found.append(problem("not_found", f"/redemptions/{index}", "there is no such redemption"))
     return found
+
+
+def misspelt(live: Compiled, kind: str) -> list[dict[str, str]]:
+    """That a kind of activity looks misspelt: no rule listens to it and the document declares
+    another one much like it."""
+    if kind in live.activities or live.rules_of(ACTIVITY + kind):
+        return []
+    near = difflib.get_close_matches(kind, live.activities, n=1, cutoff=0.7)
+    detail = f"no activity {kind} is declared and no rule listens to it; did you mean {{}}?"
+    return [problem("undeclared_kind", "/kind", detail.format(one)) for one in near]
 
 
 def problem(code: str, pointer: str, detail: str) -> dict[str, str]:

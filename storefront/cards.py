@@ -167,6 +167,16 @@ def write_claim(plan: Plan, member_id: bytes, claimed: Claimed, decision_id: byt
         )
 
 
+def note(plan: Plan, member_id: bytes, claimed: Claimed, *, earned: list[dict[str, Any]]) -> None:
+    """Note what a completion brought, for the answer to what completed it."""
+    noted = plan.completed.setdefault(member_id, {})
+    key = (claimed.card_key, claimed.completion.number)
+    if claimed.completion.stands:
+        noted[key] = earned
+    else:
+        noted.pop(key, None)
+
+
 def list_cards(connection: sa.Connection, program_id: bytes, member_ref: str) -> dict[str, Any]:
     """A member's cards as of the program's clock, whether a worker was there or not."""
     known = members.get(connection, program_id, member_ref)
@@ -181,6 +191,21 @@ def show(connection: sa.Connection, plan: Plan, member_id: bytes) -> list[dict[s
         return []
     held = load(connection, plan, member_id)
     return [_shown(plan, card, held.get(card.key) or HeldCard()) for card in plan.live.cards]
+
+
+def show_after(connection: sa.Connection, plan: Plan, member_id: bytes) -> list[dict[str, Any]]:
+    """The same, with what was completed since this was asked last, and what that brought."""
+    noted = plan.completed.pop(member_id, {})
+    shown = show(connection, plan, member_id)
+    for card in shown:
+        completed = [
+            {"number": number, "earned": earned}
+            for (key, number), earned in sorted(noted.items(), key=lambda one: one[0])
+            if key == card["key"]
+        ]
+        if completed:
+            card["completed"] = completed
+    return shown
 
 
 def _shown(plan: Plan, card: Card, held: HeldCard) -> dict[str, Any]:

@@ -63,11 +63,17 @@ def fire(
     own_facts: Mapping[str, Any],
     reason: Reason | None = None,
     is_new: bool = True,
+    decided_id: bytes | None = None,
+    reversal_at: int | None = None,
 ) -> Fired:
     """Bring what stands of a source to what the trigger's rules say; `trigger` is as
-    `Compiled.rules_of` takes it. A `reason` says why nothing is deserved, if so."""
+    `Compiled.rules_of` takes it. A `reason` says why nothing is deserved, if so. `decided_id` is
+    of the decision that stands for the member, of a source that is not new. What is taken back is
+    gone since `reversal_at` (else now), but never before it was there."""
     rules = program.rules_of(trigger)
-    before = None if is_new else limiting.before_fired(connection, plan, member_id, source, rules)
+    before = None
+    if not is_new:
+        before = limiting.before_fired(connection, plan, member_id, source, decision_id=decided_id)
     rooms = limiting.rooms(
         connection,
         plan,
@@ -84,16 +90,44 @@ def fire(
         result = earning.settle(program, chosen, earner, NO_TIER_FACTOR)
     else:
         result = earning.none_fired(rules, reason)
-    limiting.take(
-        plan,
-        program,
-        rules,
-        source_id=source.id,
-        member_id=member_id,
-        at=source.at,
-        taken=result.taken,
-    )
+    whose = {"source_id": source.id, "member_id": member_id}
+    limiting.take(plan, program, rules, **whose, at=source.at, taken=result.taken)
     deserved = by_terms(program, rules, result.earned)
+    asked = {"trigger": trigger, "member": dict(member_facts), "own": dict(own_facts)}
+    decision_id = _write_decision(plan, program, member_id, source, asked=asked, result=result)
+    if not is_new:
+        plan.book.load((), reading.read_lots(connection, plan.program_id, [source.id]))
+    cause = Cause(source.type, source.ref, decision_id, plan.actor, source.at, plan.now)
+    taken_at = plan.now if reversal_at is None else min(max(reversal_at, source.at), plan.now)
+    made = _bring(
+        plan, program, member_id, source, deserved=deserved, cause=cause, reversal_at=taken_at
+    )
+    if cards.concern(plan, program) and (result.stamps or not is_new):
+        given = Given(source.type, source.ref, source.id, source.at, result.stamps)
+        made += stamp(
+            connection,
+            plan,
+            member_id,
+            given,
+            program=program,
+            member_facts=member_facts,
+            reversal_at=reversal_at,
+        )
+    return Fired(source, member_id, result, deserved, decision_id, made)
+
+
+def _write_decision(
+    plan: Plan,
+    program: Compiled,
+    member_id: bytes,
+    source: Source,
+    *,
+    asked: Mapping[str, Any],
+    result: Earning,
+) -> bytes:
+    """Store what was decided, with the facts that rules were asked by; its id."""
+    bound = {"limits": limiting.shown_bound(result)} if result.bound else {}
+    taken = {"taken": limiting.shown_taken(result)} if result.taken else {}
     decision_id = ids.new_id()
     plan.writes.insert(
         DECISIONS,
@@ -105,28 +139,13 @@ def fire(
             "member_id": member_id,
             "version": program.version,
             "switches": program.switches,
-            "facts": jsontext.text(
-                {"trigger": trigger, "member": dict(member_facts), "own": dict(own_facts)}
-                | ({"limits": limiting.shown_bound(result)} if result.bound else {})
-            ),
-            "outcomes": jsontext.text(
-                answers.decision_outcomes(result)
-                | ({"taken": limiting.shown_taken(result)} if result.taken else {})
-            ),
+            "facts": jsontext.text(dict(asked) | bound),
+            "outcomes": jsontext.text(answers.decision_outcomes(result) | taken),
             "effective_at": source.at,
             "recorded_at": plan.now,
         },
     )
-    if not is_new:
-        plan.book.load((), reading.read_lots(connection, plan.program_id, [source.id]))
-    cause = Cause(source.type, source.ref, decision_id, plan.actor, source.at, plan.now)
-    made = _bring(plan, program, member_id, source, deserved=deserved, cause=cause)
-    if cards.concern(plan, program) and (result.stamps or not is_new):
-        given = Given(source.type, source.ref, source.id, source.at, result.stamps)
-        made += stamp(
-            connection, plan, member_id, given, program=program, member_facts=member_facts
-        )
-    return Fired(source, member_id, result, deserved, decision_id, made)
+    return decision_id
 
 
 def _bring(
@@ -137,6 +156,7 @@ def _bring(
     *,
     deserved: list[Deserved],
     cause: Cause,
+    reversal_at: int,
 ) -> list[dict[str, Any]]:
     wanted = {(one.points_key, one.terms): one.points for one in deserved}
     stored = [
@@ -150,7 +170,7 @@ def _bring(
             wanted.get((points_key, terms), 0),
             Award(source.id, member_id, points_key, terms),
             cause=cause,
-            reversal_at=plan.now,
+            reversal_at=reversal_at,
             policy="within_balance" if kind is None else kind.return_policy,
         )
     return made
@@ -164,12 +184,16 @@ def stamp(
     *,
     program: Compiled,
     member_facts: Mapping[str, Any],
+    reversal_at: int | None = None,
 ) -> list[dict[str, Any]]:
     """Bring the stamps of a source to what it deserves, and what completed cards bring with them;
-    returns the entries made. `member_facts` are what a completion pins."""
+    returns the entries made. `member_facts` are what a completion pins; `reversal_at` as for
+    `fire`."""
     made: list[dict[str, Any]] = []
     for claimed in cards.bring(connection, plan, member_id, given, program):
-        made += _fire_card(connection, plan, member_id, claimed, member_facts)
+        made += _fire_card(
+            connection, plan, member_id, claimed, member_facts, reversal_at=reversal_at
+        )
     return made
 
 
@@ -179,6 +203,8 @@ def _fire_card(
     member_id: bytes,
     claimed: Claimed,
     member_facts: Mapping[str, Any],
+    *,
+    reversal_at: int | None,
 ) -> list[dict[str, Any]]:
     """Pay a completion by the live version, once; afterwards it follows what it pinned."""
     one = claimed.completion
@@ -199,8 +225,11 @@ def _fire_card(
         own_facts={"card.key": claimed.card_key, "card.number": one.number},
         reason=None if one.stands else "not_paid",
         is_new=claimed.is_new,
+        decided_id=one.decision_id,
+        reversal_at=reversal_at,
     )
     cards.write_claim(plan, member_id, claimed, fired.decision_id)
+    cards.note(plan, member_id, claimed, earned=shown(plan, fired))
     return fired.made
 
 

@@ -181,27 +181,36 @@ def before_fired(
     plan: Plan,
     member_id: bytes,
     source: FiredBefore,
-    rules: Sequence[Rule],
+    *,
+    decision_id: bytes | None,
 ) -> Before | None:
-    """What a source that is no order claims as it is stored, by its last decision."""
-    limited = [rule for rule in rules if rule.limits]
-    if not limited:
-        return None
-    row = connection.execute(
-        sa.select(DECISIONS.c.effective_at, DECISIONS.c.facts)
-        .where(
-            DECISIONS.c.program_id == plan.program_id,
+    """What a source that is no order claims as it is stored: by its last decision, whatever the
+    trigger was then. Who does not know which that is says None: several sources (the completions
+    of a card) may go by one reference, and are told apart by when they happened."""
+    its = [DECISIONS.c.id == decision_id]
+    if decision_id is None:
+        its = [
             DECISIONS.c.member_id == member_id,
             DECISIONS.c.source_type == source.type,
             DECISIONS.c.source_ref == source.ref,
+            DECISIONS.c.effective_at == source.at,
+        ]
+    row = connection.execute(
+        sa.select(
+            DECISIONS.c.version, DECISIONS.c.switches, DECISIONS.c.effective_at, DECISIONS.c.facts
         )
+        .where(DECISIONS.c.program_id == plan.program_id, *its)
         .order_by(DECISIONS.c.id.desc())
         .limit(1)
     ).first()
     if row is None:
-        return Before(source.id, member_id, limited, source.at)
-    bound = read_bound(jsontext.parse(row.facts))
-    return Before(source.id, member_id, limited, row.effective_at, bound)
+        return None
+    program = versions.get_compiled(connection, plan.program_id, row.version, row.switches)
+    facts = jsontext.parse(row.facts)
+    limited = [rule for rule in program.rules_of(facts["trigger"]) if rule.limits]
+    if not limited:
+        return None
+    return Before(source.id, member_id, limited, row.effective_at, read_bound(facts))
 
 
 def read(
@@ -251,27 +260,31 @@ def _room(
     kept: Before | None,
 ) -> Room:
     claims, key = plan.claims, one.rule.key
+    claim = None if kept is None else claims.of(source_id).get(key)
     uses: list[Use] = []
+    own: list[Use] = []
     for limit, of, counter in zip(one.limits, one.spans, one.counters, strict=True):
         if counter is None:
             uses.append(claims.use((member_id, key, of.start, of.end), but=source_id))
         else:
             used = claims.counted(counter, but=source_id)
             uses.append(Use(used, 0) if limit.unit == "times" else Use(0, used))
-    own = held = None
-    if kept is not None:
-        own, held = claims.of(source_id).get(key), kept.bound.get(key)
-        if held is None and own is not None:
-            held = Kept(own.wanted, None)
-    return room(
-        one.limits,
-        uses,
-        one.spans,
-        own_points=own.points if own else 0,
-        own_times=own.times if own else 0,
-        kept=held,
-        most=one.most,
-    )
+        # Its own is only what it took of this very period: it may have moved here from another.
+        is_own = claim is not None and _is_in(claim, of, counter)
+        own.append(Use(claim.times, claim.points) if claim is not None and is_own else Use())
+    held = None
+    if kept is not None and all(of.start <= kept.at < of.end for of in one.spans):
+        held = kept.bound.get(key)
+        if held is None and claim is not None:
+            held = Kept(claim.wanted, None)
+    return room(one.limits, uses, one.spans, own=own, kept=held, most=one.most)
+
+
+def _is_in(claim: Claim, of: Span, counter: CounterKey | None) -> bool:
+    """Whether a claim takes of a period, or of what all share in it."""
+    if counter is not None:
+        return counter in claim.counters
+    return of.start <= claim.key.at < of.end
 
 
 def take(

@@ -139,7 +139,7 @@ def decide_refunded(
     refund_shares.note(plan, telling, stored, folded=folded, row=row, was=was)
     _apply_refunds(plan, telling)
     made += [*(entry for one in entered.values() for entry in one.made), *stamped]
-    shown = cards.show(connection, plan, telling.member.id) if telling.member else []
+    shown = cards.show_after(connection, plan, telling.member.id) if telling.member else []
     answer = answers.order(
         plan, telling, read, row=row, decided=decided, made=made, change=change, cards=shown
     )

@@ -51,6 +51,10 @@ class Plan:
     tier_claims: dict[bytes, list[Claim]] = field(default_factory=dict)
     #: Stamp cards by member and key, once they were needed.
     cards: dict[bytes, dict[str, HeldCard]] = field(default_factory=dict)
+    #: By member: what the completions of cards brought, by card and number, until it is answered.
+    completed: dict[bytes, dict[tuple[str, int], list[dict[str, Any]]]] = field(
+        default_factory=dict
+    )
     #: Activities by id, as this unit leaves their rows.
     activities: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
     #: Contributions as stored, read once a member: the unit writes nothing before its end.

@@ -172,6 +172,17 @@ class OrderView(OrderSchema):
     updated_at = described(Instant, "When it last changed.", required=True)
 
 
+class CompletedAnswer(Schema):
+    """A card that this request completed."""
+
+    number = whole("Which one it is: 1 for the first.")
+    earned = ma.fields.List(
+        ma.fields.Nested(AwardAnswer),
+        required=True,
+        metadata={"description": "What completing it brought."},
+    )
+
+
 class CardAnswer(Schema):
     """A stamp card of the program, and how full the member's is by the program's clock."""
 
@@ -194,6 +205,10 @@ class CardAnswer(Schema):
         "open; completed: there is no further one; paused: it gets no stamps.",
         required=True,
         one_of=("open", "completed", "paused"),
+    )
+    completed = ma.fields.List(
+        ma.fields.Nested(CompletedAnswer),
+        metadata={"description": "Cards that this request completed, if any, by number."},
     )
 
 
@@ -281,6 +296,9 @@ class AdjustmentView(Schema):
     )
 
 
+_ARITHMETIC = "How each kind of points came about: {points_key, points, exact, rounding, breakdown}"
+
+
 class DecisionAnswer(Schema):
     """A program version applied to facts: why points were given, and why not."""
 
@@ -295,7 +313,7 @@ class DecisionAnswer(Schema):
         described(
             Json,
             "{rule, name, is_fired, reason?, detail?, withheld?, again_at?, conditions, missing,"
-            " alternatives?, summary}.",
+            " alternatives?, summary, points}.",
         ),
         required=True,
     )
@@ -310,7 +328,7 @@ class DecisionAnswer(Schema):
         allow_none=True,
     )
     stamps = described(Json, "Stamps by card.", required=True)
-    arithmetic = ma.fields.List(described(Json, "How each kind came about."), required=True)
+    arithmetic = ma.fields.List(described(Json, _ARITHMETIC), required=True)
     qualifying_points = whole("What counts for tiers.")
     effective_at = described(Instant, "As of when it was decided.", required=True)
     recorded_at = described(Instant, "When it was decided.", required=True)
@@ -354,6 +372,7 @@ class WhyAnswer(Schema):
         ),
         required=True,
     )
+    arithmetic = ma.fields.List(described(Json, _ARITHMETIC), required=True)
     entries = ma.fields.List(ma.fields.Nested(EntryAnswer), required=True)
     earned = ma.fields.List(described(Json, "{points_key, points} that came."), required=True)
     reversed = ma.fields.List(

@@ -203,6 +203,38 @@ def test_facts_are_of_what_stands_and_on_demand_of_the_whole() -> None:
     assert [whole[f"order.{name}"] for name in names] == [2500, 2500, 3, 2, ["A", "B"], ["x", "y"]]
 
 
+def _worth(*lines: dict[str, Any] | int, **more: Any) -> list[int]:
+    """Net, gross and discount of what stands."""
+    body = _load(*lines, **more)
+    figured = figures.figure(body, DEFAULT, prices_include_tax=True)
+    facts = figures.order_facts(body, figured, is_whole=False)
+    return [facts[f"order.{name}"] for name in ("net_minor", "gross_minor", "discount_minor")]
+
+
+def test_discounts_on_what_stands_are_in_proportion_to_it() -> None:
+    # A refund in money of what had no discount is none.
+    assert _worth(60000, refunded_minor=1000) == [59000, 59000, 0]
+    assert _worth(line("1", 1000, quantity=3, refunded_minor=700)) == [2300, 2300, 0]
+    # 10.00 off 40.00: of net 30.00 are left 10.00, with a third of it; 3.33 and not 3.34.
+    one = line("1", 4000, discount_minor=1000)
+    assert _worth(one) == [3000, 4000, 1000]
+    assert _worth(one | {"refunded_minor": 2000}) == [1000, 1333, 333]
+    assert _worth(one | {"refunded_minor": 3000}) == [0, 0, 0]
+    # Each line by itself: 4.00 off the order is 3.00 and 1.00; of the first 9.00 of 27.00 stand.
+    two = line("1", 3000, refunded_minor=1800), 1000
+    assert _worth(*two, discount_minor=400) == [1800, 2000, 200]
+    # Pieces back: one of two at 10.00, with 1.00 off each.
+    pieces = line("1", 1000, quantity=2, discount_minor=200, refunded_quantity=1)
+    assert _worth(pieces) == [900, 1000, 100]
+
+
+def test_what_cost_nothing_stands_by_its_pieces() -> None:
+    free = line("1", 1000, quantity=2, discount_minor=2000)
+    assert _worth(free, 500) == [500, 2500, 2000]
+    assert _worth(free | {"refunded_quantity": 1}, 500) == [500, 1500, 1000]
+    assert _worth(free | {"refunded_quantity": 2}, 500) == [500, 500, 0]
+
+
 def test_random_orders_share_discounts_payments_and_refunds_exactly() -> None:
     dice = random.Random(20260301)
     for _ in range(300):

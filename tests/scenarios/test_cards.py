@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.scenarios.stamping import Make, bonus, buy, coffee, program, shown, sound, stamps, state
-from tests.world import line, order, per_euro, reversed_points, rule
+from tests.world import line, order, per_euro, points, reversed_points, rule
 
 
 def test_the_tenth_stamp_completes_the_card_and_pays_once(make_world: Make) -> None:
@@ -159,7 +159,13 @@ def test_one_order_stamps_two_cards_and_a_quote_shows_both(make_world: Make) -> 
     # Nothing came of the quote.
     assert (state(world, "coffee"), state(world, "tea")) == ((0, 1), (0, 1))
     told = world.order("A-2", 1000)
+    # Told, it says beside what completing a card brought.
+    completed = {card["key"]: card.pop("completed", []) for card in told["cards"]}
     assert told["cards"] == quoted["cards"]
+    assert {key: [points(one) for one in cards] for key, cards in completed.items()} == {
+        "coffee": [],
+        "tea": [12],
+    }
     assert world.balance() == 10 + 10 + 7 + 5
     assert [one["points"] for one in told["earned"]] == [10]
     sound(world)
