@@ -67,6 +67,10 @@ _WEEKDAYS = {
     "en": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
     "ko": ["월요일", "화요일", "수요일", "목요일", "금요일", "토요일", "일요일"],
 }
+_SHORT = {"en": 3, "ko": 1}
+#: So many days in a row are told by the first and the last.
+_RUN = 3
+_SECONDS = ((3600, "hour", "시간"), (60, "minute", "분"), (1, "second", "초"))
 
 
 def _ending(word: str) -> str | None:
@@ -149,13 +153,15 @@ def plural(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
-def money(minor: int, currency: str) -> str:
-    """₩2,000, €12.34: by the currency's own minor unit."""
+def money(minor: int, currency: str, *, language: str = "en") -> str:
+    """₩2,000, €12.34: by the currency's own minor unit; won are 2,000원 in Korean."""
     places = exponent(currency)
     whole, rest = divmod(abs(minor), 10**places)
     amount = f"{whole:,}" + (f".{rest:0{places}d}" if places else "")
-    symbol = _SYMBOLS.get(currency, f"{currency} ")
-    return f"{'-' if minor < 0 else ''}{symbol}{amount}"
+    sign = "-" if minor < 0 else ""
+    if (currency, language) == ("KRW", "ko"):
+        return f"{sign}{amount}원"
+    return f"{sign}{_SYMBOLS.get(currency, f'{currency} ')}{amount}"
 
 
 def day(value: date) -> Text:
@@ -176,10 +182,46 @@ def moment(instant: int, zone: ZoneInfo) -> Text:
 
 
 def weekdays(numbers: Sequence[int]) -> Text:
-    """Saturdays and Sundays, 토요일, 일요일: 1 is Monday."""
-    english = [f"{_WEEKDAYS['en'][number - 1]}s" for number in numbers]
-    korean = [_WEEKDAYS["ko"][number - 1] for number in numbers]
-    return {"en": listed(english, "en"), "ko": ", ".join(korean)}
+    """Saturdays, 토요일; several in short, Mon–Fri, 월–금: 1 is Monday."""
+    days = sorted(numbers)
+    if len(days) == 1:
+        return {"en": f"{_WEEKDAYS['en'][days[0] - 1]}s", "ko": _WEEKDAYS["ko"][days[0] - 1]}
+    runs: list[list[int]] = []
+    for number in days:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [
+        part
+        for run in runs
+        for part in ([(run[0], run[-1])] if len(run) >= _RUN else [(one, one) for one in run])
+    ]
+    return {one: ", ".join(_run(first, last, one) for first, last in parts) for one in LANGUAGES}
+
+
+def _run(first: int, last: int, language: str) -> str:
+    """One weekday in short, or from one to another."""
+    names = [name[: _SHORT[language]] for name in _WEEKDAYS[language]]
+    return names[first - 1] if first == last else f"{names[first - 1]}–{names[last - 1]}"
+
+
+def duration(value: clock.Duration) -> Text:
+    """30 days, 30일; a year is 12 months."""
+    english, korean = [], []
+    if value.months:
+        english.append(plural(value.months, "month", "months"))
+        korean.append(f"{value.months:,}개월")
+    if value.days:
+        english.append(plural(value.days, "day", "days"))
+        korean.append(f"{value.days:,}일")
+    rest = value.seconds
+    for size, word, korean_word in _SECONDS:
+        count, rest = divmod(rest, size)
+        if count:
+            english.append(plural(count, word, f"{word}s"))
+            korean.append(f"{count:,}{korean_word}")
+    return {"en": listed(english, "en"), "ko": " ".join(korean)}
 
 
 def listed(words: Sequence[str], language: str, *, is_choice: bool = False) -> str:

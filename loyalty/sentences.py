@@ -10,9 +10,12 @@ from typing import Any
 
 from core import language
 from core.language import LANGUAGES, Text, with_particle
+from programs.cards import Card
 from programs.compiled import Compiled
+from programs.ladder import Level
 
-#: What each kind of entry says; `{points}` with their name, `{by}` the source with its particle.
+#: What each kind of entry says; `{points}` with their name, `{by}` the source with its particle,
+#: `{again}` and `{undone}` what became of it.
 KINDS: dict[str, Text] = {
     "earn": {"en": "{points} for {source}", "ko": "{by} {points} 적립"},
     "activate": {"en": "{points} ready to spend", "ko": "{points} 사용 가능"},
@@ -26,9 +29,9 @@ KINDS: dict[str, Text] = {
     "expire": {"en": "{points} expired", "ko": "{points} 소멸"},
     "claw_back": {
         "en": "{points} for {source} taken back",
-        "ko": "{source} 변경으로 {points} 회수",
+        "ko": "{undone} {points} 회수",
     },
-    "restore": {"en": "{points} for {source} given back", "ko": "{source} 변경으로 {points} 복원"},
+    "restore": {"en": "{points} for {source} given back", "ko": "{again} {points} 복원"},
     "adjust": {"en": "{points} {way} by {source}", "ko": "{by} {points} {way}"},
     "transfer": {"en": "{points} {way} by {source}", "ko": "{by} {points} {way}"},
 }
@@ -36,6 +39,18 @@ KINDS: dict[str, Text] = {
 _RETURNED: Text = {
     "en": "{points} that {were} spent on {source} given back",
     "ko": "{source} 변경으로 사용한 {points} 반환",
+}
+#: Korean points are given for these days, not by them.
+_CONGRATULATED = ("birthday", "anniversary")
+#: What is called a benefit in Korean where it is not told as what the member did.
+_BENEFITS = ("signup", "birthday", "anniversary", "tier", "card")
+#: What no longer stands was undone; anything else changed.
+_UNDONE = {
+    "signup": "혜택 취소로",
+    "birthday": "혜택 취소로",
+    "anniversary": "혜택 취소로",
+    "tier": "취소로",
+    "card": "취소로",
 }
 _WAYS: dict[bool, Text] = {
     True: {"en": "added", "ko": "추가"},
@@ -92,38 +107,65 @@ def _one_of(name: str) -> str:
     return name
 
 
-def source(type_: str, ref: str, program: Compiled | None) -> Text:
-    """What caused something, in words."""
-    names = _names(type_, ref, program)
+def source(
+    type_: str, ref: str, program: Compiled | None, *, pinned: Compiled | None = None
+) -> Text:
+    """What caused something, in words; `pinned` names what the program no longer has."""
+    names = _names(type_, ref, program, pinned)
     return {
         language_: text.format(ref=ref, name=names[language_])
         for language_, text in SOURCES[type_].items()
     }
 
 
-def _names(type_: str, ref: str, program: Compiled | None) -> Text:
+def _names(type_: str, ref: str, *programs: Compiled | None) -> Text:
+    """What the level or card of a reference is called by the first program that has it."""
     key = ref.partition(":")[0]
-    names: Mapping[str, str] | None = None
-    if program is not None and type_ == "tier":
-        level = program.ladder.find(key)
-        names = None if level is None else level.name
-    if program is not None and type_ == "card":
-        names = next((card.name for card in program.cards if card.key == key), None)
-    return language.name_of(names, key)
+    found: Level | Card | None = None
+    for program in programs:
+        if program is not None and found is None and type_ == "tier":
+            found = program.ladder.find(key)
+        if program is not None and found is None and type_ == "card":
+            found = program.card(key)
+    return language.name_of(None if found is None else found.name, key)
 
 
-def entry(row: Mapping[str, Any], program: Compiled | None, *, ref: str | None = None) -> Text:
-    """An entry in a sentence."""
-    told = source(row["source_type"], ref or row["source_ref"], program)
-    many = points(row["points"], row["points_key"], program)
+def by(type_: str, korean: str) -> str:
+    """By a source, in Korean: 주문 A-1로, 생일 축하."""
+    if type_ in _CONGRATULATED:
+        return f"{korean} 축하"
+    return with_particle(korean, "으로")
+
+
+def topic(type_: str, korean: str) -> str:
+    """A source as what is spoken about, in Korean: 주문 A-1은, 생일 혜택은."""
+    return with_particle(f"{korean} 혜택" if type_ in _BENEFITS else korean, "은")
+
+
+def entry(
+    row: Mapping[str, Any],
+    program: Compiled | None,
+    *,
+    ref: str | None = None,
+    pinned: Compiled | None = None,
+) -> Text:
+    """An entry in a sentence; `pinned` is the version that decided it, and names what the program
+    no longer has."""
+    type_, points_key = row["source_type"], row["points_key"]
+    told = source(type_, ref or row["source_ref"], program, pinned=pinned)
+    is_gone = program is not None and program.kind(points_key) is None
+    many = points(row["points"], points_key, pinned if is_gone and pinned else program)
     way = _WAYS[row["to_bucket"] in ("available", "pending")]
     is_returned = row["kind"] == "restore" and row["from_bucket"] == "spent"
     texts = _RETURNED if is_returned else KINDS[row["kind"]]
+    undone = f"{told['ko']} {_UNDONE.get(type_, '변경으로')}"
     return {
         one: texts[one].format(
             points=many[one],
             source=told[one],
-            by=with_particle(told[one], "으로"),
+            by=by(type_, told[one]),
+            undone=undone,
+            again=by(type_, told[one]) if type_ in _UNDONE else undone,
             way=way[one],
             were="was" if row["points"] == 1 else "were",
         )

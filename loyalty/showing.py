@@ -36,12 +36,17 @@ def _expiring(book: Book, holding: Holding) -> list[dict[str, Any]]:
 
 
 def show_entry(
-    row: Any, program: Compiled | None = None, *, member_ref: str | None = None
+    row: Any,
+    program: Compiled | None = None,
+    *,
+    member_ref: str | None = None,
+    pinned: Compiled | None = None,
 ) -> dict[str, Any]:
     """An entry as the contract shows it; `row` is a mapping of the table's columns.
 
-    The program names points, levels and cards. `member_ref` stands for the member whose signup is
-    the source: entries know only our id.
+    The program names points, levels and cards, and the version that decided the entry, `pinned`,
+    those that are gone. `member_ref` stands for the member whose signup is the source: entries
+    know only our id.
     """
     ref = (row["source_type"] == "signup" and member_ref) or row["source_ref"]
     return {
@@ -56,7 +61,7 @@ def show_entry(
         "effective_at": clock.format_instant(row["effective_at"]),
         "recorded_at": clock.format_instant(row["recorded_at"]),
         "source": {"type": row["source_type"], "ref": ref},
-        "summary": sentences.entry(row, program),
+        "summary": sentences.entry(row, program, pinned=pinned),
         "decision_id": (
             ids.show_id("dec", bytes(row["decision_id"])) if row["decision_id"] else None
         ),

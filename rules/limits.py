@@ -118,18 +118,17 @@ def room(
     uses: Sequence[Use],
     spans: Sequence[Span],
     *,
-    own_points: int = 0,
-    own_times: int = 0,
+    own: Sequence[Use] = (),
     kept: Kept | None = None,
     most: int | None = None,
 ) -> Room:
-    """What is left of these limits when others used so much of each; what is the source's own
-    stays its own."""
+    """What is left of these limits when others used so much of each; what is the source's `own`
+    of each stays its own."""
     rests: list[tuple[int, Span]] = []
-    for limit, use, of in zip(limits, uses, spans, strict=True):
+    for limit, use, of, its in zip(limits, uses, spans, own or [Use()] * len(limits), strict=True):
         if limit.unit == "points":
-            rests.append((max(own_points, limit.most - use.points, 0), of))
-        elif not own_times and use.times >= limit.most:
+            rests.append((max(its.points, limit.most - use.points, 0), of))
+        elif not its.times and use.times >= limit.most:
             rests.append((0, of))
     if not rests:
         return Room(kept=kept, most=most)

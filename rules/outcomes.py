@@ -25,10 +25,10 @@ REASONS: dict[Reason, str] = {
     "limit_reached": "its limit was used up",
     "capped": "its limit left less than it would have given",
     "excluded": "another rule of its exclusive group was better for the member",
-    "cooldown": "it was too soon for it",
+    "cooldown": "it was too soon for it, or a birthday was told too late to be kept",
     "no_member": "there was no enrolled member to earn",
     "not_paid": "what earns does not stand: it was not paid, cancelled, refunded or withdrawn",
-    "already_paid": "it had been paid to this person before",
+    "already_paid": "it had been paid to this person before, or this year's was",
 }
 
 

@@ -5,21 +5,58 @@ server.reference_pages` writes them, and a test compares. Refuses to be edited b
 """
 
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+from core.language import LANGUAGES, Text
 from programs import triggers
+from programs.compiled import compile_document
 from rules import operators
 from rules.effects import EFFECTS, FIELDS
 from rules.facts import Catalogue
 from rules.outcomes import REASONS
-from storefront import facts
-from storefront.explaining import REASONS as SENTENCES
+from storefront import explaining, facts, missing
+from storefront.missed_days import Missed
 
 DIRECTORY = Path(__file__).parent.parent / "docs/reference"
 _WRITTEN = "Written by `make reference` from the code; a change there changes this page."
 _ACTIVITY = "activity:<kind>"
 #: One that no document declares.
 _ANY_ACTIVITY = "activity:visit"
+#: The program whose answers are shown.
+_EXAMPLE: dict[str, Any] = {
+    "name": "Bloom",
+    "timezone": "Asia/Seoul",
+    "currency": "KRW",
+    "points": [{"key": "points", "name": {"en": "points", "ko": "포인트"}}],
+    "earning": {
+        "rules": [
+            {
+                "key": key,
+                "name": name,
+                "effect": {"do": "add_points", "points": 100},
+                "stacking": {"mode": "exclusive", "group": "spring"},
+                **more,
+            }
+            for key, name, more in (
+                (
+                    "happy",
+                    {"en": "Happy hour", "ko": "해피 아워"},
+                    {
+                        "when": {"fact": "order.net_minor", "op": ">=", "value": 50_000},
+                        "schedule": {
+                            "weekdays": [1, 2, 3, 4, 5],
+                            "from": "14:00",
+                            "until": "17:00",
+                        },
+                    },
+                ),
+                ("spring", {"en": "Spring", "ko": "봄맞이"}, {}),
+            )
+        ]
+    },
+}
 
 
 def pages() -> dict[str, str]:
@@ -116,24 +153,45 @@ def _effects() -> str:
 
 
 def _reasons() -> str:
-    example = {
-        "en": {"name": "“Welcome”", "winner": "“Gift”", "status": "it was cancelled"},
-        "ko": {"topic": "‘환영’은", "winner": "‘선물’", "status": "취소되었습니다"},
-    }
     rows = (
-        (
-            f"`{code}`",
-            meaning,
-            SENTENCES[code]["en"].format(**example["en"]),
-            SENTENCES[code]["ko"].format(**example["ko"]),
-        )
+        (f"`{code}`", meaning, *(_answered(code)[one] for one in LANGUAGES))
         for code, meaning in REASONS.items()
     )
     return _page(
         "Reasons",
         "Why a rule did not fire, or gave less. The code is stored with the decision; the sentence"
-        " is what a member is told (`summary` of the outcome).",
+        " is what a member is told (`summary` of the outcome), here of an offer that is called"
+        " *Happy hour*.",
         [_table(("reason", "meaning", "in English", "in Korean"), rows)],
+    )
+
+
+def _answered(code: str) -> Text:
+    """What is told of the example's offer, by the program that answers."""
+    program = compile_document(bytes(16), 1, _EXAMPLE)
+    rules = {rule.key: rule for rule in program.rules_of("order")}
+    stored: dict[str, Any] = {"rule": "happy", "is_fired": code == "capped", "reason": code}
+    if code in ("outside_schedule", "limit_reached", "capped"):
+        stored["again_at"] = "2027-05-03T05:00:00Z"
+    outcomes: dict[str, Any] = {"rules": [stored], "arithmetic": []}
+    if code == "capped":
+        stored["withheld"] = 70
+        outcomes["arithmetic"] = [{"points_key": "points", "breakdown": [["happy", 30, ""]]}]
+    if code == "excluded":
+        outcomes["rules"].append({"rule": "spring", "is_fired": True})
+    happy, missed = rules["happy"], None
+    source, status = ("order", "A-1"), "cancelled"
+    lacking = missing.of_reason(program, code, happy, stored, status)
+    if code == "condition_not_met":
+        explanation = happy.when.explain({"order.net_minor": 45_000})
+        facts_of = triggers.find_facts("order")
+        lacking, _ = missing.of_condition(program, explanation, catalogue=facts_of)
+    if code == "cooldown":
+        source = ("birthday", "2027-05-03")
+        missed = Missed("birthday", date(2027, 5, 3), code, None, date(2028, 5, 3))
+    about = explaining.about(program, source, source[0], status=status, missed=missed)
+    return explaining.outcome(
+        program, stored, source=about, rules=rules, outcomes=outcomes, lacking=lacking
     )
 
 

@@ -22,9 +22,11 @@ from programs.models import Decision
 from programs.rules import Rule
 from rules.conditions import Explanation, first_unmet
 from rules.facts import Catalogue
-from rules.outcomes import REASONS
-from storefront import explaining, missing
+from rules.outcomes import REASONS, Reason
+from storefront import explaining, missed_days, missing
 from storefront.decide import Pinned
+from storefront.explaining import About
+from storefront.missed_days import Missed
 from storefront.standing import StoredOrder
 
 DECISIONS: sa.Table = Decision.__table__  # type: ignore[assignment]
@@ -41,6 +43,13 @@ class Told:
     trigger: str
     facts: dict[str, Any]
     outcomes: dict[str, Any]
+    missed: Missed | None = None
+
+    @property
+    def shown_trigger(self) -> str:
+        """The trigger as documents write it: which level or card it was is its reference."""
+        kind = self.trigger.partition(":")[0]
+        return kind if kind in ("tier_entered", "card_completed") else self.trigger
 
     @property
     def rules(self) -> dict[str, Rule]:
@@ -54,26 +63,41 @@ class Told:
         return {**facts["member"], **facts.get("order", {}), **facts.get("own", {})}
 
     @property
-    def source(self) -> Text:
+    def about(self) -> About:
         """What was decided on, in words."""
-        return explaining.source_of(self.program, self.source_type, self.source_ref, self.trigger)
-
-    @property
-    def status(self) -> Text:
-        """Why it would not stand, in words."""
-        return explaining.status_of(self.source_type, self.facts.get("status"))
+        return explaining.about(
+            self.program,
+            (self.source_type, self.source_ref),
+            self.trigger,
+            status=self.facts.get("status"),
+            missed=self.missed,
+        )
 
     @property
     def summary(self) -> Text:
         """The whole of it in a sentence."""
         return explaining.decision(
             self.program,
-            self.source,
+            self.about,
             self.outcomes,
             rules=self.rules,
-            status=self.status,
             tier_key=(self.facts.get("tier") or {}).get("key"),
         )
+
+    def arithmetic(self) -> list[dict[str, Any]]:
+        """How the points of each kind came about: what each rule and the tier gave, the exact sum
+        and how it was rounded."""
+        return [
+            stored
+            | {
+                "rounding": self.program.rounding,
+                "breakdown": [
+                    {"rule": rule, "points": points, "detail": detail}
+                    for rule, points, detail in stored["breakdown"]
+                ],
+            }
+            for stored in self.outcomes["arithmetic"]
+        ]
 
     def tier(self) -> dict[str, Any] | None:
         """The level before an order, and the factor that it gave."""
@@ -91,10 +115,12 @@ class Told:
         return tier | {"name": name, "factor": details[0] if details else "× 1"}
 
     def explained(self) -> list[dict[str, Any]]:
-        """Every rule with its outcome, its condition, and what would have changed it."""
+        """Every rule with its outcome, its points, its condition, and what would have changed
+        it."""
         rules, whole = self.rules, {**self.seen, **self.facts.get("order_whole", {})}
+        source = self.about
         return [
-            self._outcome(stored, rules, whole=whole, status=self.status)
+            self._outcome(stored, rules, whole=whole, source=source)
             for stored in self.outcomes["rules"]
         ]
 
@@ -125,13 +151,13 @@ class Told:
         rules: dict[str, Rule],
         *,
         whole: dict[str, Any],
-        status: Text,
+        source: About,
     ) -> dict[str, Any]:
         rule, shown = rules.get(stored["rule"]), dict(stored)
         reason = shown.get("reason")
-        shown["name"] = language.name_of(rule.name if rule else None, stored["rule"])
+        shown["name"] = explaining.called(self.program, stored["rule"], rule)
         if reason is not None:
-            shown.setdefault("detail", REASONS[reason])
+            shown.setdefault("detail", self._detail(reason))
         found: list[missing.Missing] = []
         others: list[list[missing.Missing]] = []
         if rule is not None:
@@ -146,12 +172,20 @@ class Told:
         shown["summary"] = explaining.outcome(
             self.program,
             stored,
+            source=source,
             rules=rules,
             outcomes=self.outcomes,
-            status=status,
-            missing=found,
+            lacking=found,
         )
+        given = explaining.given_by(self.outcomes, stored["rule"])
+        shown["points"] = [{"points_key": key, "points": points} for key, points in given]
         return shown
+
+    def _detail(self, reason: Reason) -> str:
+        """What a reason means, and of a missed day what stood against it."""
+        if self.missed is not None and self.missed.reason == reason:
+            return missed_days.cause(self.program, self.missed)["en"]
+        return REASONS[reason]
 
     def _missing(
         self,
@@ -161,6 +195,9 @@ class Told:
         explanation: Explanation,
     ) -> tuple[list[missing.Missing], list[list[missing.Missing]]]:
         reason = stored.get("reason")
+        if self.missed is not None and self.missed.reason == reason:
+            again_at = missed_days.again(self.program, self.missed)
+            return [] if again_at is None else [missing.from_instant(self.program, again_at)], []
         if reason == "condition_not_met" and not explanation["is_met"]:
             return missing.of_condition(self.program, explanation, catalogue=self._catalogue())
         if reason == "condition_not_met":
@@ -173,46 +210,51 @@ class Told:
 
 def told_of(connection: sa.Connection, program_id: bytes, row: Any) -> Told:
     """A row of decisions in words."""
-    facts = jsontext.parse(row.facts)
+    facts, outcomes = jsontext.parse(row.facts), jsontext.parse(row.outcomes)
+    program = versions.get_compiled(connection, program_id, row.version, row.switches)
     return Told(
         bytes(row.id),
-        versions.get_compiled(connection, program_id, row.version, row.switches),
+        program,
         row.source_type,
         row.source_ref,
         facts.get("trigger", row.source_type),
         facts,
-        jsontext.parse(row.outcomes),
+        outcomes,
+        missed_days.find(connection, program, row, outcomes),
     )
 
 
 def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dict[str, Any]:
     """A decision; 404 when the program has none with this id."""
     decision_id = ids.read_id("dec", decision_ref)
-    row = (
-        connection.execute(
-            sa.select(DECISIONS).where(
-                DECISIONS.c.program_id == program_id, DECISIONS.c.id == decision_id
-            )
-        ).first()
-        if decision_id
-        else None
-    )
+    row = None if decision_id is None else _find(connection, program_id, decision_id)
     if row is None:
         raise not_found("decision")
-    told = told_of(connection, program_id, row)
-    member_ref = _signed_up(connection, program_id, row.source_type, row.member_id)
+    return _shown(connection, row, told_of(connection, program_id, row))
+
+
+def _find(connection: sa.Connection, program_id: bytes, decision_id: bytes) -> Any:
+    return connection.execute(
+        sa.select(DECISIONS).where(
+            DECISIONS.c.program_id == program_id, DECISIONS.c.id == decision_id
+        )
+    ).first()
+
+
+def _shown(connection: sa.Connection, row: Any, told: Told) -> dict[str, Any]:
+    member_ref = _signed_up(connection, row.program_id, row.source_type, row.member_id)
     return {
-        "id": decision_ref,
+        "id": ids.show_id("dec", bytes(row.id)),
         "source": {"type": row.source_type, "ref": member_ref or row.source_ref},
         "summary": told.summary,
         "member_id": ids.show_id("mem", bytes(row.member_id)) if row.member_id else None,
         "version": row.version,
-        "trigger": told.trigger,
+        "trigger": told.shown_trigger,
         "facts": told.seen,
         "lines": _lines(told.facts),
         "tier": told.tier(),
         "outcomes": told.explained(),
-        "arithmetic": [_arithmetic(one) for one in told.outcomes["arithmetic"]],
+        "arithmetic": told.arithmetic(),
         "stamps": told.outcomes.get("stamps") or {},
         "qualifying_points": told.outcomes["qualifying_points"],
         "effective_at": clock.format_instant(row.effective_at),
@@ -237,15 +279,6 @@ def _lines(facts: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _arithmetic(stored: dict[str, Any]) -> dict[str, Any]:
-    return stored | {
-        "breakdown": [
-            {"rule": rule, "points": points, "detail": detail}
-            for rule, points, detail in stored["breakdown"]
-        ]
-    }
-
-
 def show_entry(connection: sa.Connection, program_id: bytes, entry_ref: str) -> dict[str, Any]:
     """An entry with its decision and the lots it touched; 404 when there is none with this id."""
     entry_id = ids.read_id("ent", entry_ref)
@@ -254,10 +287,11 @@ def show_entry(connection: sa.Connection, program_id: bytes, entry_ref: str) -> 
         raise not_found("entry")
     member_ref = _signed_up(connection, program_id, row["source_type"], row["member_id"])
     live, _ = versions.get_live(connection, program_id)
-    shown = showing.show_entry(row, live, member_ref=member_ref)
-    shown["decision"] = (
-        show(connection, program_id, shown["decision_id"]) if shown["decision_id"] else None
-    )
+    decided = _find(connection, program_id, row["decision_id"]) if row["decision_id"] else None
+    told = None if decided is None else told_of(connection, program_id, decided)
+    pinned = None if told is None else told.program
+    shown = showing.show_entry(row, live, member_ref=member_ref, pinned=pinned)
+    shown["decision"] = None if told is None else _shown(connection, decided, told)
     shown["adjustment"] = None
     if row["source_type"] == "adjustment":
         found = records.reasons(connection, program_id, [row])

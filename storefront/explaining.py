@@ -5,6 +5,7 @@ when one has none. Refuses to decide anything: what is told was decided before.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from core import language
@@ -14,8 +15,10 @@ from loyalty.exact import TIER_RULE
 from programs.compiled import Compiled
 from programs.rules import Rule
 from rules.effects import AddStamps, PointsPerAmount, PointsPerUnit
+from storefront import missed_days, missing
+from storefront.missed_days import Missed
 
-#: What an outcome says that did not fire, by its reason; `{ko}` names carry their particle 은.
+#: What an outcome says that did not fire, by its reason; `{topic}` is the name with its particle.
 REASONS: dict[str, Text] = {
     "not_live": {"en": "{name} is paused.", "ko": "{topic} 일시 중지된 혜택입니다."},
     "outside_schedule": {
@@ -51,7 +54,7 @@ REASONS: dict[str, Text] = {
     },
     "not_paid": {
         "en": "{name} did not apply: {status}.",
-        "ko": "{topic} 제외되었습니다: {status}.",
+        "ko": "{topic} {subject} {status} 적용되지 않았습니다.",
     },
     "negative_balance": {
         "en": "{name} does not apply while points are owed.",
@@ -64,7 +67,6 @@ REASONS: dict[str, Text] = {
 }
 #: Why there is nothing, when one reason is common to all.
 _NOTHING: dict[str, Text] = {
-    "not_paid": {"en": "{status}", "ko": "{status}"},
     "no_member": {
         "en": "only members who take part earn points",
         "ko": "참여 회원만 적립할 수 있습니다",
@@ -79,17 +81,21 @@ _NOTHING: dict[str, Text] = {
 }
 _NO_OFFER: Text = {"en": "no offer applied", "ko": "해당하는 혜택이 없었습니다"}
 _LESS_THAN_ONE: Text = {"en": "it comes to less than 1", "ko": "1 미만입니다"}
+#: Why a source does not stand; in Korean the clause goes on with what it leads to.
 _STATUSES: dict[str, Text] = {
-    "pending": {"en": "it is not paid yet", "ko": "아직 결제되지 않았습니다"},
-    "paid": {"en": "it was refunded", "ko": "환불되었습니다"},
-    "fulfilled": {"en": "it was refunded", "ko": "환불되었습니다"},
-    "cancelled": {"en": "it was cancelled", "ko": "취소되었습니다"},
+    "pending": {"en": "it is not paid yet", "ko": "아직 결제되지 않아"},
+    "paid": {"en": "it was refunded", "ko": "환불되어"},
+    "fulfilled": {"en": "it was refunded", "ko": "환불되어"},
+    "cancelled": {"en": "it was cancelled", "ko": "취소되어"},
 }
-_FALLEN: Text = {"en": "it no longer stands", "ko": "더 이상 유효하지 않습니다"}
 _UNKNOWN: Text = {
     "en": "it was not paid, or was cancelled or refunded",
-    "ko": "결제되지 않았거나 취소 또는 환불되었습니다",
+    "ko": "결제되지 않았거나 취소 또는 환불되어",
 }
+_WITHDRAWN: Text = {"en": "it no longer stands", "ko": "철회되어"}
+_FALLEN: Text = {"en": "it no longer stands", "ko": "취소되어"}
+#: What does not stand, where the sentence is about a rule.
+_SUBJECTS = {"order": "주문이", "activity": "활동이", "tier": "등급 달성이", "card": "카드 완성이"}
 _KINDS: dict[str, Text] = {
     "review": {"en": "review", "ko": "리뷰"},
     "visit": {"en": "visit", "ko": "방문"},
@@ -97,15 +103,40 @@ _KINDS: dict[str, Text] = {
 }
 
 
-def status_of(source_type: str, status: str | None) -> Text:
-    """Why a source does not stand."""
+@dataclass(frozen=True, slots=True)
+class About:
+    """What was decided on: its kind, in words, why it would not stand, and the day it missed."""
+
+    type: str
+    words: Text
+    status: Text
+    missed: Missed | None = None
+
+
+def about(
+    program: Compiled,
+    source: tuple[str, str],
+    trigger: str,
+    *,
+    status: str | None,
+    missed: Missed | None = None,
+) -> About:
+    """What was decided on, by kind and reference."""
+    type_ = source[0]
+    return About(type_, _source(program, source, trigger), _status(type_, status), missed)
+
+
+def _status(source_type: str, status: str | None) -> Text:
+    if source_type == "activity":
+        return _WITHDRAWN
     if source_type != "order":
         return _FALLEN
     return _UNKNOWN if status is None else _STATUSES[status]
 
 
-def source_of(program: Compiled, type_: str, ref: str, trigger: str) -> Text:
-    """What was decided on: an activity is told by its kind."""
+def _source(program: Compiled, source: tuple[str, str], trigger: str) -> Text:
+    """An activity is told by its kind."""
+    type_, ref = source
     if type_ != "activity":
         return sentences.source(type_, ref, program)
     kind = trigger.partition(":")[2]
@@ -114,26 +145,41 @@ def source_of(program: Compiled, type_: str, ref: str, trigger: str) -> Text:
     return {one: f"{word[one]} {ref}" for one in LANGUAGES}
 
 
-def rule_name(key: str, rule: Rule | None) -> Text:
-    """What a rule is called in a sentence: its name, else its key, in quotes."""
-    names = language.name_of(rule.name if rule else None, key)
+def called(program: Compiled, key: str, rule: Rule | None) -> Text:
+    """What a rule is called: its name, else that of the level or card that it is an effect of,
+    else its key."""
+    own = None if rule is None else _owner(program, rule)
+    return own[1] if own else language.name_of(rule.name if rule else None, key)
+
+
+def _owner(program: Compiled, rule: Rule) -> tuple[str, Text] | None:
+    """Whether a rule is an effect of a level or a card, and what that is called."""
+    for type_, owners in (("tier", program.ladder.levels), ("card", program.cards)):
+        for owner in owners:
+            if any(one is rule for one in owner.effects):
+                return type_, language.name_of(owner.name, owner.key)
+    return None
+
+
+def _quoted(program: Compiled, key: str, rule: Rule | None) -> Text:
+    """What a rule is called, in quotes."""
+    names = called(program, key, rule)
     return {one: quoted(names[one], one) for one in LANGUAGES}
 
 
 def decision(
     program: Compiled,
-    source: Text,
+    source: About,
     outcomes: Mapping[str, Any],
     *,
     rules: Mapping[str, Rule],
-    status: Text,
     tier_key: str | None,
 ) -> Text:
     """A decision in a sentence: how much, and for what."""
     given = [one for one in outcomes["arithmetic"] if one["points"]]
     stamps: Mapping[str, int] = outcomes.get("stamps") or {}
     if not given and not stamps:
-        return _nothing(program, source, outcomes["rules"], status)
+        return _nothing(program, source, outcomes["rules"])
     amounts = [sentences.points(one["points"], one["points_key"], program) for one in given]
     amounts += [_stamps(program, card, count) for card, count in stamps.items()]
     parts = _parts(program, given, rules, tier_key) if len(amounts) == 1 and given else []
@@ -141,16 +187,16 @@ def decision(
     for one in LANGUAGES:
         total = language.listed([amount[one] for amount in amounts], one)
         if one == "en":
-            told[one] = f"{total} for {source[one]}{_because_en(parts)}."
+            told[one] = f"{total} for {source.words[one]}{_because_en(parts)}."
         else:
             given_ko = with_particle(total, "이")
-            by = with_particle(source[one], "으로")
+            by = sentences.by(source.type, source.words[one])
             told[one] = f"{by} {given_ko} 적립되었습니다{_because_ko(parts)}."
     return told
 
 
 def _stamps(program: Compiled, card_key: str, count: int) -> Text:
-    card = next((card for card in program.cards if card.key == card_key), None)
+    card = program.card(card_key)
     name = language.name_of(None if card is None else card.name, card_key)
     return {
         "en": f"{language.plural(count, 'stamp', 'stamps')} on {quoted(name['en'], 'en')}",
@@ -187,6 +233,13 @@ def _parts(
     ]
 
 
+#: What an effect of a level or of a card itself is for, beside what rules gave.
+_OWN: dict[str, Text] = {
+    "tier": {"en": "for the level itself", "ko": "등급 달성 혜택"},
+    "card": {"en": "for the card itself", "ko": "카드 완성 혜택"},
+}
+
+
 def _for(program: Compiled, key: str, rule: Rule | None, tier_key: str | None) -> Text:
     if key == TIER_RULE and rule is None:
         level = program.ladder.find(tier_key)
@@ -197,7 +250,10 @@ def _for(program: Compiled, key: str, rule: Rule | None, tier_key: str | None) -
     is_bought = rule is not None and isinstance(rule.effect, PointsPerAmount | PointsPerUnit)
     if is_bought and rule is not None and not rule.name:
         return {"en": "for what you bought", "ko": "구매"}
-    name = rule_name(key, rule)
+    own = None if rule is None else _owner(program, rule)
+    if own is not None:
+        return _OWN[own[0]]
+    name = _quoted(program, key, rule)
     return {"en": f"from {name['en']}", "ko": name["ko"]}
 
 
@@ -213,63 +269,63 @@ def _because_ko(parts: Sequence[_Part]) -> str:
     if len(parts) > 1:
         return ": " + language.listed([f"{said['ko']} {many['ko']}" for many, said in parts], "ko")
     if parts and parts[0][1]["en"].startswith("from "):
-        return f": {parts[0][1]['ko']}"
+        return f"({parts[0][1]['ko']})"
     return ""
 
 
-def _nothing(
-    program: Compiled, source: Text, outcomes: Sequence[Mapping[str, Any]], status: Text
-) -> Text:
+def _nothing(program: Compiled, source: About, outcomes: Sequence[Mapping[str, Any]]) -> Text:
     reasons = {one.get("reason") for one in outcomes if not one["is_fired"]}
     fired = any(one["is_fired"] for one in outcomes)
     # Paused rules are no news while others say why.
     others = reasons - {"not_live"} or reasons
+    topic = sentences.topic(source.type, source.words["ko"])
+    what = sentences.points(0, program.points[0].key, program)["en"].removeprefix("0 ")
+    nothing = f"No {what} for {source.words['en']}"
+    if not fired and others == {"not_paid"}:
+        return {
+            "en": f"{nothing}: {source.status['en']}.",
+            "ko": f"{topic} {source.status['ko']} 적립되지 않았습니다.",
+        }
     why = _NO_OFFER
     if fired:
         why = _LESS_THAN_ONE
+    elif source.missed is not None and others == {source.missed.reason}:
+        why = missed_days.cause(program, source.missed)
     elif len(others) == 1:
         why = _NOTHING.get(str(next(iter(others))), _NO_OFFER)
-    topic = with_particle(source["ko"], "은")
-    what = sentences.points(0, program.points[0].key, program)["en"].removeprefix("0 ")
-    english, korean = (why[one].format(status=status[one]) for one in LANGUAGES)
-    return {
-        "en": f"No {what} for {source['en']}: {english}.",
-        "ko": f"{topic} 적립되지 않았습니다: {korean}.",
-    }
+    return {"en": f"{nothing}: {why['en']}.", "ko": f"{topic} 적립되지 않았습니다: {why['ko']}."}
 
 
 def outcome(
     program: Compiled,
     stored: Mapping[str, Any],
     *,
+    source: About,
     rules: Mapping[str, Rule],
     outcomes: Mapping[str, Any],
-    status: Text,
-    missing: Sequence[Mapping[str, Any]] = (),
+    lacking: Sequence[missing.Missing] = (),
 ) -> Text:
     """What became of one rule, in a sentence."""
     key = stored["rule"]
     rule = rules.get(key)
-    name = rule_name(key, rule)
-    topic = {"en": "", "ko": with_particle(name["ko"], "은")}
+    name = _quoted(program, key, rule)
     if stored["is_fired"]:
         return _fired(program, stored, rule, name, outcomes)
     reason = stored["reason"]
-    winner = rule_name(*_winner(rule, outcomes, rules)) if reason == "excluded" else name
+    if source.missed is not None and source.missed.reason == reason:
+        return missed_days.outcome(program, source.missed, name)
+    winner = name
+    if reason == "excluded":
+        winner = _quoted(program, *_winner(rule, outcomes, rules))
+    words = {"topic": with_particle(name["ko"], "은"), "subject": _SUBJECTS.get(source.type, "")}
     said = {
         one: REASONS[reason][one].format(
-            name=name[one], topic=topic[one], winner=winner[one], status=status[one]
+            name=name[one], winner=winner[one], status=source.status[one], **words
         )
         for one in LANGUAGES
     }
-    if missing and reason in ("condition_not_met", "outside_schedule", "limit_reached"):
-        said["en"] += f" What it takes: {_clause(missing, 'en')}."
-        said["ko"] += f" 필요한 조건: {_clause(missing, 'ko')}."
-    return said
-
-
-def _clause(missing: Sequence[Mapping[str, Any]], one: str) -> str:
-    return language.listed([item["detail"][one] for item in missing], one)
+    more = missing.advice(program, reason, lacking)
+    return said if more is None else {one: f"{said[one]} {more[one]}" for one in LANGUAGES}
 
 
 def _winner(

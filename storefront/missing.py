@@ -90,21 +90,40 @@ def _of_not_paid(status: str | None) -> list[Missing]:
 
 
 def _hours(schedule: Schedule | None) -> Missing | None:
-    """On Saturdays from 14:00 to 17:00: when a schedule comes again and again."""
+    """Saturdays 14:00–17:00: when a schedule comes again and again."""
     if schedule is None:
         return None
     days, english, korean = sorted(schedule.weekdays), [], []
     if len(days) < 7:
         told = language.weekdays(days)
-        english.append(f"on {told['en']}")
+        english.append(told["en"])
         korean.append(told["ko"])
     if schedule.opens != 0 or schedule.closes != 24 * 60:
-        opens, closes = (
+        hours = "–".join(
             f"{at // 60:02d}:{at % 60:02d}" for at in (schedule.opens, schedule.closes)
         )
-        english.append(f"from {opens} to {closes}")
-        korean.append(f"{opens}부터 {closes}까지")
+        english.append(hours)
+        korean.append(hours)
     return plain(" ".join(english), " ".join(korean)) if english else None
+
+
+def advice(program: Compiled, reason: str, items: Sequence[Missing]) -> Text | None:
+    """What is missing, as a sentence that follows the reason; None where the reason says it."""
+    if not items:
+        return None
+    english, korean = told(items, "en"), told(items, "ko")
+    if reason == "condition_not_met":
+        return {"en": f"What it takes: {english}.", "ko": f"필요한 조건: {korean}."}
+    if reason == "limit_reached":
+        return {"en": f"You can get it {english}.", "ko": f"{korean} 받을 수 있습니다."}
+    if reason != "outside_schedule":
+        return None
+    if "from" not in items[0]:
+        return {"en": f"It ran {english}.", "ko": f"{korean}에 진행되었습니다."}
+    at = language.moment(clock.parse_instant(items[0]["from"]), program.zone)
+    hours = {one: told(items[1:], one) for one in LANGUAGES}
+    shown = {one: f"{at[one]} ({hours[one]})" if hours[one] else at[one] for one in LANGUAGES}
+    return {"en": f"Next: {shown['en']}.", "ko": f"다음 진행: {shown['ko']}."}
 
 
 def more_minor(
@@ -117,7 +136,7 @@ def more_minor(
             shown = _described(program, way[0], catalogue)
             name = language.name_of(rule.name, rule.key)
             english = f"{shown['detail']['en']} for {language.quoted(name['en'], 'en')}"
-            korean = f"{language.quoted(name['ko'], 'ko')}까지 {shown['detail']['ko']}"
+            korean = f"{shown['detail']['ko']}하면 {language.quoted(name['ko'], 'ko')} 혜택"
             return plain(english, korean, minor=shown["minor"], rule=rule.key)
     return None
 
@@ -174,18 +193,28 @@ def _count(program: Compiled, need: Need, words: Words) -> Text:
     if words.is_money:
         amount = language.money(number, program.currency)
         english = f"{amount}{' more' if is_more else ''} {words.en}".strip()
+        amount = language.money(number, program.currency, language="ko")
     else:
         amount = language.number(number)
         word = words.one if number == 1 else words.en
         english = f"{amount} {'more ' if is_more else ''}{word}"
     korean = words.ko.format(n=amount)
     if is_more:
-        return {"en": english, "ko": f"{korean} 더"}
+        # What an order comes to is bought; anything else is only more of it.
+        return {"en": english, "ko": f"{korean} 더{' 구매' if words.ko == '{n}' else ''}"}
     if need.op in ("=", "in"):
-        return {"en": f"exactly {english}", "ko": f"정확히 {korean}"}
+        return {"en": f"exactly {english}", "ko": f"{_subject(words, amount)}인 경우"}
     if actual is None and need.op in (">", ">=", "!=", "not_in"):
         return {"en": f"at least {english}", "ko": f"{korean} 이상"}
     return {"en": f"at most {english}", "ko": f"{korean} 이하"}
+
+
+def _subject(words: Words, amount: str) -> str:
+    """할인 금액이 0원: an amount of money that has a name has it for a subject."""
+    name, _, rest = words.ko.partition(" {n}")
+    if words.is_money and name.endswith("금액"):
+        return f"{with_particle(name, '이')} {amount}{rest}"
+    return words.ko.format(n=amount)
 
 
 def _attribute_count(name: str, need: Need) -> Text:

@@ -14,17 +14,22 @@ from core import ids, jsontext
 from core.errors import invalid_at, not_found
 from loyalty import showing
 from loyalty.ledger.rows import ENTRIES
+from loyalty.tiers.models import TierChange
 from members import aliases, members
 from members.members import Known
 from orders.refunds import fold
 from programs import versions
-from storefront import explaining, quotes
+from programs.compiled import Compiled
+from storefront import activities, missed_days, quotes
 from storefront import telling as tellings
 from storefront.decisions import DECISIONS, Told, told_of
 from storefront.orders import ORDERS
 
 #: What can be asked about; a signup needs no reference.
 SOURCES = ("order", "activity", "signup", "birthday", "anniversary", "tier", "card")
+#: The triggers of sources that are not called as they are.
+TRIGGERS = {"tier": "tier_entered", "card": "card_completed"}
+TIER_CHANGES: sa.Table = TierChange.__table__  # type: ignore[assignment]
 _ENTRIES_MAX = 200
 
 
@@ -40,14 +45,60 @@ def explain(
         )
     if kind == "signup":
         ref = ids.show_id(members.PREFIX, known.id)
+    if kind in ("order", "activity"):
+        ref = _resolved(connection, program_id, kind, ref)
     told = (
         _of_order(connection, program_id, known, ref)
         if kind == "order"
         else _latest(connection, program_id, known.id, kind, ref)
     )
-    if told is None:
+    if told is not None:
+        return _shown(connection, program_id, known, told, is_hypothetical=told.id is None)
+    live, now = versions.get_live(connection, program_id)
+    if not _happened(connection, live, known, source=(kind, ref), now=now):
         raise not_found(kind)
-    return _shown(connection, program_id, known, told)
+    return _shown(connection, program_id, known, _undecided(live, kind, ref), is_hypothetical=False)
+
+
+def _resolved(connection: sa.Connection, program_id: bytes, kind: str, ref: str) -> str:
+    """The storefront's reference behind our own id of an order or activity."""
+    if kind == "activity":
+        return activities.resolve(connection, program_id, ref)
+    order_id = ids.read_id("ord", ref)
+    if order_id is None:
+        return ref
+    found = connection.execute(
+        sa.select(ORDERS.c.order_ref).where(
+            ORDERS.c.program_id == program_id, ORDERS.c.id == order_id
+        )
+    ).scalar()
+    if found is None:
+        raise not_found("order")
+    return str(found)
+
+
+def _happened(
+    connection: sa.Connection, live: Compiled, known: Known, *, source: tuple[str, str], now: int
+) -> bool:
+    """Whether there is such a source, though no rule was asked about it."""
+    kind, ref = source
+    if kind in ("birthday", "anniversary"):
+        row = members.get_row(connection, live.program_id, known.id)
+        return missed_days.is_due(connection, live, source=source, row=row, now=now)
+    if kind == "tier":
+        entered = sa.select(TIER_CHANGES.c.id).where(
+            TIER_CHANGES.c.program_id == live.program_id,
+            TIER_CHANGES.c.member_id == known.id,
+            TIER_CHANGES.c.to_key == ref,
+        )
+        return connection.execute(entered.limit(1)).first() is not None
+    return kind == "signup"
+
+
+def _undecided(live: Compiled, kind: str, ref: str) -> Told:
+    """Of what no rule listened to when it happened."""
+    outcomes: dict[str, Any] = {"rules": [], "arithmetic": []}
+    return Told(None, live, kind, ref, TRIGGERS.get(kind, kind), {"member": {}}, outcomes)
 
 
 def _of_order(
@@ -103,7 +154,12 @@ def _decided(connection: sa.Connection, program_id: bytes, *where: Any) -> Told 
 
 
 def _shown(
-    connection: sa.Connection, program_id: bytes, known: Known, told: Told
+    connection: sa.Connection,
+    program_id: bytes,
+    known: Known,
+    told: Told,
+    *,
+    is_hypothetical: bool,
 ) -> dict[str, Any]:
     live, _ = versions.get_live(connection, program_id)
     entries = _entries(connection, program_id, known.id, told)
@@ -112,23 +168,19 @@ def _shown(
         "source": {"type": told.source_type, "ref": ref},
         "member_ref": known.member_ref,
         "summary": told.summary,
-        "is_hypothetical": told.id is None,
+        "is_hypothetical": is_hypothetical,
         "decision_id": None if told.id is None else ids.show_id("dec", told.id),
         "version": told.program.version,
-        "trigger": told.trigger,
+        "trigger": told.shown_trigger,
         "tier": told.tier(),
-        "rules": [_rule(told, one) for one in told.explained()],
-        "entries": [showing.show_entry(row, live, member_ref=known.member_ref) for row in entries],
+        "rules": told.explained(),
+        "arithmetic": told.arithmetic(),
+        "entries": [
+            showing.show_entry(row, live, member_ref=known.member_ref, pinned=told.program)
+            for row in entries
+        ],
         "earned": _sums(entries, ("earn", "restore")),
         "reversed": _sums(entries, ("claw_back",)),
-    }
-
-
-def _rule(told: Told, outcome: dict[str, Any]) -> dict[str, Any]:
-    """An outcome with the points that it gave."""
-    given = explaining.given_by(told.outcomes, outcome["rule"])
-    return outcome | {
-        "points": [{"points_key": points_key, "points": points} for points_key, points in given]
     }
 
 

@@ -107,7 +107,45 @@ def test_lists_and_plurals() -> None:
     assert language.listed(["a", "b", "c"], "ko") == "a, b, c"
     assert language.listed(["a", "b"], "ko", is_choice=True) == "a 또는 b"
     assert language.listed([], "en") == ""
-    assert language.weekdays([6, 7]) == {"en": "Saturdays and Sundays", "ko": "토요일, 일요일"}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "english", "korean"),
+    [
+        ([6], "Saturdays", "토요일"),
+        ([6, 7], "Sat, Sun", "토, 일"),
+        ([5, 1, 2, 3, 4], "Mon–Fri", "월–금"),
+        ([1, 2, 3, 5, 6], "Mon–Wed, Fri, Sat", "월–수, 금, 토"),
+        ([1, 3, 5, 6, 7], "Mon, Wed, Fri–Sun", "월, 수, 금–일"),
+    ],
+)
+def test_weekdays_in_a_row_are_told_by_the_first_and_the_last(
+    numbers: list[int], english: str, korean: str
+) -> None:
+    assert language.weekdays(numbers) == {"en": english, "ko": korean}
+
+
+@pytest.mark.parametrize(
+    ("text", "english", "korean"),
+    [
+        ("P30D", "30 days", "30일"),
+        ("P1D", "1 day", "1일"),
+        ("P1M", "1 month", "1개월"),
+        ("P1Y2W", "12 months and 14 days", "12개월 14일"),
+        ("PT36H", "36 hours", "36시간"),
+        ("PT90M", "1 hour and 30 minutes", "1시간 30분"),
+        ("PT61S", "1 minute and 1 second", "1분 1초"),
+    ],
+)
+def test_durations_are_told_in_their_own_measures(text: str, english: str, korean: str) -> None:
+    found = language.duration(clock.parse_duration(text))
+    assert found == {"en": english, "ko": korean}
+
+
+def test_won_are_told_by_their_word_in_korean() -> None:
+    assert language.money(2000, "KRW", language="ko") == "2,000원"
+    assert language.money(-1250, "KRW", language="ko") == "-1,250원"
+    assert language.money(1234, "EUR", language="ko") == "€12.34"
 
 
 def test_a_name_is_found_whatever_languages_there_are() -> None:

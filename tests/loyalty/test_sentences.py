@@ -95,12 +95,12 @@ SOURCES = [
     ("order", "A-2", "1,200 points for order A-2", "주문 A-2로 1,200포인트 적립"),
     ("signup", "mem_x", "1,200 points for signing up", "가입으로 1,200포인트 적립"),
     ("activity", "R-9", "1,200 points for activity R-9", "활동 R-9로 1,200포인트 적립"),
-    ("birthday", "2027-05-04", "1,200 points for your birthday", "생일로 1,200포인트 적립"),
+    ("birthday", "2027-05-04", "1,200 points for your birthday", "생일 축하 1,200포인트 적립"),
     (
         "anniversary",
         "2027-05-04",
         "1,200 points for the anniversary of your joining",
-        "가입 기념일로 1,200포인트 적립",
+        "가입 기념일 축하 1,200포인트 적립",
     ),
     ("tier", "gold", "1,200 points for reaching Gold", "골드 등급 달성으로 1,200포인트 적립"),
     (
@@ -189,4 +189,43 @@ def test_an_adjustment_and_a_transfer_say_which_way(program: Compiled) -> None:
     ways = {"from_bucket": "transferred", "to_bucket": "available"}
     assert sentences.entry(row("transfer", "transfer", "t", 5, **ways), program)["ko"] == (
         "양도로 5포인트 추가"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source_type", "ref", "taken", "given"),
+    [
+        ("order", "A-1", "주문 A-1 변경으로 9포인트 회수", "주문 A-1 변경으로 9포인트 복원"),
+        ("activity", "R-9", "활동 R-9 변경으로 9포인트 회수", "활동 R-9 변경으로 9포인트 복원"),
+        ("card", "coffee", "커피 카드 완성 취소로 9포인트 회수", "커피 카드 완성으로 9포인트 복원"),
+        ("tier", "gold", "골드 등급 달성 취소로 9포인트 회수", "골드 등급 달성으로 9포인트 복원"),
+        ("birthday", "2027-05-04", "생일 혜택 취소로 9포인트 회수", "생일 축하 9포인트 복원"),
+        ("signup", "mem_x", "가입 혜택 취소로 9포인트 회수", "가입으로 9포인트 복원"),
+    ],
+)
+def test_what_no_longer_stands_was_undone(
+    program: Compiled, source_type: str, ref: str, taken: str, given: str
+) -> None:
+    back = sentences.entry(row("claw_back", source_type, ref, 9), program)
+    again = sentences.entry(row("restore", source_type, ref, 9), program)
+    assert (back["ko"], again["ko"]) == (taken, given)
+
+
+def test_what_the_program_no_longer_has_is_named_by_the_version_that_decided(
+    program: Compiled,
+) -> None:
+    later = compile_document(
+        bytes(16),
+        2,
+        {**DOCUMENT, "points": DOCUMENT["points"][:1], "tiers": {"levels": []}, "cards": []},
+    )
+    gone = row("earn", "tier", "gold", 5, points_key="petals")
+    assert sentences.entry(gone, later)["en"] == "5 petals for reaching gold"
+    assert sentences.entry(gone, later, pinned=program) == {
+        "en": "5 Petals for reaching Gold",
+        "ko": "골드 등급 달성으로 5꽃잎 적립",
+    }
+    card = row("earn", "card", "coffee", 5)
+    assert (
+        sentences.entry(card, later, pinned=program)["en"] == "5 points for completing Coffee card"
     )

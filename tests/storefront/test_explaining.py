@@ -1,13 +1,16 @@
 """Decisions and outcomes in sentences, written out by hand; no reason is without one."""
 
+from datetime import date
 from typing import Any, get_args
 
 import pytest
 
+from core import clock
 from core.language import Text
 from programs.compiled import Compiled, compile_document
 from rules.outcomes import REASONS, Reason
 from storefront import explaining, facts, missing
+from storefront.missed_days import Missed
 
 #: Reasons of rules as the contract lists them.
 CONTRACT = [
@@ -20,9 +23,32 @@ DOCUMENT: dict[str, Any] = {
     "timezone": "Asia/Seoul",
     "currency": "KRW",
     "points": [{"key": "points"}, {"key": "stars", "name": {"en": "stars", "ko": "별"}}],
-    "cards": [{"key": "coffee", "name": {"en": "Coffee card", "ko": "커피 카드"}, "stamps": 10}],
+    "cards": [
+        {
+            "key": "coffee",
+            "name": {"en": "Coffee card", "ko": "커피 카드"},
+            "stamps": 10,
+            "effects": [{"do": "add_points", "points": 40}],
+        }
+    ],
+    "tiers": {
+        "levels": [
+            {
+                "key": "gold",
+                "name": {"en": "Gold", "ko": "골드"},
+                "enter_at": 10,
+                "entry_effects": [{"do": "add_points", "points": 300}],
+            }
+        ]
+    },
     "earning": {
         "rules": [
+            {
+                "key": "party",
+                "name": {"en": "Party", "ko": "파티"},
+                "trigger": "tier_entered",
+                "effect": {"do": "add_points", "points": 7},
+            },
             {
                 "key": "base",
                 "effect": {"do": "points_per_amount", "points": 1, "per_minor": 100},
@@ -47,7 +73,6 @@ DOCUMENT: dict[str, Any] = {
         ]
     },
 }
-STATUS: Text = explaining.status_of("order", "cancelled")
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +95,9 @@ def whole(
     type_, ref, trigger = source or ("order", "A-1", "order")
     return explaining.decision(
         program,
-        explaining.source_of(program, type_, ref, trigger),
+        explaining.about(program, (type_, ref), trigger, status="cancelled"),
         stored,
         rules={rule.key: rule for rule in program.rules_of("order")},
-        status=STATUS if type_ == "order" else explaining.status_of(type_, None),
         tier_key=None,
     )
 
@@ -124,7 +148,6 @@ def test_several_kinds_and_stamps_are_listed(program: Compiled) -> None:
 @pytest.mark.parametrize(
     ("stored", "english", "korean"),
     [
-        (not_fired("not_paid", "base"), "it was cancelled", "취소되었습니다"),
         (
             not_fired("no_member", "base"),
             "only members who take part earn points",
@@ -167,21 +190,73 @@ def test_nothing_is_said_with_its_reason(
 
 
 @pytest.mark.parametrize(
-    ("source", "english", "korean"),
+    ("status", "english", "korean"),
     [
-        (("activity", "R-1", "activity:review"), "review R-1", "리뷰 R-1로"),
-        (("activity", "R-2", "activity:test_drive"), "test drive R-2", "test drive R-2로"),
-        (("birthday", "2027-05-04", "birthday"), "your birthday", "생일로"),
+        ("cancelled", "it was cancelled", "취소되어"),
+        ("pending", "it is not paid yet", "아직 결제되지 않아"),
+        ("paid", "it was refunded", "환불되어"),
+        (
+            None,
+            "it was not paid, or was cancelled or refunded",
+            "결제되지 않았거나 취소 또는 환불되어",
+        ),
+    ],
+)
+def test_an_order_that_does_not_stand_says_so(
+    program: Compiled, status: str | None, english: str, korean: str
+) -> None:
+    about = explaining.about(program, ("order", "A-1"), "order", status=status)
+    stored = outcomes(not_fired("not_paid", "base") + not_fired("not_live", "happy"))
+    told = explaining.decision(program, about, stored, rules={}, tier_key=None)
+    assert told == {
+        "en": f"No points for order A-1: {english}.",
+        "ko": f"주문 A-1은 {korean} 적립되지 않았습니다.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "english", "korean", "gone"),
+    [
+        (
+            ("activity", "R-1", "activity:review"),
+            "review R-1",
+            "리뷰 R-1로",
+            "리뷰 R-1은 철회되어",
+        ),
+        (
+            ("activity", "R-2", "activity:test_drive"),
+            "test drive R-2",
+            "test drive R-2로",
+            "test drive R-2는 철회되어",
+        ),
+        (
+            ("birthday", "2027-05-04", "birthday"),
+            "your birthday",
+            "생일 축하",
+            "생일 혜택은 취소되어",
+        ),
         (
             ("card", "coffee", "card_completed:coffee"),
             "completing Coffee card",
             "커피 카드 완성으로",
+            "커피 카드 완성 혜택은 취소되어",
         ),
-        (("tier", "gold", "tier_entered:gold"), "reaching gold", "gold 등급 달성으로"),
+        (
+            ("tier", "gold", "tier_entered:gold"),
+            "reaching Gold",
+            "골드 등급 달성으로",
+            "골드 등급 달성 혜택은 취소되어",
+        ),
+        (
+            ("signup", "mem_x", "signup"),
+            "signing up",
+            "가입으로",
+            "가입 혜택은 취소되어",
+        ),
     ],
 )
 def test_what_was_decided_on_is_told_by_its_kind(
-    program: Compiled, source: tuple[str, str, str], english: str, korean: str
+    program: Compiled, source: tuple[str, str, str], english: str, korean: str, gone: str
 ) -> None:
     stored = outcomes(fired("base"), ("points", [["base", 5, ""]]))
     told = whole(program, stored, source=source)
@@ -189,26 +264,70 @@ def test_what_was_decided_on_is_told_by_its_kind(
         "en": f"5 points for {english}.",
         "ko": f"{korean} 5포인트가 적립되었습니다.",
     }
-    gone = whole(program, outcomes(not_fired("not_paid", "base")), source=source)
-    assert gone["en"] == f"No points for {english}: it no longer stands."
+    assert whole(program, outcomes(not_fired("not_paid", "base")), source=source) == {
+        "en": f"No points for {english}: it no longer stands.",
+        "ko": f"{gone} 적립되지 않았습니다.",
+    }
+
+
+def of_level(program: Compiled, *breakdown: list[Any]) -> tuple[Text, Text]:
+    """What is told of entering gold, and of its own effect."""
+    about = explaining.about(program, ("tier", "gold"), "tier_entered:gold", status=None)
+    rules = {rule.key: rule for rule in program.rules_of("tier_entered:gold")}
+    stored = outcomes(fired("gold"), ("points", list(breakdown)))
+    return (
+        explaining.decision(program, about, stored, rules=rules, tier_key=None),
+        explaining.outcome(program, stored["rules"][0], source=about, rules=rules, outcomes=stored),
+    )
+
+
+def test_what_a_level_gives_by_itself_goes_by_its_name(program: Compiled) -> None:
+    whole_, own = of_level(program, ["gold", 300, ""])
+    assert whole_ == {
+        "en": "300 points for reaching Gold.",
+        "ko": "골드 등급 달성으로 300포인트가 적립되었습니다.",
+    }
+    assert own == {
+        "en": "“Gold” gave 300 points.",
+        "ko": "‘골드’로 300포인트가 적립되었습니다.",
+    }
+
+
+def test_what_a_level_gives_by_itself_stands_beside_what_its_rules_give(program: Compiled) -> None:
+    whole_, _ = of_level(program, ["gold", 300, ""], ["party", 7, ""])
+    assert whole_ == {
+        "en": "307 points for reaching Gold: 300 for the level itself and 7 from “Party”.",
+        "ko": "골드 등급 달성으로 307포인트가 적립되었습니다: 등급 달성 혜택 300포인트, "
+        "‘파티’ 7포인트.",
+    }
+
+
+def test_what_a_card_gives_by_itself_goes_by_its_name(program: Compiled) -> None:
+    about = explaining.about(program, ("card", "coffee"), "card_completed:coffee", status=None)
+    rules = {rule.key: rule for rule in program.rules_of("card_completed:coffee")}
+    stored = outcomes(fired("coffee"), ("points", [["coffee", 40, ""]]))
+    assert explaining.decision(program, about, stored, rules=rules, tier_key=None) == {
+        "en": "40 points for completing Coffee card.",
+        "ko": "커피 카드 완성으로 40포인트가 적립되었습니다.",
+    }
 
 
 OUTCOMES = [
     ("not_live", "“Spring” is paused.", "‘봄맞이’는 일시 중지된 혜택입니다."),
     (
         "outside_schedule",
-        "“Spring” was not running at that time. What it takes: from 1 April 2027.",
-        "‘봄맞이’는 그 시각에 진행되지 않은 혜택입니다. 필요한 조건: 2027년 4월 1일부터.",
+        "“Spring” was not running at that time. Next: 1 April 2027.",
+        "‘봄맞이’는 그 시각에 진행되지 않은 혜택입니다. 다음 진행: 2027년 4월 1일.",
     ),
     (
         "condition_not_met",
-        "“Spring” did not apply. What it takes: from 1 April 2027.",
-        "‘봄맞이’는 조건에 맞지 않았습니다. 필요한 조건: 2027년 4월 1일부터.",
+        "“Spring” did not apply. What it takes: again from 1 April 2027.",
+        "‘봄맞이’는 조건에 맞지 않았습니다. 필요한 조건: 2027년 4월 1일부터 다시.",
     ),
     (
         "limit_reached",
-        "“Spring” has been used up to its limit. What it takes: from 1 April 2027.",
-        "‘봄맞이’는 한도까지 모두 사용되었습니다. 필요한 조건: 2027년 4월 1일부터.",
+        "“Spring” has been used up to its limit. You can get it again from 1 April 2027.",
+        "‘봄맞이’는 한도까지 모두 사용되었습니다. 2027년 4월 1일부터 다시 받을 수 있습니다.",
     ),
     (
         "excluded",
@@ -223,7 +342,7 @@ OUTCOMES = [
     (
         "not_paid",
         "“Spring” did not apply: it was cancelled.",
-        "‘봄맞이’는 제외되었습니다: 취소되었습니다.",
+        "‘봄맞이’는 주문이 취소되어 적용되지 않았습니다.",
     ),
     (
         "already_paid",
@@ -247,14 +366,16 @@ OUTCOMES = [
 
 
 def one(program: Compiled, stored: dict[str, Any], all_: dict[str, Any]) -> Text:
-    lacking = missing.plain("from 1 April 2027", "2027년 4월 1일부터")
+    # Midnight of 1 April in Seoul.
+    at = clock.parse_instant("2027-03-31T15:00:00Z")
+    lacking = missing.from_instant(program, at, is_again=True)
     return explaining.outcome(
         program,
         stored,
+        source=explaining.about(program, ("order", "A-1"), "order", status="cancelled"),
         rules={rule.key: rule for rule in program.rules_of("order")},
         outcomes=all_,
-        status=STATUS,
-        missing=[lacking],
+        lacking=[lacking],
     )
 
 
@@ -291,3 +412,56 @@ def test_a_rule_that_fired_says_what_it_gave(program: Compiled) -> None:
         "en": "“Spring” applied and gave nothing more.",
         "ko": "‘봄맞이’가 적용되었으나 추가 적립은 없습니다.",
     }
+
+
+@pytest.mark.parametrize(
+    ("missed", "why", "why_ko"),
+    [
+        (
+            Missed("birthday", date(2027, 5, 3), "cooldown", None, date(2028, 5, 3)),
+            "the birthday was told less than 30 days before",
+            "생일은 30일 전까지 등록되어 있어야 합니다",
+        ),
+        (
+            Missed(
+                "birthday", date(2027, 8, 1), "already_paid", date(2027, 5, 3), date(2028, 5, 3)
+            ),
+            "this year's was paid already, on 3 May 2027",
+            "올해 혜택은 2027년 5월 3일에 이미 지급되었습니다",
+        ),
+        (
+            Missed(
+                "birthday", date(2027, 1, 1), "already_paid", date(2026, 8, 1), date(2028, 5, 3)
+            ),
+            "less than 365 days have passed since it was paid on 1 August 2026",
+            "2026년 8월 1일 지급 후 365일이 지나지 않았습니다",
+        ),
+        (
+            Missed("birthday", date(2027, 1, 1), "already_paid", None, date(2028, 5, 3)),
+            "less than 365 days have passed since it was paid",
+            "마지막 지급 후 365일이 지나지 않았습니다",
+        ),
+        (
+            Missed("anniversary", date(2027, 1, 1), "cooldown", None, date(2028, 5, 3)),
+            "the day of joining was told after it had begun",
+            "가입 기념일이 시작된 뒤에 가입일이 등록되었습니다",
+        ),
+    ],
+)
+def test_a_day_that_was_missed_says_what_stood_against_it(
+    program: Compiled, missed: Missed, why: str, why_ko: str
+) -> None:
+    source = (missed.kind, missed.day.isoformat())
+    about = explaining.about(program, source, missed.kind, status=None, missed=missed)
+    [stored] = not_fired(missed.reason, "spring")
+    rules = {rule.key: rule for rule in program.rules_of("order")}
+    told = explaining.outcome(
+        program, stored, source=about, rules=rules, outcomes=outcomes([stored])
+    )
+    assert told == {
+        "en": f"“Spring” was not given: {why}. Next: 3 May 2028.",
+        "ko": f"‘봄맞이’는 지급되지 않았습니다: {why_ko}. 다음 지급: 2028년 5월 3일.",
+    }
+    whole_ = explaining.decision(program, about, outcomes([stored]), rules=rules, tier_key=None)
+    assert whole_["en"].endswith(f": {why}.")
+    assert whole_["ko"].endswith(f"혜택은 적립되지 않았습니다: {why_ko}.")

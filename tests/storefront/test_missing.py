@@ -26,6 +26,7 @@ DOCUMENT: dict[str, Any] = {
 FACTS: dict[str, Any] = {
     "order.net_minor": 48_000,
     "order.gross_minor": 50_000,
+    "order.discount_minor": 2_000,
     "order.item_count": 2,
     "order.channel": "app",
     "order.categories": ["plates"],
@@ -42,22 +43,30 @@ FACTS: dict[str, Any] = {
     "member.balance": 900,
 }
 CASES: list[tuple[str, str, Any, str, str]] = [
-    ("order.net_minor", ">=", 50_000, "₩2,000 more", "₩2,000 더"),
-    ("order.net_minor", ">", 50_000, "₩2,001 more", "₩2,001 더"),
-    ("order.net_minor", "<", 40_000, "at most ₩39,999", "₩39,999 이하"),
-    ("order.net_minor", "=", 40_000, "exactly ₩40,000", "정확히 ₩40,000"),
-    ("order.gross_minor", ">=", 60_000, "₩10,000 more before discounts", "할인 전 금액 ₩10,000 더"),
+    ("order.net_minor", ">=", 50_000, "₩2,000 more", "2,000원 더 구매"),
+    ("order.net_minor", ">", 50_000, "₩2,001 more", "2,001원 더 구매"),
+    ("order.net_minor", "<", 40_000, "at most ₩39,999", "39,999원 이하"),
+    ("order.net_minor", "=", 40_000, "exactly ₩40,000", "40,000원인 경우"),
+    (
+        "order.gross_minor",
+        ">=",
+        60_000,
+        "₩10,000 more before discounts",
+        "할인 전 금액 10,000원 더",
+    ),
+    ("order.discount_minor", "=", 0, "exactly ₩0 in discounts", "할인 금액이 0원인 경우"),
+    ("order.item_count", "=", 1, "exactly 1 item", "상품 1개인 경우"),
     ("order.item_count", ">=", 3, "1 more item", "상품 1개 더"),
     ("order.item_count", ">=", 4, "2 more items", "상품 2개 더"),
     ("order.item_count", "<=", 1, "at most 1 item", "상품 1개 이하"),
     ("order.item_count", "!=", 2, "1 more item", "상품 1개 더"),
-    ("member.order_count", "=", 0, "exactly 0 earlier orders", "정확히 이전 주문 0건"),
+    ("member.order_count", "=", 0, "exactly 0 earlier orders", "이전 주문 0건인 경우"),
     (
         "member.spend_12m_minor",
         ">=",
         150_000,
         "₩50,000 more spent in the 12 months before",
-        "최근 12개월 구매 금액 ₩50,000 더",
+        "최근 12개월 구매 금액 50,000원 더",
     ),
     (
         "member.days_since_last_order",
@@ -200,3 +209,44 @@ def test_an_instant_is_told_by_the_programs_day(program: Compiled) -> None:
         "detail": {"en": "again from 31 January 2027", "ko": "2027년 1월 31일부터 다시"},
         "from": "2027-01-30T15:00:00Z",
     }
+
+
+SCHEDULES: list[tuple[dict[str, Any], str, str]] = [
+    (
+        {"weekdays": [1, 2, 3, 4, 5], "from": "14:00", "until": "17:00"},
+        "Next: 3 May 2027 14:00 (Mon–Fri 14:00–17:00).",
+        "다음 진행: 2027년 5월 3일 14:00 (월–금 14:00–17:00).",
+    ),
+    (
+        {"weekdays": [1, 3], "from": "14:00", "until": "24:00"},
+        "Next: 3 May 2027 14:00 (Mon, Wed 14:00–24:00).",
+        "다음 진행: 2027년 5월 3일 14:00 (월, 수 14:00–24:00).",
+    ),
+    (
+        {"weekdays": [1]},
+        "Next: 3 May 2027 14:00 (Mondays).",
+        "다음 진행: 2027년 5월 3일 14:00 (월요일).",
+    ),
+    (
+        {"starts_at": "2027-05-03T05:00:00Z"},
+        "Next: 3 May 2027 14:00.",
+        "다음 진행: 2027년 5월 3일 14:00.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("schedule", "english", "korean"), SCHEDULES)
+def test_a_schedule_says_when_it_comes_next(
+    program: Compiled, schedule: dict[str, Any], english: str, korean: str
+) -> None:
+    item = {
+        "key": "hours",
+        "schedule": schedule,
+        "effect": {"do": "add_points", "points": 1},
+    }
+    document = DOCUMENT | {"earning": {"rules": [item]}}
+    [rule] = compile_document(bytes(16), 1, document).rules_of("order")
+    # 3 May 2027 is a Monday; 05:00Z is 14:00 in Seoul.
+    stored = {"again_at": "2027-05-03T05:00:00Z"}
+    items = missing.of_reason(program, "outside_schedule", rule, stored, None)
+    assert missing.advice(program, "outside_schedule", items) == {"en": english, "ko": korean}
