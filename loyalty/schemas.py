@@ -92,11 +92,18 @@ class ProgressAnswer(Schema):
 
     metric = described(Text, "What is measured.", required=True)
     value = whole("How much there is.")
-    next = described(Json, "{key, missing} of the next level.", required=True, allow_none=True)
+    next = described(
+        Json,
+        "{key, missing} of the next level; beneath a level given by hand, of the one next to what "
+        "the member would stand on without it.",
+        required=True,
+        allow_none=True,
+    )
     retain = described(
         Json,
-        "{missing, by} to keep the level: what must still be bought by the end of the term, of "
-        "grace, or of what is assured; by is null without an end.",
+        "{missing, by} to keep the level (beneath one given by hand, the one without it): what "
+        "must still be bought by the end of the term, of grace, or of what is assured; by is null "
+        "without an end.",
         required=True,
         allow_none=True,
     )
@@ -120,7 +127,12 @@ class TierAnswer(Schema):
         required=True,
         allow_none=True,
     )
-    at_risk = described(Boolean, "Would not be kept as things are.", required=True)
+    at_risk = described(
+        Boolean,
+        "The window holds less now than it takes to keep the level; `projected` says what becomes "
+        "of it. False of a level given by hand.",
+        required=True,
+    )
     projected = described(
         Text,
         "Key of the level after `until` (after grace, if any) when nothing more is bought; null "

@@ -25,7 +25,7 @@ from loyalty.tiers.standing import (
 )
 from storefront import contributing, places
 from storefront.contributing import activity_key
-from storefront.places import Source, Steps
+from storefront.places import Source
 from storefront.plan import Plan
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
@@ -165,15 +165,14 @@ def advance(
     if not ladder.levels:
         return None
     spot = places.place(plan, member_id, read)
-    steps: Steps = []
-    derived = spot.derived
+    before = read.sums.values(ladder)
+    steps = places.measured(plan, spot.derived, before, at=new.at)
+    derived = steps[-1][1] if steps else spot.derived
     if places.is_due(spot, new.at):
         history = places.history_of(connection, plan, member_id, without=telling.order_ref)
         steps += places.passed(plan, derived, history, to=new.at)
         derived = steps[-1][1] if steps else derived
-    values = tuple(
-        one + more for one, more in zip(read.sums.values(ladder), new.values(ladder), strict=True)
-    )
+    values = tuple(one + more for one, more in zip(before, new.values(ladder), strict=True))
     after = moving.bought(ladder, derived, values, at=new.at, zone=zone)
     if after != derived:
         steps.append((new.at, after, source.cause))
@@ -210,6 +209,7 @@ def _replace(
     plan.record(member_id, ref, old, new)
     history = places.history_of(connection, plan, member_id)
     steps = places.passed(plan, spot.derived, past, to=now)
+    steps += places.measured(plan, spot.derived, past.values(now), at=now)
     stored = steps[-1][1] if steps else spot.derived
     after = moving.kept(
         ladder,

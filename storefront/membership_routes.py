@@ -73,7 +73,8 @@ def list_cards(member_ref: str) -> dict[str, Any]:
     parameters=(idempotency.PARAMETER,),
 )
 def set_tier(member_ref: str, body: dict[str, Any]) -> Response:
-    """Give a member a level by hand until an end, with a reason; null ends it."""
+    """Give a member a level by hand until an end, with a reason; null ends it. Entering it pays its
+    entry effects like any other entry, once per term."""
     program_id, actor = _program_id(), auth.actor()
     return idempotency.once(
         lambda connection: manual_tiers.put(connection, program_id, member_ref, body, actor=actor),

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from loyalty.tiers import keeping, moving, showing
 from loyalty.tiers.contributions import Contribution, History
 from loyalty.tiers.models import CHANGES
+from loyalty.tiers.moving import Values
 from loyalty.tiers.showing import View
-from loyalty.tiers.standing import Cause, LevelMove, Place, Standing, place_of
+from loyalty.tiers.standing import NOWHERE, Cause, LevelMove, Place, Standing, place_of
 from storefront.plan import Plan
 from storefront.standing import Read
 
@@ -67,11 +68,19 @@ def passed(plan: Plan, standing: Standing, history: History, *, to: int) -> Step
     return [(at, one, "time") for at, one in found]
 
 
+def measured(plan: Plan, standing: Standing, values: Values, *, at: int) -> Steps:
+    """Where a member comes to stand whose level the ladder has lost: by what the window holds."""
+    if standing.lost_key is None:
+        return []
+    after = moving.bought(plan.live.ladder, NOWHERE, values, at=at, zone=plan.live.zone)
+    return [(at, after, "ladder")]
+
+
 def settle(
     plan: Plan, member_id: bytes, spot: Place, *, steps: Steps, history: History, source: Source
 ) -> dict[str, Any] | None:
     """Keep where the steps lead, with when time changes it next; the change as the member sees it
-    that was not made by time alone."""
+    that was not made by time, or by a ladder that has changed, alone."""
     derived = steps[-1][1] if steps else spot.derived
     after = dated(plan, spot.with_derived(derived), history)
     if after != spot:
@@ -80,7 +89,7 @@ def settle(
     note_all(plan, member_id, spot, steps=steps, source=source)
     lapsed = spot.derived
     for _, standing, cause in steps:
-        if cause != "time":
+        if cause not in ("time", "ladder"):
             break
         lapsed = standing
     seen = spot.with_derived(lapsed).shown(plan.now)
@@ -107,10 +116,16 @@ def note_all(plan: Plan, member_id: bytes, spot: Place, *, steps: Steps, source:
     first_at, _, first_cause = timeline[0]
     last = spot.shown(first_at - 1 if first_cause == "time" else plan.now)
     for at, derived, cause in timeline:
+        beneath = spot.derived
         if derived is not None:
             spot = spot.with_derived(derived)
         shown = spot.shown(at if cause == "time" else plan.now)
         by = source if cause == source.cause else Source(cause, is_history=source.is_history)
+        if shown == last and shown.level is not None:
+            # What is assured or given by hand hides the move, not what follows from it.
+            hidden_by = shown.level.key
+            moved = {"before": beneath, "after": spot.derived}
+            note(plan, member_id, by, **moved, at=at, hidden_by=hidden_by)
         note(plan, member_id, by, before=last, after=shown, at=at)
         last = shown
 
@@ -123,6 +138,7 @@ def note(
     before: Standing,
     after: Standing,
     at: int | None = None,
+    hidden_by: str | None = None,
 ) -> None:
     """Note one move of a member, if it is one; now, if it is not said when."""
     if before != after:
@@ -137,6 +153,7 @@ def note(
                 source.type,
                 source.ref,
                 source.is_history,
+                hidden_by,
             )
         )
 
@@ -147,12 +164,13 @@ def settle_due(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes
     due: dict[bytes, Place] = {}
     for member_id, row in rows.items():
         spot = plan.levels.get(member_id) or place_of(plan.live.ladder, row)
-        if is_due(spot, plan.now):
+        if is_due(spot, plan.now) or spot.derived.lost_key is not None:
             due[member_id] = spot
     plan.load_contributions(connection, list(due))
     for member_id, spot in due.items():
         history = history_of(connection, plan, member_id)
         steps = passed(plan, spot.derived, history, to=plan.now)
+        steps += measured(plan, spot.derived, history.values(plan.now), at=plan.now)
         settle(plan, member_id, spot, steps=steps, history=history, source=Source("time"))
 
 
@@ -166,9 +184,10 @@ def reassess(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes])
         row = rows.get(member_id)
         spot = plan.levels.get(member_id) or place_of(ladder, row)
         history = history_of(connection, plan, member_id)
-        steps = passed(plan, spot.derived, history, to=now)
-        stored = steps[-1][1] if steps else spot.derived
         values = history.values(now)
+        steps = passed(plan, spot.derived, history, to=now)
+        steps += measured(plan, spot.derived, values, at=now)
+        stored = steps[-1][1] if steps else spot.derived
         after = moving.bought(ladder, stored, values, at=now, zone=plan.live.zone)
         if after != stored:
             steps.append((now, after, "ladder"))
@@ -189,9 +208,28 @@ def view(
     values = read.sums.values_now(ladder)
     if own is not None and own.at > ladder.window_from(now, plan.live.zone):
         values = tuple(one + more for one, more in zip(values, own.values(ladder), strict=True))
+    return _view(connection, plan, member_id, spot, values=values)
+
+
+def view_planned(connection: sa.Connection, plan: Plan, member_id: bytes) -> View:
+    """Where a member stands as of the clock, as this unit leaves them, of whom nothing was read."""
+    ladder = plan.live.ladder
+    spot = stored_place(connection, plan, member_id)
+    values: Values = (0,) * len(ladder.metrics)
+    if ladder.levels:
+        values = history_of(connection, plan, member_id).values(plan.now)
+    return _view(connection, plan, member_id, spot, values=values)
+
+
+def _view(
+    connection: sa.Connection, plan: Plan, member_id: bytes, spot: Place, *, values: Values
+) -> View:
+    ladder, now = plan.live.ladder, plan.now
     history = None
     is_late = is_due(spot, now)
-    if is_late or (spot.derived.until is not None and ladder.window != "lifetime"):
+    # Where nothing that leaves the window can lower a level, what will have left it is no matter.
+    is_watched = ladder.window != "lifetime" and ladder.downgrade != "none"
+    if is_late or (spot.derived.until is not None and is_watched):
         history = history_of(connection, plan, member_id)
     derived = spot.derived
     if history is not None and is_late:

@@ -4,7 +4,9 @@ One call at the end of whatever moved levels in a plan. Entering a level from be
 effects and the rules of `tier_entered` once per term: a claim of the level whose term is not over
 is carried on, never paid again. A refund that lowers the level takes back what it paid, and
 deserved again within the term the same claim stands again; the level that a refund leaves was
-entered from below before. Refuses to know who moves where.
+entered from below before. So it is with what moves unseen beneath a level assured or given by hand,
+but that nothing is entered there. A level that the ladder lost is left for what stands in its
+place. Refuses to know who moves where.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +27,7 @@ from rules.outcomes import Reason
 from storefront import firing, inactivity, tier_log
 from storefront.decisions import DECISIONS
 from storefront.firing import Fired, Source
+from storefront.lost_levels import Slots
 from storefront.plan import Plan
 
 SOURCE_TYPE = "tier"
@@ -62,44 +65,86 @@ def follow(
     member_ids = sorted({move.member_id for move in moves})
     unread = [member_id for member_id in member_ids if member_id not in plan.tier_claims]
     plan.tier_claims |= claims.read(connection, plan.program_id, unread)
-    moved = {move.member_id for move in moves if move.after.rank != move.before.rank}
+    slots = Slots(connection, plan.live)
+    moves = [_ranked(move, slots) for move in moves]
+    moved = {move.member_id for move in moves if move.rise or move.before.lost_key is not None}
     known = people if people is not None else {}
     if moved and people is None:
         known = members.lock_ids(connection, plan.program_id, sorted(moved))
     found = {member_id: Followed() for member_id in member_ids}
     for move in moves:
-        tier_log.write(plan, move, note=note if move.cause == "manual" else None)
-        _carry_on(plan, move)
+        if move.hidden_by is None:
+            tier_log.write(plan, move, note=note if move.cause == "manual" else None)
+        _carry_on(plan, move, slots)
         person = known.get(move.member_id)
         if person is not None and person.is_erased:
             continue
-        followed, fired = found[move.member_id], list[Fired]()
-        if move.after.rank > move.before.rank:
-            fired = _enter(connection, plan, move, person)
-            followed.earned = _shown(plan, fired)
-        elif move.after.rank < move.before.rank and move.cause in _UNDOING_CAUSES:
-            fired = _take_back(connection, plan, move)
-            # What is left was there before: it led to this level from below.
-            since = min(move.after.since, move.at)
-            below = replace(move, before=NOWHERE, at=since)
-            left = _enter(connection, plan, below, person)
-            followed.earned = _shown(plan, left)
-            fired += left
+        followed = found[move.member_id]
+        if move.hidden_by is None:
+            fired = _follow_seen(connection, plan, move, person, slots=slots, followed=followed)
+        else:
+            fired = _follow_hidden(connection, plan, move, slots)
         followed.made += [entry for one in fired for entry in one.made]
     return found
+
+
+def _ranked(move: LevelMove, slots: Slots) -> LevelMove:
+    """The move with the rank of what stands in the place of a level that the ladder lost."""
+    lost_key = move.before.lost_key
+    return move if lost_key is None else replace(move, lost_rank=slots.of(lost_key).rank)
+
+
+def _follow_seen(
+    connection: sa.Connection,
+    plan: Plan,
+    move: LevelMove,
+    person: Known | None,
+    *,
+    slots: Slots,
+    followed: Followed,
+) -> list[Fired]:
+    """What follows from a move that the member sees; what they are told of it is noted."""
+    if move.rise > 0:
+        fired = _enter(connection, plan, move, person, slots=slots)
+        followed.earned = _shown(plan, fired)
+        return fired
+    if move.before.lost_key is not None:
+        # Nobody enters the level that a lost one leaves them on: it may be that level renamed.
+        return _stand_again(connection, plan, move, _held(plan, move, slots))
+    if move.rise < 0 and move.cause in _UNDOING_CAUSES:
+        fired = _take_back(connection, plan, move, slots)
+        # What is left was there before: it led to this level from below.
+        since = min(move.after.since, move.at)
+        below = replace(move, before=NOWHERE, at=since)
+        left = _enter(connection, plan, below, person, slots=slots)
+        followed.earned = _shown(plan, left)
+        return fired + left
+    return []
+
+
+def _follow_hidden(
+    connection: sa.Connection, plan: Plan, move: LevelMove, slots: Slots
+) -> list[Fired]:
+    """What follows from a move beneath the level that the member sees: what a refund takes back it
+    takes back unseen, and what is deserved again stands again. Nothing is entered unseen."""
+    if move.rise > 0 or move.before.lost_key is not None:
+        return _stand_again(connection, plan, move, _held(plan, move, slots))
+    if move.rise < 0 and move.cause in _UNDOING_CAUSES:
+        return _take_back(connection, plan, move, slots)
+    return []
 
 
 def _shown(plan: Plan, fired: Sequence[Fired]) -> list[dict[str, Any]]:
     return [award for one in fired for award in firing.shown(plan, one)]
 
 
-def _carry_on(plan: Plan, move: LevelMove) -> None:
+def _carry_on(plan: Plan, move: LevelMove, slots: Slots) -> None:
     """Hold the claim of the level that was held for as long as it was, and still is: a stay that
     is renewed is one."""
     before, after = move.before, move.after
     for claim in plan.tier_claims[move.member_id]:
         is_of_stay = claim.until is None or claim.until > before.since
-        if claim.level_key != before.key or not is_of_stay:
+        if before.key is None or not is_of_stay or slots.of(claim.level_key).key != before.key:
             continue
         is_longer = claim.extend(before.ends_at)
         if after.key == before.key:
@@ -108,18 +153,30 @@ def _carry_on(plan: Plan, move: LevelMove) -> None:
             claims.keep(plan.writes, plan.program_id, claim)
 
 
+def _held(plan: Plan, move: LevelMove, slots: Slots) -> list[Claim]:
+    """The claims that entering the level which a move leads to is still covered by."""
+    return [
+        claim
+        for claim in plan.tier_claims[move.member_id]
+        if claim.covers(move.at)
+        and move.after.key is not None
+        and slots.of(claim.level_key).key == move.after.key
+    ]
+
+
 def _enter(
-    connection: sa.Connection, plan: Plan, move: LevelMove, person: Known | None
+    connection: sa.Connection,
+    plan: Plan,
+    move: LevelMove,
+    person: Known | None,
+    *,
+    slots: Slots,
 ) -> list[Fired]:
     """Claim the level's effects; what they give now."""
     level_key = move.after.key
     if level_key is None:
         return []
-    held = [
-        claim
-        for claim in plan.tier_claims[move.member_id]
-        if claim.level_key == level_key and claim.covers(move.at)
-    ]
+    held = _held(plan, move, slots)
     if held:
         return _stand_again(connection, plan, move, held)
     if not plan.live.rules_of(trigger_of(level_key)):
@@ -149,14 +206,17 @@ def _stand_again(
     return fired
 
 
-def _take_back(connection: sa.Connection, plan: Plan, move: LevelMove) -> list[Fired]:
-    """Take back what entering the levels paid that the member was lowered from."""
-    ladder, fired = plan.live.ladder, list[Fired]()
+def _take_back(connection: sa.Connection, plan: Plan, move: LevelMove, slots: Slots) -> list[Fired]:
+    """Take back what entering the levels paid that the member was lowered from; but the level given
+    by hand, or assured, is deserved all the same."""
+    fired = list[Fired]()
     for claim in plan.tier_claims[move.member_id]:
-        level = ladder.find(claim.level_key)
-        if level is None or not move.after.rank < level.rank <= move.before.rank:
+        if not (claim.stands and claim.covers(move.at)):
             continue
-        if claim.stands and claim.covers(move.at):
+        slot = slots.of(claim.level_key)
+        if move.hidden_by is not None and move.hidden_by in (slot.key, claim.level_key):
+            continue
+        if move.after.rank < slot.rank <= move.rank_before:
             claim.stands = False
             fired += _fire_again(connection, plan, claim, reason="not_paid")
             claims.keep(plan.writes, plan.program_id, claim)

@@ -20,13 +20,14 @@ PREFIX = "tch"
 def change_of(move: LevelMove) -> dict[str, Any] | None:
     """A move in the words of the contract; None when only the risk of losing the level changed."""
     before, after = move.before, move.after
-    if before.key != after.key:
-        kind = "upgrade" if after.rank > before.rank else "downgrade"
+    from_key = before.key or before.lost_key
+    if from_key != after.key:
+        kind = "upgrade" if move.rise > 0 else "downgrade"
     elif move.cause == "manual" or _is_renewed(move):
         kind = "renewal"
     else:
         return None
-    return {"from": before.key, "to": after.key, "kind": kind}
+    return {"from": from_key, "to": after.key, "kind": kind}
 
 
 def _is_renewed(move: LevelMove) -> bool:

@@ -94,7 +94,7 @@ MESSAGES: dict[str, _Message] = {
         {"source": _SOURCE},
     ),
     "tier.at_risk": (
-        "As things are, the member's level would not be kept.",
+        "The window holds less now than it takes to keep the member's level.",
         True,
         {
             "key": _TEXT | {"description": "The level."},

@@ -37,7 +37,7 @@ def keep(writes: Writes, program_id: bytes, member_id: bytes, place: Place) -> N
         {
             "program_id": program_id,
             "member_id": member_id,
-            "level_key": standing.key,
+            "level_key": standing.key or standing.lost_key,
             "since": standing.since,
             "until": standing.until,
             "grace_until": standing.grace_until,

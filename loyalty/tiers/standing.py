@@ -14,7 +14,8 @@ class Standing:
 
     `until` is the end of its term (or of what is assured or given by hand), `grace_until` the end
     of the grace that follows a term not renewed. `is_at_risk` says that the window holds less
-    than the level takes to be kept.
+    than the level takes to be kept. `lost_key` is of a level that the ladder has lost since it was
+    entered: until that is noticed, whoever stood on it stands on none.
     """
 
     level: Level | None
@@ -24,6 +25,7 @@ class Standing:
     is_at_risk: bool = False
     is_assured: bool = False
     is_manual: bool = False
+    lost_key: str | None = None
 
     @property
     def key(self) -> str | None:
@@ -59,7 +61,8 @@ class Assured:
 
 @dataclass(frozen=True, slots=True)
 class LevelMove:
-    """A change of where a member stands as they see it, by one unit of work."""
+    """A change of where a member stands as they see it, by one unit of work; or, where `hidden_by`
+    names the level that they see all along, a change beneath what is assured or given by hand."""
 
     member_id: bytes
     before: Standing
@@ -70,6 +73,19 @@ class LevelMove:
     source_ref: str | None = None
     #: Nobody is told of what is moved in, and nothing is paid for it.
     is_history: bool = False
+    hidden_by: str | None = None
+    #: The rank of what stands in the place of the level before, where the ladder has lost it.
+    lost_rank: int = 0
+
+    @property
+    def rank_before(self) -> int:
+        """The rank of the level before, lost or not."""
+        return self.before.rank if self.before.lost_key is None else self.lost_rank
+
+    @property
+    def rise(self) -> int:
+        """By how many levels it leads up; below zero when it leads down."""
+        return self.after.rank - self.rank_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +122,7 @@ def place_of(ladder: Ladder, row: Any) -> Place:
     if row is None:
         return Place()
     level = ladder.find(row.level_key)
-    derived = Standing(level, row.since if level is not None or row.level_key is None else 0)
+    derived = Standing(None, row.since if row.level_key is None else 0, lost_key=row.level_key)
     if level is not None:
         derived = Standing(level, row.since, row.until, row.grace_until, bool(row.is_at_risk))
     return Place(

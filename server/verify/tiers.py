@@ -69,8 +69,8 @@ def _lost(connection: sa.Connection, program_id: bytes) -> frozenset[str]:
 
 def _check_changes(report: Report, rows: Sequence[Any], lost: frozenset[str] | None) -> None:
     """Each change agrees with itself, and goes on where the one before it ended; whoever stood on
-    a level that the ladder has lost stands on none from then on. `lost` is None where changes do
-    not follow on each other."""
+    a level that the ladder has lost stands on whatever was beneath it from then on. `lost` is None
+    where changes do not follow on each other."""
     for row in rows:
         is_same = row.from_key == row.to_key
         if is_same != (row.kind == "renewal"):
@@ -80,8 +80,7 @@ def _check_changes(report: Report, rows: Sequence[Any], lost: frozenset[str] | N
     if lost is None:
         return
     for before, row in itertools.pairwise(rows):
-        is_lost = before.to_key in lost and row.from_key is None
-        if row.from_key != before.to_key and not is_lost:
+        if row.from_key != before.to_key and before.to_key not in lost:
             place = (PREFIXES["tier_changes"], row.id, "")
             report.note("tier_changes", place, "from_key", row.from_key, before.to_key)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.world import BASE_RULE, World
+from tests.world import BASE_RULE, World, reversed_points
 
 SILVER = {
     "key": "silver",
@@ -214,3 +214,82 @@ def test_it_follows_into_a_merge(shop: World) -> None:
     shop.post("/test-clock", {"now": UNTIL})
     assert (shop.tier("jun")["key"], shop.balance("jun")) == (None, 500)
     _clean(shop)
+
+
+def test_a_refund_beneath_it_takes_back_what_the_order_was_paid_for(shop: World) -> None:
+    shop.order("A-1", 120_000)
+    _give(shop, "vip")
+    assert shop.balance() == 1200 + 500
+    for _ in range(2):
+        cancelled = shop.order("A-1", 120_000, status="cancelled")
+        # Beneath the invitation gold is gone, and with it the 500 for it.
+        assert (shop.tier()["key"], shop.balance()) == ("vip", 0)
+        assert (reversed_points(cancelled), "change" in cancelled["tier"]) == (1700, False)
+        _clean(shop)
+        shop.order("A-1", 120_000)
+        assert (shop.tier()["key"], shop.balance()) == ("vip", 1700)
+        _clean(shop)
+    shop.post("/test-clock", {"now": UNTIL})
+    assert (shop.tier()["key"], shop.balance()) == ("gold", 1700)
+    assert [one[:4] for one in _changes(shop)] == [
+        (None, "gold", "upgrade", "order"),
+        ("gold", "vip", "upgrade", "manual"),
+        ("vip", "gold", "downgrade", "time"),
+    ]
+    _clean(shop)
+
+
+def test_what_was_taken_back_beneath_it_is_no_more_than_restored_after_it(shop: World) -> None:
+    shop.order("A-1", 120_000)
+    _give(shop, "vip")
+    shop.order("A-1", 120_000, status="cancelled")
+    shop.post("/test-clock", {"now": UNTIL})
+    assert (shop.tier()["key"], shop.balance()) == (None, 0)
+    shop.order("A-2", 120_000, placed_at=UNTIL)
+    assert (shop.tier()["key"], shop.balance()) == ("gold", 1700)
+    _clean(shop)
+
+
+def test_what_a_hand_gives_again_is_deserved_without_the_order(shop: World) -> None:
+    shop.order("A-1", 60_000)
+    shop.order("A-2", 60_000)
+    _give(shop, "silver")
+    assert shop.balance() == 600 + 100 + 600 + 500
+    shop.order("A-1", 60_000, status="cancelled")
+    shop.order("A-2", 60_000, status="cancelled")
+    # Gold was the orders'; silver is the hand's as well, which would have paid its 100.
+    assert (shop.tier()["key"], shop.balance()) == ("silver", 100)
+    _clean(shop)
+    shop.post("/test-clock", {"now": UNTIL})
+    assert (shop.tier()["key"], shop.balance()) == (None, 100)
+    _clean(shop)
+
+
+def test_a_level_renewed_beneath_it_is_no_new_entering_at_its_end(shop: World) -> None:
+    shop.order("A-1", 120_000)
+    _give(shop, "silver", until="2027-06-01T00:00:00Z")
+    at = "2027-02-01T10:00:00Z"
+    shop.post("/test-clock", {"now": at})
+    shop.order("A-2", 120_000, placed_at=at)
+    # Gold's term of 2026 ends on 1 March 2027 and is renewed, unseen.
+    shop.post("/test-clock", {"now": "2027-06-01T00:00:00Z"})
+    assert (shop.tier()["key"], shop.tier()["until"]) == ("gold", "2028-03-01T15:00:00Z")
+    assert shop.balance() == 1200 + 500 + 1200
+    _clean(shop)
+
+
+def test_progress_is_that_of_the_level_beneath_it(shop: World) -> None:
+    shop.order("A-1", 60_000, placed_at="2026-03-01T10:00:00Z")
+    _give(shop, "vip")
+    tier = shop.tier()
+    assert (tier["key"], tier["is_manual"], tier["projected"]) == ("vip", True, "silver")
+    [progress] = tier["progress"]
+    assert progress["value"] == 60_000
+    assert progress["next"] == {"key": "gold", "missing": 40_000}
+    # The order of 1 March 2026 has left the window when the term ends with 1 March 2027.
+    assert progress["retain"] == {"missing": 50_000, "by": "2027-03-01T15:00:00Z"}
+    shop.member("jun")
+    body = {"key": "silver", "until": UNTIL, "reason": "sponsor"}
+    [progress] = shop.post("/members/jun/tier", body)["tier"]["progress"]
+    assert progress["next"] == {"key": "silver", "missing": 50_000}
+    assert progress["retain"] is None
