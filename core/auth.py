@@ -32,6 +32,16 @@ SCOPES = (
 )
 _REMEMBERED_SECONDS = 0.8
 
+#: The header by which `actor` goes, as every writing operation documents it.
+ACTOR = {
+    "in": "header",
+    "name": "Dangol-Actor",
+    "required": False,
+    "description": "Who in the organisation acts: 1 to 128 printable characters, in UTF-8. Kept "
+    "with what is written and shown in every log of it: entries, versions, switches, tiers.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+}
+
 Mode = Literal["test", "live"]
 
 

@@ -18,7 +18,7 @@ from flask.json.provider import JSONProvider
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, ValidationError
 
-from core import db, failpoints, jsontext, loading
+from core import auth, db, failpoints, jsontext, loading
 from core.errors import FieldError, Problem, invalid
 from core.fields import BELOW, Boolean, Instant, Integer, Schema, Text, reference_fault
 
@@ -110,12 +110,17 @@ class Routes(flask_smorest.Blueprint):  # type: ignore[misc]
         query: Schema | None = None,
         problems: tuple[int, ...] = (),
         parameters: tuple[dict[str, Any], ...] = (),
+        is_reading: bool = False,
     ) -> Callable[[View], View]:
-        """Register a view.
+        """Register a view; `is_reading` is for a POST that writes nothing.
 
         `body` and `query` are loaded strictly and passed under these names; `answers` document
         the 2xx and 3xx by status; `problems` name the 4xx beyond those that any route can give.
         """
+
+        is_writing = method not in _READING and not is_reading
+        if is_writing:
+            parameters = (*parameters, auth.ACTOR)
 
         def decorate(view: View) -> View:
             unasked = None if query is None else _unasked(query)
@@ -133,6 +138,8 @@ class Routes(flask_smorest.Blueprint):  # type: ignore[misc]
                     raise invalid([FieldError(f"?{unknown[:64]}", "unknown_field", _UNKNOWN)])
                 if body is not None:
                     arguments["body"] = load_body(body)
+                if is_writing:
+                    auth.actor()
                 return view(**arguments)
 
             documentation = _documentation(

@@ -7,7 +7,6 @@ from flask import Response, request
 
 from core import auth, clock, db, http, idempotency, ids, jsontext, paging
 from core.errors import invalid_at, not_found
-from core.fields import Key, Schema, described
 from programs import checking, drafts, schemas, switches, versions
 from programs.document import DocumentSchema
 from programs.models import Program
@@ -17,20 +16,7 @@ keys = http.Routes("keys", __name__, url_prefix="/v1", description="API keys.")
 
 _DOCUMENT = DocumentSchema()
 _VERSION = schemas.VersionAnswer()
-
-
-class ItemAnswer(Schema):
-    """An item of the draft."""
-
-    class Meta:
-        """Each section's items have their own fields."""
-
-        unknown = "include"
-
-    key = described(Key, "Key of the item.", required=True)
-
-
-_ITEM = ItemAnswer()
+_ITEM = schemas.ItemAnswer()
 _IF_MATCH = {
     "in": "header",
     "name": "If-Match",

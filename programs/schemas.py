@@ -5,7 +5,7 @@ import marshmallow as ma
 from core.auth import SCOPES
 from core.fields import Boolean, Instant, Integer, Json, Key, Schema, Text, described
 from programs.document import DocumentSchema, nested
-from programs.switches import SECTIONS
+from programs.switches import SWITCHED
 
 
 class PublishBody(Schema):
@@ -54,10 +54,23 @@ class VersionsAnswer(Schema):
     next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
 
 
+class ItemAnswer(Schema):
+    """An item of the draft."""
+
+    class Meta:
+        """Each section's items have their own fields."""
+
+        unknown = "include"
+
+    key = described(Key, "Key of the item.", required=True)
+
+
 class SwitchBody(Schema):
     """An item of the published document to pause, or to set live, at once."""
 
-    section = described(Text, "Section of the item.", required=True, one_of=tuple(SECTIONS))
+    section = described(
+        Text, "Section of the item.", required=True, most=64, metadata={"enum": [*SWITCHED]}
+    )
     key = described(Key, "Key of the item.", required=True)
     state = described(Text, "What it is to be.", required=True, one_of=("live", "paused"))
     reason = described(Text, "Why.", required=True, most=1000)

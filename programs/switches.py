@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import clock
-from core.errors import Problem, not_found
+from core.errors import Problem, invalid_at, not_found
 from programs.models import ProgramSwitch
 
 #: Where the keyed items of each section live in the document.
@@ -27,6 +27,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "segments": ("segments",),
     "surprises": ("surprises",),
 }
+#: Those that can have items in this version.
+OFFERED = ("points", "rules", "levels", "cards", "activities")
+#: Those whose items can be paused.
+SWITCHED = ("rules", "levels", "cards")
 
 Item = tuple[str, str]
 
@@ -36,9 +40,19 @@ def path_of(section: str) -> tuple[str, ...]:
     path = SECTIONS.get(section)
     if path is None:
         raise Problem(
-            404, "not_found", f"There is no such section; there are: {', '.join(SECTIONS)}."
+            404, "not_found", f"There is no such section; there are: {', '.join(OFFERED)}."
         )
     return path
+
+
+def check_section(section: str) -> None:
+    """422 for a section whose items cannot be switched."""
+    offered = ", ".join(SWITCHED)
+    if section in SWITCHED:
+        return
+    if section in OFFERED:
+        raise invalid_at("/section", f"{section} cannot be paused; these can: {offered}")
+    raise invalid_at("/section", f"must be one of: {offered}")
 
 
 def items_of(document: Mapping[str, Any], section: str) -> list[dict[str, Any]]:

@@ -43,9 +43,7 @@ def declare_activities(facts: Callable[[Declared | None], Catalogue]) -> None:
     _of_activities[:] = [facts]
 
 
-def find_facts(
-    trigger: str, activities: Mapping[str, Declared] | None = None
-) -> Catalogue | None:
+def find_facts(trigger: str, activities: Mapping[str, Declared] | None = None) -> Catalogue | None:
     """The facts of an available trigger, for a document that declares these activities."""
     if _of_activities and _ACTIVITY.fullmatch(trigger):
         return _of_activities[0]((activities or {}).get(trigger.removeprefix(ACTIVITY)))

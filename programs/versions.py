@@ -18,7 +18,7 @@ from programs import checking
 from programs.compiled import Compiled, compile_document
 from programs.document import DocumentSchema
 from programs.models import Program, ProgramDraft, ProgramSwitch, ProgramVersion
-from programs.switches import in_force, items_of, switched
+from programs.switches import check_section, in_force, items_of, switched
 
 #: The job that follows a publication which changes the ladder: members are looked at anew.
 LADDER_JOB = "tiers.reassess"
@@ -212,9 +212,10 @@ def switch(
 ) -> Any:
     """Pause an item of the live document, or set it live, at once; the switch's row.
 
-    422 when the document has no such item, or none that can be in this state.
+    422 when items of this section cannot be paused, or the document has none that can.
     """
     section, key = item
+    check_section(section)
     live, now = lock_program(connection, program_id)
     document = jsontext.parse(get_version(connection, program_id, live).document)
     if key not in {one["key"] for one in items_of(document, section)}:

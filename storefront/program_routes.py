@@ -106,7 +106,13 @@ ImpactAnswer._declared_fields["from"] = described(
 )
 
 
-@routes.operation("POST", "/program/draft/impact", answers={200: ImpactAnswer()}, body=ImpactBody())
+@routes.operation(
+    "POST",
+    "/program/draft/impact",
+    answers={200: ImpactAnswer()},
+    body=ImpactBody(),
+    is_reading=True,
+)
 def preview_impact(body: dict[str, Any]) -> dict[str, Any]:
     """What publishing the draft would change: tiers of all members, and the newest orders decided
     under both versions. Writes nothing and needs no Idempotency-Key."""

@@ -66,7 +66,11 @@ def list_members(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @routes.operation(
-    "POST", "/members/search", answers={200: schemas.MembersAnswer()}, body=SearchSchema()
+    "POST",
+    "/members/search",
+    answers={200: schemas.MembersAnswer()},
+    body=SearchSchema(),
+    is_reading=True,
 )
 def search_members(body: dict[str, Any]) -> dict[str, Any]:
     """Members by a contact, in any spelling of it; needs no Idempotency-Key."""
@@ -192,7 +196,13 @@ def put_orders(body: dict[str, Any]) -> dict[str, Any]:
     return {"results": batch.put(_program_id(), body["orders"], actor=auth.actor())}
 
 
-@routes.operation("POST", "/quotes", answers={200: schemas.QuoteAnswer()}, body=schemas.QuoteBody())
+@routes.operation(
+    "POST",
+    "/quotes",
+    answers={200: schemas.QuoteAnswer()},
+    body=schemas.QuoteBody(),
+    is_reading=True,
+)
 def quote(body: dict[str, Any]) -> dict[str, Any]:
     """What a cart would bring; writes nothing and needs no Idempotency-Key."""
     return quotes.quote(_program_id(), body)

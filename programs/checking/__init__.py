@@ -18,12 +18,16 @@ from programs.checking.tiers import check_tiers
 
 
 def check(
-    document: dict[str, Any], *, now: clock.Instant | None = None
+    document: dict[str, Any],
+    *,
+    now: clock.Instant | None = None,
+    live: dict[str, Any] | None = None,
 ) -> tuple[list[FieldError], list[FieldError]]:
-    """Errors and warnings of a document that its schema accepted, `now` by the program's clock."""
+    """Errors and warnings of a document that its schema accepted, `now` by the program's clock;
+    `live` is the published one that it would follow."""
     found = _check(document)
     if not found.errors:
-        advise(found, document, activities=declared(document), now=now)
+        advise(found, document, activities=declared(document), now=now, live=live)
     return found.errors, found.warnings
 
 
@@ -42,9 +46,7 @@ def _check(document: dict[str, Any]) -> Findings:
     cards = {card["key"] for card in document.get("cards") or []}
     check_activities(found, document)
     activities = declared(document)
-    check_earning(
-        found, document.get("earning") or {}, kinds, cards, activities=activities
-    )
+    check_earning(found, document.get("earning") or {}, kinds, cards, activities=activities)
     check_cards(found, document)
     if document.get("tiers"):
         check_tiers(found, document)

@@ -23,7 +23,10 @@ def check_activities(found: Findings, document: dict[str, Any]) -> None:
     for index, item in enumerate(document.get("activities") or []):
         at = f"/activities/{index}"
         if not _KIND.fullmatch(item["key"]):
-            found.error(f"{at}/key", "must have 1 to 40 of a-z and _, as kinds of activities have")
+            found.error(
+                f"{at}/key",
+                "must match [a-z_]{1,40}, as kinds of activities do: a-z and _ alone, no hyphens",
+            )
         elif item["key"] in INACTIVITY_ENDS:
             found.error(f"{at}/key", f"{item['key']} is told by itself, never as an activity")
         if item.get("state") == "paused":

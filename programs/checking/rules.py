@@ -15,6 +15,7 @@ from rules.effects import EFFECTS
 #: Exclusive groups are decided exactly, by trying every combination; this bounds the work.
 COMBINATIONS_MAX = 256
 
+
 def check_earning(
     found: Findings,
     earning: dict[str, Any],
@@ -31,12 +32,7 @@ def check_earning(
         trigger = rule.get("trigger", "order")
         facts = triggers.find_facts(trigger, activities)
         if facts is None:
-            known = trigger in triggers.KNOWN
-            if known:
-                found.missing(f"{at}/trigger", f"the trigger {trigger}")
-            else:
-                offered = ", ".join(triggers.available())
-                found.error(f"{at}/trigger", f"is no trigger; there are: {offered}")
+            _refuse_trigger(found, trigger, f"{at}/trigger")
             continue
         _check_condition(found, rule.get("when"), facts, f"{at}/when")
         check_effect(found, rule["effect"], kinds, cards, trigger=trigger, at=f"{at}/effect")
@@ -62,6 +58,19 @@ def check_earning(
                 f"the exclusive groups of {trigger} combine in {ways} ways; at most "
                 f"{COMBINATIONS_MAX} are decided: use fewer or smaller groups",
             )
+
+
+def _refuse_trigger(found: Findings, trigger: str, at: str) -> None:
+    if trigger in triggers.KNOWN:
+        found.missing(at, f"the trigger {trigger}")
+    elif trigger.startswith(triggers.ACTIVITY):
+        found.error(
+            at,
+            f"the kind after {triggers.ACTIVITY} must match [a-z_]{{1,40}}: a-z and _ alone,"
+            " no hyphens",
+        )
+    else:
+        found.error(at, f"is no trigger; there are: {', '.join(triggers.available())}")
 
 
 def _check_condition(found: Findings, when: Any, facts: Any, at: str) -> None:

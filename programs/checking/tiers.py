@@ -36,8 +36,14 @@ def check_tiers(found: Findings, document: dict[str, Any]) -> None:
 def _check_durations(found: Findings, tiers: dict[str, Any]) -> None:
     basis, term = tiers.get("basis") or {}, tiers.get("term") or {}
     policy = term.get("policy") or "none"
-    if basis.get("window") == "rolling" and not _is_some(basis.get("duration") or "P12M"):
-        found.error("/tiers/basis/duration", "must be longer than nothing")
+    for at, item, name, dated in (
+        ("/tiers/basis", basis, basis.get("window") or "lifetime", "rolling"),
+        ("/tiers/term", term, policy, "from_entry"),
+    ):
+        if item.get("duration") is not None and name != dated:
+            found.error(
+                f"{at}/duration", f"means nothing with {name}; {dated} has one", "unknown_field"
+            )
     if policy == "from_entry" and not _has_days(term.get("duration") or "P12M"):
         found.error("/tiers/term/duration", "must be whole days, at least one: P12M, P90D")
     if policy != "none":
@@ -50,10 +56,6 @@ def _check_durations(found: Findings, tiers: dict[str, Any]) -> None:
         found.error(
             "/tiers/downgrade", "one_down needs a term: without one no day steps a member down"
         )
-
-
-def _is_some(text: str) -> bool:
-    return clock.parse_duration(text) != clock.Duration()
 
 
 def _has_days(text: str) -> bool:

@@ -21,7 +21,9 @@ class MembersSchema(Schema):
     """Settings of membership."""
 
     auto_enrol = described(Boolean, "Orders enrol members not seen before (default false).")
-    birthday_notice = described(Duration, "How early a birthday must be known.")
+    birthday_notice = described(
+        Duration, "How early a birthday must be known to be paid; default P30D."
+    )
     tombstone_for = described(Duration, "How long an erased contact is remembered as paid.")
 
 

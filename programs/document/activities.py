@@ -14,6 +14,15 @@ _FACTS_MAX = 50
 class FactTypesField(ma.fields.Field[Any]):
     """Names of facts and their types: {"rating": "integer"}."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        known = {
+            "type": "object",
+            "maxProperties": _FACTS_MAX,
+            "additionalProperties": {"type": "string", "enum": [*FACT_TYPES]},
+        }
+        self.metadata = {**known, **self.metadata}
+
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         if type(value) is not dict or len(value) > _FACTS_MAX:
             raise ma.ValidationError(

@@ -14,7 +14,7 @@ from core.fields import (
 )
 from programs.document.limits import LimitSchema, ScheduleSchema
 from programs.document.points import ExpirySchema, PendingSchema
-from programs.document.shapes import Item, item_list, nested
+from programs.document.shapes import Choice, Item, item_list, nested
 
 MINOR_PER_MAX = 10**9
 
@@ -44,7 +44,7 @@ class EffectSchema(Schema):
     """What a rule does. Which fields are needed depends on `do`."""
 
     do = described(
-        Text,
+        Choice,
         "Kind of effect.",
         required=True,
         one_of=(
@@ -53,9 +53,8 @@ class EffectSchema(Schema):
             "add_points",
             "multiply_points",
             "add_stamps",
-            "grant_reward",
-            "payable",
         ),
+        later=("grant_reward", "payable"),
     )
     points = described(Points, "Points per step, or in all.", most=10**6)
     per_minor = described(Integer, "Money per step, minor units.", least=1, most=MINOR_PER_MAX)
@@ -64,12 +63,18 @@ class EffectSchema(Schema):
     points_key = described(Key, "Which kind of points; the first kind when absent.")
     pending = nested(PendingSchema, "Overrides the kind's own.")
     expiry = nested(ExpirySchema, "Overrides the kind's own.")
-    counts_for_tier = described(Boolean, "Whether it counts towards tiers.")
-    card = described(Key, "Which card.")
+    counts_for_tier = described(
+        Boolean,
+        "Whether it counts towards tiers: by default, what amounts and units earn on orders and"
+        " activities does, before the tier's multiplier, and nothing else.",
+    )
+    card = described(Key, "Which card add_stamps fills.")
     stamps = described(Integer, "How many stamps.", least=1, most=1000)
-    reward = described(Key, "Which reward.")
-    minor = described(Minor, "Cash owed.")
-    percent_bp = described(BasisPoints, "Cash owed as a share of the order.", most=10_000)
+    reward = described(Key, "Which reward (not available yet).")
+    minor = described(Minor, "Cash owed (not available yet).")
+    percent_bp = described(
+        BasisPoints, "Cash owed as a share of the order (not available yet).", most=10_000
+    )
 
 
 class StackingSchema(Schema):
@@ -87,12 +92,14 @@ class RuleSchema(Item):
     trigger = described(Text, "What it listens to; default order.", most=64)
     when = described(Json, "Condition over facts; null is always.", allow_none=True)
     schedule = nested(ScheduleSchema, "When the rule is in force; always.", allow_none=True)
-    limits = item_list(LimitSchema, "How often or how much it gives.", 20)
+    limits = item_list(LimitSchema, "How often or how much this rule gives, by itself.", 20)
     priority = described(Integer, "Smaller goes first and wins ties.", least=-(10**6), most=10**6)
     stacking = nested(StackingSchema, "How it stands to other rules.")
     on_refund = described(
         Text,
-        "What a partial refund does to a fixed effect.",
+        "What a partial refund does to a fixed effect: recheck (default) asks the condition again"
+        " of what is left, keep leaves it, prorate takes its share. Other effects follow what is"
+        " left.",
         one_of=("recheck", "keep", "prorate"),
     )
     effect = nested(EffectSchema, "What it does.", required=True)

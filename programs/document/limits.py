@@ -14,8 +14,7 @@ class InstantText(ma.fields.Field[str]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        accepted = ["string", "null"] if self.allow_none else "string"
-        self.metadata = {"type": accepted, "format": "date-time", **self.metadata}
+        self.metadata = {"type": "string", "format": "date-time", **self.metadata}
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if type(value) is not str:

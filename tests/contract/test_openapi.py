@@ -111,6 +111,58 @@ def test_every_field_of_a_body_has_a_description(document: Any) -> None:
     assert silent == []
 
 
+#: POSTs that write nothing.
+READING = {
+    "/v1/members/search",
+    "/v1/quotes",
+    "/v1/program/draft/check",
+    "/v1/program/draft/impact",
+}
+
+
+def test_who_acts_is_a_parameter_of_every_writing_operation(document: Any) -> None:
+    named, writing = set(), set()
+    for path, method, operation in operations(document):
+        if any(one["name"] == "Dangol-Actor" for one in operation.get("parameters", [])):
+            named.add((method, path))
+        if method != "get" and path not in READING:
+            writing.add((method, path))
+    assert named == writing
+    assert len(writing) > 20
+
+
+def test_who_acts_is_read_strictly_wherever_it_is_a_parameter(world: World) -> None:
+    for text in ("x" * 129, "mina\x01"):
+        for method, path in (("DELETE", "/keys/key_x"), ("PUT", "/members/mina")):
+            sent = {"Dangol-Actor": text}
+            response = world.call(method, path, None if method == "DELETE" else {}, headers=sent)
+            assert response.status_code == 400, path
+            assert "Dangol-Actor" in response.json["detail"]
+    # Who only asks need not say who they are.
+    assert world.call("GET", "/program", headers={"Dangol-Actor": "x" * 129}).status_code == 200
+
+
+def test_the_document_of_a_program_says_what_its_parts_take(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+
+    def part(name: str, field: str) -> Any:
+        return schemas[name]["properties"][field]
+
+    metrics = ["spend", "points", "orders"]
+    one, several = part("TierBasis", "metric")["oneOf"]
+    assert (one["enum"], several["items"]["enum"]) == (metrics, metrics)
+    for name in ("enter_at", "retain_at"):
+        whole, by_metric, nothing = part("Level", name)["oneOf"]
+        assert (whole["type"], list(by_metric["properties"])) == ("integer", metrics)
+        assert nothing == {"type": "null"}
+    declared = part("DeclaredActivity", "facts")
+    assert "integer" in declared["additionalProperties"]["enum"]
+    assert part("SwitchBody", "section")["enum"] == ["rules", "levels", "cards"]
+    # What is not there yet is not offered.
+    assert {"grant_reward", "payable"}.isdisjoint(part("Effect", "do")["enum"])
+    assert list(schemas["Schedule"]["properties"])[-2:] == ["from", "until"]
+
+
 def test_health_needs_no_key_and_everything_else_does(document: Any) -> None:
     assert document["security"] == [{"key": []}]
     opened = {

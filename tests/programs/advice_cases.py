@@ -130,6 +130,16 @@ OF_RULES: list[tuple[str, str, dict[str, Any], list[dict[str, Any]]]] = [
         [rules(rule("a", add(5), schedule={"ends_at": "2026-06-01T00:00:01Z"}))],
     ),
     (
+        "open_ended_hours",
+        f"{RULE}/schedule/from",
+        rules(rule("a", add(5), schedule={"from": "14:00"})),
+        [
+            rules(rule("a", add(5), schedule={"from": "14:00", "until": "24:00"})),
+            rules(rule("a", add(5), schedule={"from": "22:00", "until": "02:00"})),
+            rules(rule("a", add(5), schedule={"until": "14:00"})),
+        ],
+    ),
+    (
         "unknown_tier",
         f"{RULE}/when/all/1/value",
         rules(rule("a", add(5), when={"all": [more(1), tier("glod")]}), **LADDER),

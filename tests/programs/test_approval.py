@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from core import db, ids, jsontext
-from programs import exchange
+from programs import defaults, exchange
 from programs.models import ProgramVersion
 from tests.contract.checking import pointers, problem, rows
 from tests.world import BASE_RULE, World, document, per_euro, rule
@@ -109,9 +109,9 @@ def test_the_worked_example_of_the_documentation_does_what_it_says(
         textwrap.dedent(block) + "\n" for block in told.split("\n\n") if block.startswith("    ")
     )
     file = tmp_path / "bloom.yaml"
-    before = exchange.write(document(currency="KRW", earning={"rules": [BASE_RULE]}))
-    file.write_text(before + textwrap.indent(written, "    "))
-    world = make_world(currency="KRW", earning={"rules": [BASE_RULE]})
+    made = defaults.document("Bloom", "Asia/Seoul", "KRW")
+    file.write_text(exchange.write(made) + textwrap.indent(written, "    "))
+    world = make_world(**made)
     runner = world.app.test_cli_runner()
     options = ("--program", world.program_id, str(file))
     shown = runner.invoke(args=["program", "import", *options, "--dry-run"]).output

@@ -103,8 +103,9 @@ def test_the_log_says_who_when_and_why_newest_first(world: World) -> None:
     [
         ({"key": "nothing"}, "/key"),
         ({"section": "shelves"}, "/section"),
-        ({"section": "rewards"}, "/key"),
+        ({"section": "rewards"}, "/section"),
         ({"section": "points", "key": "points"}, "/section"),
+        ({"section": "activities", "key": "review"}, "/section"),
         ({"state": "shadow"}, "/state"),
         ({"reason": ""}, "/reason"),
     ],
@@ -117,6 +118,16 @@ def test_what_cannot_be_switched_is_refused(
     response = still.call("POST", "/switches", body, headers={"Idempotency-Key": "s"})
     assert pointers(problem(response, 422, "validation_failed")) == [pointer]
     assert rows(still) == before
+
+
+@pytest.mark.parametrize("section", ["points", "activities"])
+def test_that_points_and_activities_cannot_be_paused_is_said_plainly(
+    still: World, section: str
+) -> None:
+    body = {"section": section, "key": "points", "state": "paused", "reason": "x"}
+    response = still.call("POST", "/switches", body, headers={"Idempotency-Key": "p"})
+    [found] = problem(response, 422, "validation_failed")["errors"]
+    assert found["detail"] == f"{section} cannot be paused; these can: rules, levels, cards"
 
 
 def test_another_process_decides_by_a_switch_at_once(world: World, app: Any) -> None:

@@ -179,9 +179,10 @@ CODES: dict[str, Code] = {
     "removed_level": Code(
         "A level that would be gone",
         "The published version has a level that this document does not have, and members may be "
-        "in it. They lose it at once, in the middle of their term too, and stand on what they reach "
-        "without it; a level that came in its place pays them nothing for entering it. How many they are says `POST /v1/program/draft/impact`. To let nobody else "
-        "in, pause the level instead.",
+        "in it. They lose it at once, in the middle of their term too, and stand on what they "
+        "reach without it; a level that came in its place pays nothing for entering it. How many "
+        "they are says `POST /v1/program/draft/impact`. To let nobody else in, pause the level "
+        "instead.",
         "A ladder of silver and gold, without gold.",
     ),
 }
