@@ -12,11 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import clock, db, ids, jsontext
-from core.errors import invalid, not_found
+from core.errors import invalid
 from loyalty import reading
-from loyalty.deserved import by_terms
-from loyalty.exact import Earned, Share
-from loyalty.tiers import showing as tiers
 from loyalty.tiers.contributions import Contribution
 from members import activities, members
 from members.activities import ACTIVITIES, DONE, StoredActivity
@@ -26,6 +23,7 @@ from programs.compiled import Compiled
 from programs.triggers import ACTIVITY as TRIGGER
 from rules.outcomes import Reason
 from storefront import (
+    activity_answers,
     answers,
     cards,
     decisions,
@@ -34,11 +32,9 @@ from storefront import (
     inactivity,
     levels,
     member_facts,
-    places,
     tier_entries,
 )
 from storefront import telling as tellings
-from storefront.decisions import DECISIONS
 from storefront.firing import Fired, Source
 from storefront.plan import Plan, begin
 from storefront.tier_entries import Followed
@@ -103,7 +99,13 @@ def tell(
     """The unit of `put`; `owners` are kept from one attempt of it to the next."""
     live, now = versions.get_live(connection, program_id)
     check(body, live, now)
-    told = _lock(connection, live, resolve(connection, program_id, activity_ref), body, owners)
+    told = _lock(
+        connection,
+        live,
+        activity_answers.resolve(connection, program_id, activity_ref),
+        body,
+        owners,
+    )
     live, now = versions.get_live(connection, program_id)
     plan = begin(connection, live, now=now, actor=actor)
     for known in (told.member, told.before):
@@ -112,7 +114,7 @@ def tell(
             plan.settle(known.id)
     if told.is_told_again:
         assert told.stored is not None
-        return _answer_stored(connection, plan, told.stored, told.member), 200
+        return activity_answers.answer_stored(connection, plan, told.stored, told.member), 200
     made = _undo_for_other(connection, plan, told)
     row, fired = _decide(connection, plan, told)
     made += fired.made
@@ -125,11 +127,11 @@ def tell(
         if known is not None:
             inactivity.follow(connection, plan, known.id)
     answer = {
-        "activity": _shown(row, told.member),
+        "activity": activity_answers.shown(row, told.member),
         "earned": firing.shown(plan, fired),
         "reversed": answers.reversed_points(live, made),
         "balances": answers.balances(plan, told.member.id),
-        "tier": _tier(connection, plan, told.member.id, change),
+        "tier": activity_answers.tier(connection, plan, told.member.id, change),
         "cards": cards.show_after(connection, plan, told.member.id),
         "surprises": [],
         "problems": answers.misspelt(live, row["kind"]),
@@ -145,17 +147,6 @@ def check(body: Mapping[str, Any], live: Compiled, now: clock.Instant) -> None:
         errors.append(tellings.ahead("/occurred_at", now))
     if errors:
         raise invalid(errors)
-
-
-def resolve(connection: sa.Connection, program_id: bytes, ref: str) -> str:
-    """The storefront's reference behind our own id of an activity; any other text as it is."""
-    own_id = ids.read_id(activities.PREFIX, ref)
-    if own_id is None:
-        return ref
-    found = activities.find_ref(connection, program_id, own_id)
-    if found is None:
-        raise not_found("activity")
-    return found
 
 
 def _lock(
@@ -289,12 +280,6 @@ def _contribution(status: str, occurred_at: int, qualifying_points: int) -> Cont
     return Contribution(occurred_at, 0, qualifying_points, count=0)
 
 
-def _tier(
-    connection: sa.Connection, plan: Plan, member_id: bytes, change: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    return tiers.show(plan.live, places.view_planned(connection, plan, member_id), change=change)
-
-
 def _count(
     connection: sa.Connection, plan: Plan, told: _Told, row: Mapping[str, Any]
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
@@ -328,92 +313,3 @@ def _count(
     if change is not None:
         change |= {"earned": entered.get(told.member.id, Followed()).earned}
     return change, [entry for one in entered.values() for entry in one.made]
-
-
-def get(connection: sa.Connection, program_id: bytes, activity_ref: str) -> dict[str, Any]:
-    """An activity as last told, and what stands of what it brought; 404 when unknown."""
-    ref = resolve(connection, program_id, activity_ref)
-    stored = activities.find(connection, program_id, ref)
-    if stored is None:
-        raise not_found("activity")
-    live, now = versions.get_live(connection, program_id)
-    plan = begin(connection, live, now=now)
-    row = members.get_row(connection, program_id, stored.member_id)
-    shown = ids.show_id(members.PREFIX, stored.member_id)
-    known = Known(
-        stored.member_id,
-        shown if row["erased_at"] is not None else row["member_ref"],
-        is_enrolled=bool(row["is_enrolled"]),
-        joined_at=row["joined_at"],
-        locale=None,
-        attributes={},
-        is_erased=row["erased_at"] is not None,
-    )
-    plan.book.load(reading.read_holdings(connection, program_id, known.id))
-    plan.settle(known.id)
-    return _answer_stored(connection, plan, stored, known)
-
-
-def _answer_stored(
-    connection: sa.Connection, plan: Plan, stored: StoredActivity, known: Known
-) -> dict[str, Any]:
-    row = {name: getattr(stored, name) for name in StoredActivity.__slots__}
-    plan.book.load((), reading.read_lots(connection, plan.program_id, [stored.id]))
-    return {
-        "activity": _shown(row, known),
-        "earned": _earned_before(connection, plan, stored),
-        "reversed": [],
-        "balances": answers.balances(plan, known.id),
-        "tier": _tier(connection, plan, known.id, None),
-        "cards": cards.show(connection, plan, known.id),
-        "surprises": [],
-        "problems": answers.misspelt(plan.live, stored.kind),
-    }
-
-
-def _earned_before(
-    connection: sa.Connection, plan: Plan, stored: StoredActivity
-) -> list[dict[str, Any]]:
-    """What its last decision found to be deserved."""
-    row = connection.execute(
-        sa.select(DECISIONS.c.version, DECISIONS.c.switches, DECISIONS.c.outcomes).where(
-            DECISIONS.c.program_id == plan.program_id, DECISIONS.c.id == stored.decision_id
-        )
-    ).one()
-    program = versions.get_compiled(connection, plan.program_id, row.version, row.switches)
-    earned = earned_of(jsontext.parse(row.outcomes))
-    return answers.shown_awards(
-        plan,
-        by_terms(program, program.rules_of(TRIGGER + stored.kind), earned),
-        earned_at=stored.occurred_at,
-        lots=plan.book.lots_of(stored.id, stored.member_id),
-        decision_id=stored.decision_id,
-    )
-
-
-def earned_of(outcomes: Mapping[str, Any]) -> list[Earned]:
-    """The arithmetic of a stored decision that was no order's."""
-    return [
-        Earned(
-            points_key=one["points_key"],
-            points=one["points"],
-            breakdown=tuple(Share(*share) for share in one["breakdown"]),
-            by_line=(),
-            exact=one["exact"],
-        )
-        for one in outcomes["arithmetic"]
-    ]
-
-
-def _shown(row: Mapping[str, Any], known: Known) -> dict[str, Any]:
-    return {
-        "id": ids.show_id(activities.PREFIX, row["id"]),
-        "activity_ref": row["activity_ref"],
-        "member_ref": None if known.is_erased else known.member_ref,
-        "kind": row["kind"],
-        "occurred_at": clock.format_instant(row["occurred_at"]),
-        "facts": jsontext.parse(row["facts"]),
-        "status": row["status"],
-        "updated_at": clock.format_instant(row["updated_at"]),
-        "decision_id": ids.show_id("dec", row["decision_id"]),
-    }

@@ -8,7 +8,7 @@ from core import auth, db, http
 from core.fields import Instant, Json, Reference, Schema, Text, described
 from loyalty.schemas import BalanceAnswer, TierAnswer
 from members.activities import ActivitySchema
-from storefront import activities
+from storefront import activities, activity_answers
 from storefront.schemas import AwardAnswer, CardAnswer, ProblemItemAnswer, ReversedAnswer
 
 routes = http.Routes("activities", __name__, url_prefix="/v1", description="Activities.")
@@ -66,4 +66,4 @@ def put_activity(activity_ref: str, body: dict[str, Any]) -> tuple[dict[str, Any
 def get_activity(activity_ref: str) -> dict[str, Any]:
     """An activity as last told, and what stands of what it brought."""
     program_id = auth.credential().program_id
-    return db.reading(lambda connection: activities.get(connection, program_id, activity_ref))
+    return db.reading(lambda connection: activity_answers.get(connection, program_id, activity_ref))

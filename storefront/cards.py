@@ -215,12 +215,16 @@ def _shown(plan: Plan, card: Card, held: HeldCard) -> dict[str, Any]:
     if terms is None:
         # It was completed, and there is no further one.
         terms, state = held.completions[standing - 1].terms, "completed"
-    is_full = state == "completed" or len(folded.completed_at) > standing
-    is_dated = folded.first_at is not None and not is_full
+    # Filled though nothing completed it (it became smaller since): the next stamp will.
+    is_full = len(folded.completed_at) > standing
+    stamps = terms.stamps - 1 if is_full else folded.stamps
+    if state == "completed":
+        stamps = terms.stamps
+    is_dated = folded.first_at is not None and not is_full and state != "completed"
     return {
         "key": card.key,
         "name": card.name,
-        "stamps": terms.stamps if is_full else folded.stamps,
+        "stamps": stamps,
         "required": terms.stamps,
         "completed_count": standing,
         "first_stamp_at": _instant(folded.first_at if is_dated else None),
@@ -243,26 +247,60 @@ def as_quoted(
     return show(connection, plan, member_id)
 
 
-def unite(connection: sa.Connection, program_id: bytes, old_id: bytes, into_id: bytes) -> None:
-    """Give the stamps and the claims of a member to the one they are merged into. Nothing is
-    completed by that: what stamps of both fill is claimed with the next one."""
+def unite(connection: sa.Connection, plan: Plan, old_id: bytes, into_id: bytes) -> None:
+    """Give the stamps and the claims of a member to the one they are merged into; what both fill
+    together is for `fill`."""
+    program_id = plan.program_id
     gone = _read(connection, program_id, old_id)
     if not gone:
         return
     kept = _read(connection, program_id, into_id)
-    connection.execute(
-        sa.update(STAMPS)
-        .where(STAMPS.c.program_id == program_id, STAMPS.c.member_id == old_id)
-        .values(member_id=into_id)
-    )
+    for member_id in (old_id, into_id):
+        plan.cards.pop(member_id, None)
     for key, card in gone.items():
         both = kept.get(key) or HeldCard()
+        for source_id in card.marks.keys() & both.marks.keys():
+            # It passed from one to the other: where it went from, nothing is left of it.
+            is_old_less = card.marks[source_id].stamps <= both.marks[source_id].stamps
+            owner = old_id if is_old_less else into_id
+            _forget_mark(connection, program_id, owner, key, source_id)
         both.unite(card)
         # Numbers are unique: on the way to their new ones they are below zero.
         for completion in both.completions:
             _update_claim(connection, program_id, completion.id, into_id, -completion.number)
         for completion in both.completions:
             _update_claim(connection, program_id, completion.id, into_id, completion.number)
+    connection.execute(
+        sa.update(STAMPS)
+        .where(STAMPS.c.program_id == program_id, STAMPS.c.member_id == old_id)
+        .values(member_id=into_id)
+    )
+
+
+def fill(connection: sa.Connection, plan: Plan, member_id: bytes) -> list[Claimed]:
+    """Claim what a member's stamps fill though none of them completed it: they were stamps of two
+    members before. A paused card is completed by nothing."""
+    held = load(connection, plan, member_id)
+    claimed: list[Claimed] = []
+    for card in plan.live.cards:
+        one = held.get(card.key)
+        if one is not None and card.is_live:
+            changed = one.fill(card, zone=plan.live.zone, now=plan.now)
+            claimed += [Claimed(card.key, each, each.decision_id is None) for each in changed]
+    return claimed
+
+
+def _forget_mark(
+    connection: sa.Connection, program_id: bytes, member_id: bytes, card_key: str, source_id: bytes
+) -> None:
+    connection.execute(
+        sa.delete(STAMPS).where(
+            STAMPS.c.program_id == program_id,
+            STAMPS.c.member_id == member_id,
+            STAMPS.c.card_key == card_key,
+            STAMPS.c.source_id == source_id,
+        )
+    )
 
 
 def _update_claim(

@@ -6,7 +6,7 @@ and the member's facts that were pinned first; what happened no longer stands wh
 `reason` against it, and everything goes back. Refuses to know what happened: the facts are given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,6 +195,19 @@ def stamp(
             connection, plan, member_id, claimed, member_facts, reversal_at=reversal_at
         )
     return made
+
+
+def complete(
+    connection: sa.Connection,
+    plan: Plan,
+    member_id: bytes,
+    claims: Sequence[Claimed],
+    *,
+    member_facts: Mapping[str, Any],
+) -> None:
+    """Pay completions that were claimed elsewhere; they pin these facts."""
+    for claimed in claims:
+        _fire_card(connection, plan, member_id, claimed, member_facts, reversal_at=None)
 
 
 def _fire_card(

@@ -343,8 +343,11 @@ def read_bound(facts: Mapping[str, object]) -> dict[str, Kept]:
 
 def as_decided(rules: Sequence[Rule], bound: Mapping[str, Kept]) -> dict[str, Room]:
     """The rooms of a decision that is made again as it was."""
-    return {
-        rule.key: Room(kept=bound.get(rule.key, Kept(None, None)), most=order_most(rule.limits))
-        for rule in rules
-        if rule.limits and rule.is_live
-    }
+    found: dict[str, Room] = {}
+    for rule in rules:
+        if rule.limits and rule.is_live:
+            kept = bound.get(rule.key, Kept(None, None))
+            # A rule that had nothing left was not reached; it is not reached again.
+            left = 0 if kept.left == 0 else None
+            found[rule.key] = Room(left, kept=kept, most=order_most(rule.limits))
+    return found

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from programs import versions
-from storefront import cards, firing
+from storefront import awarding, cards, firing
 from storefront.cards import Given
 from storefront.decide import Decided
 from storefront.plan import Plan
@@ -45,6 +45,7 @@ def follow(
         Given("order", telling.order_ref, row["id"], row["placed_at"], stamps),
         program=program,
         member_facts=decided.pinned.facts,
+        reversal_at=awarding.reversal_at(plan, telling),
     )
 
 

@@ -20,7 +20,7 @@ from members.members import Known
 from orders.refunds import fold
 from programs import versions
 from programs.compiled import Compiled
-from storefront import activities, missed_days, quotes
+from storefront import activity_answers, missed_days, quotes
 from storefront import telling as tellings
 from storefront.decisions import DECISIONS, Told, told_of
 from storefront.orders import ORDERS
@@ -63,7 +63,7 @@ def explain(
 def _resolved(connection: sa.Connection, program_id: bytes, kind: str, ref: str) -> str:
     """The storefront's reference behind our own id of an order or activity."""
     if kind == "activity":
-        return activities.resolve(connection, program_id, ref)
+        return activity_answers.resolve(connection, program_id, ref)
     order_id = ids.read_id("ord", ref)
     if order_id is None:
         return ref

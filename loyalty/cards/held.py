@@ -67,13 +67,20 @@ class HeldCard:
         change = mark.stamps - (before.stamps if before is not None else 0)
         deserved = self.fold(card, zone=zone, at=now).completed_at
         if len(deserved) > self.standing and (change > 0 or is_moved):
-            return self._claim(deserved, card, mark=mark, now=now)
+            return self._claim(deserved, card, since=mark.at, now=now)
         if len(deserved) < self.standing and (change < 0 or is_moved):
             return self._give_back(len(deserved))
         return []
 
+    def fill(self, card: Card | None, *, zone: ZoneInfo, now: int) -> list[Completion]:
+        """Complete now what no stamp of its own completes: the stamps of two members together."""
+        deserved = self.fold(card, zone=zone, at=now).completed_at
+        if len(deserved) <= self.standing:
+            return []
+        return self._claim(deserved, card, since=now, now=now)
+
     def _claim(
-        self, deserved: list[int], card: Card | None, *, mark: Mark, now: int
+        self, deserved: list[int], card: Card | None, *, since: int, now: int
     ) -> list[Completion]:
         changed = []
         for number in range(self.standing + 1, len(deserved) + 1):
@@ -84,7 +91,7 @@ class HeldCard:
                 terms = self.terms_of(number, card)
                 assert terms is not None, "a completion is deserved under the terms of some card"
                 # Never before the stamp that made it count: a card may have become smaller.
-                completed_at = min(max(deserved[number - 1], mark.at), now)
+                completed_at = min(max(deserved[number - 1], since), now)
                 completion = Completion(ids.new_id(), number, terms, True, completed_at, now)
                 self.completions.append(completion)
             changed.append(completion)
@@ -100,8 +107,11 @@ class HeldCard:
 
     def unite(self, gone: "HeldCard") -> None:
         """Take over the stamps and the claims of another card: what was completed counts as
-        given, once each."""
-        self.marks |= gone.marks
+        given, once each. Of a source that passed between the two, what stands counts."""
+        for source_id, mark in gone.marks.items():
+            own = self.marks.get(source_id)
+            if own is None or own.stamps < mark.stamps:
+                self.marks[source_id] = mark
         self.completions += gone.completions
         self.completions.sort(key=lambda one: (not one.stands, one.completed_at, one.id))
         for number, completion in enumerate(self.completions, start=1):

@@ -86,11 +86,11 @@ def test_times_that_are_left_bound_no_points() -> None:
 
 def test_a_source_that_stands_keeps_what_it_was_judged_by() -> None:
     # Others used everything since: 80 were its own, uncapped.
-    free = room((POINTS,), (Use(1, 500),), (DAY,), own_points=80, own_times=1, kept=Kept(81, None))
+    free = room((POINTS,), (Use(1, 500),), (DAY,), own=(Use(1, 80),), kept=Kept(81, None))
     assert free.cap(805, 10) is None, "80.5 want at most the 81 of before"
     assert free.cap(120, 1) == 80, "more is looked for, and nothing is left but its own"
     # It was capped at 50 of 120; others gave everything back since.
-    capped = room((POINTS,), (Use(0, 0),), (DAY,), own_points=50, own_times=1, kept=Kept(120, 50))
+    capped = room((POINTS,), (Use(0, 0),), (DAY,), own=(Use(1, 50),), kept=Kept(120, 50))
     assert capped.cap(90, 1) == 50
     assert capped.cap(121, 1) is None, "it grew: there is room for all of it now"
 

@@ -70,11 +70,11 @@ def test_a_changed_card_concerns_the_open_one(make_world: Make) -> None:
         world.order(f"A-{number}", 1000)
     assert state(world) == (2, 0)
     assert world.balance() == 130
-    # Lowered below what the open one holds: the next stamp completes it.
+    # Lowered to what the open one holds: the next stamp completes it, and one is shown as missing.
     world.order("A-9", 1000)
     world.order("A-10", 1000)
     world.publish(cards=[coffee(stamps=2, effects=[bonus(20)])], earning=rules)
-    assert state(world) == (2, 2)
+    assert state(world) == (2, 1)
     world.order("A-11", 1000)
     assert state(world) == (3, 1)
     assert world.balance() == 150

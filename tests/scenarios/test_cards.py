@@ -228,7 +228,7 @@ def test_signing_up_stamps_too(make_world: Make) -> None:
     sound(world)
 
 
-def test_merging_joins_stamps_and_pays_nothing_again(make_world: Make) -> None:
+def test_merging_joins_stamps_and_pays_what_both_fill_and_nothing_again(make_world: Make) -> None:
     world = program(make_world, coffee())
     world.member("jun")
     for number in range(1, 6):
@@ -237,10 +237,9 @@ def test_merging_joins_stamps_and_pays_nothing_again(make_world: Make) -> None:
         world.order(f"J-{number}", 1000, member_ref="jun")
     # 5 = 3 + 2 each: 10 stamps are three completions and one more, two of which were paid.
     world.post("/members/jun/merge", {"into_member_ref": "mina"})
-    assert state(world) == (2, 3)
-    assert world.balance() == 100
+    assert state(world) == (3, 1)
+    assert world.balance() == 150
     world.order("A-6", 1000)
-    # The next stamp claims the third.
     assert state(world) == (3, 2)
     assert world.balance() == 150
     for number, count, balance in ((1, 3, 150), (2, 3, 150), (3, 2, 100)):
