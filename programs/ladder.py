@@ -73,8 +73,10 @@ class Ladder:
 
     def closing_from(self, ends_at: int, zone: ZoneInfo) -> int:
         """The same for a term or grace that ends at an instant: months are counted back from the
-        end itself, a calendar year is the one that was."""
-        return self.window_from(ends_at - (self.window == "calendar_year"), zone)
+        end itself, whose window begins with that instant; a calendar year is the one that was."""
+        if self.window == "rolling":
+            return self.window_from(ends_at, zone) - 1
+        return self.window_from(ends_at - 1, zone)
 
     def is_met(self, needed: tuple[int, ...] | None, values: Sequence[int]) -> bool:
         """Whether values of the metrics come up to thresholds."""

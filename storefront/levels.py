@@ -2,7 +2,8 @@
 
 An order that is the member's newest moves the level by one look at the window; anything else
 (refunds, late orders, orders that change hands) replays what stands. What fell due by time comes
-first, each change at its own instant.
+first, each change at its own instant. A newest order that is told late leads through the levels
+that it would have led through in time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 
 from loyalty.tiers import keeping, moving
 from loyalty.tiers.contributions import Contribution, History
+from loyalty.tiers.moving import Values
 from loyalty.tiers.standing import (
     NOWHERE,
     Assured,
@@ -23,9 +25,10 @@ from loyalty.tiers.standing import (
     higher,
     place_of,
 )
-from storefront import contributing, places
+from programs.ladder import Ladder
+from storefront import awarding, contributing, places, undone_levels
 from storefront.contributing import activity_key
-from storefront.places import Source
+from storefront.places import Source, Steps
 from storefront.plan import Plan
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
@@ -104,9 +107,11 @@ def move(
     stored = read.stored
     old = _contribution_of(stored)
     if stored is not None and stored.member_id is not None and not is_same_member(stored, telling):
-        # For whom it belonged to the order is gone, as a refunded one is.
+        # For whom it belonged to the order never was, whatever the ladder keeps after a refund.
         source = Source("refund", "order", telling.order_ref, stored.is_history)
-        _replace(connection, plan, stored.member_id, old=old, new=None, source=source)
+        _replace(
+            connection, plan, stored.member_id, old=old, new=None, source=source, is_undone=True
+        )
         if stored.is_first:
             plan.first_refs[stored.member_id] = None
         old = None
@@ -131,7 +136,10 @@ def move(
         if _stays(plan, spot.derived, read, new):
             plan.record(member_id, telling.order_ref, old, new)
             return None
-    return _replace(connection, plan, member_id, read=read, old=old, new=new, source=source)
+    taken_at = awarding.reversal_at(plan, telling)
+    return _replace(
+        connection, plan, member_id, read=read, old=old, new=new, source=source, taken_at=taken_at
+    )
 
 
 def _contribution_of(stored: StoredOrder | None) -> Contribution | None:
@@ -167,6 +175,8 @@ def advance(
     spot = places.place(plan, member_id, read)
     before = read.sums.values(ladder)
     steps = places.measured(plan, spot.derived, before, at=new.at)
+    if spot.derived == NOWHERE:
+        steps += _joined(plan, at=new.at)
     derived = steps[-1][1] if steps else spot.derived
     if places.is_due(spot, new.at):
         history = places.history_of(connection, plan, member_id, without=telling.order_ref)
@@ -176,11 +186,31 @@ def advance(
     after = moving.bought(ladder, derived, values, at=new.at, zone=zone)
     if after != derived:
         steps.append((new.at, after, source.cause))
+    if _keeps(ladder) and after.rank == derived.rank:
+        _deserve(plan, member_id, source, before=before, values=values)
     if not steps and not places.is_due(spot, plan.now):
         return None
     history = places.history_of(connection, plan, member_id)
     steps += places.passed(plan, after, history, to=plan.now)
     return places.settle(plan, member_id, spot, steps=steps, history=history, source=source)
+
+
+def _joined(plan: Plan, *, at: int) -> Steps:
+    """The level that everybody stands on, entered by whoever an order has made a member."""
+    ladder = plan.live.ladder
+    level = moving.base(ladder)
+    return [] if level is None else [(at, moving.enter(ladder, level, at, plan.live.zone), "order")]
+
+
+def _deserve(
+    plan: Plan, member_id: bytes, source: Source, *, before: Values, values: Values
+) -> None:
+    """Note that an order has led up to a level which the member stands on, or above, already."""
+    ladder, now = plan.live.ladder, plan.now
+    held, led = (moving.reached(ladder, one) for one in (before, values))
+    if led is not None and led.rank > (0 if held is None else held.rank):
+        stood = [moving.enter(ladder, level, now, plan.live.zone) for level in (held, led)]
+        places.note_deserved(plan, member_id, source, before=stood[0], after=stood[1])
 
 
 def _replace(
@@ -193,8 +223,11 @@ def _replace(
     source: Source,
     read: Read | None = None,
     key: str | None = None,
+    is_undone: bool = False,
+    taken_at: int | None = None,
 ) -> dict[str, Any] | None:
-    """Record that what an order or adjustment adds has changed, in the past too, and replay."""
+    """Record that what an order or adjustment adds has changed, in the past too, and replay. What
+    is taken is gone since `taken_at` (else now); of what `is_undone` no term keeps anything."""
     assert source.ref is not None
     ladder, now = plan.live.ladder, plan.now
     ref = source.ref if key is None else key
@@ -211,18 +244,64 @@ def _replace(
     steps = places.passed(plan, spot.derived, past, to=now)
     steps += places.measured(plan, spot.derived, past.values(now), at=now)
     stored = steps[-1][1] if steps else spot.derived
+    deserved = [_founded(plan, moving.replayed(one, at=now), stored) for one in (past, history)]
     after = moving.kept(
-        ladder,
+        replace(ladder, on_refund="immediate") if is_undone else ladder,
         stored,
-        before=moving.replayed(past, at=now),
-        after=moving.replayed(history, at=now),
+        before=deserved[0],
+        after=deserved[1],
         is_refund=source.cause == "refund",
     )
     after = moving.seen(ladder, after, history.values(now), at=now, zone=plan.live.zone)
+    if new is not None and source.cause == "order" and past.count(new.at) == len(past.times):
+        steps += _visited(plan, stored, past, history, at=new.at, to=after)
+        stored = steps[-1][1] if steps else stored
     if after != stored:
-        at = after.since if after.rank > stored.rank else now
-        steps.append((min(at, now), after, source.cause))
-    return places.settle(plan, member_id, spot, steps=steps, history=history, source=source)
+        at = after.since if after.rank > stored.rank else taken_at
+        steps.append((now if at is None else min(at, now), after, source.cause))
+    change = places.settle(plan, member_id, spot, steps=steps, history=history, source=source)
+    if is_undone or not _keeps(ladder):
+        at = now if taken_at is None else taken_at
+        undone_levels.note(plan, member_id, source, past=past, history=history, at=at)
+    elif after.rank == stored.rank:
+        places.note_deserved(
+            plan, member_id, source, before=deserved[0], after=deserved[1], at=taken_at
+        )
+    return change
+
+
+def _founded(plan: Plan, standing: Standing, stored: Standing) -> Standing:
+    """Where orders lead to whoever stands at least on the level that everybody stands on, and that
+    since they joined."""
+    level = moving.base(plan.live.ladder)
+    if level is None or standing.rank > level.rank:
+        return standing
+    if stored.rank == level.rank:
+        return stored
+    at = standing.since if standing.level is not None else plan.now
+    return moving.enter(plan.live.ladder, level, at, plan.live.zone)
+
+
+def _keeps(ladder: Ladder) -> bool:
+    """Whether a level is kept to the end of its term whatever is refunded."""
+    return ladder.has_term and ladder.on_refund == "until_term_end"
+
+
+def _visited(
+    plan: Plan, stored: Standing, past: History, history: History, *, at: int, to: Standing
+) -> Steps:
+    """Where the member stood since their newest order, told after time has moved them on: higher
+    than they do now, and for a while at least. It is as it would have been, had it been told in
+    time; `to` is where that leads."""
+    entered = moving.replayed(history, at=at)
+    if entered.rank <= max(stored.rank, moving.replayed(past, at=at).rank):
+        return []
+    steps: Steps = [(at, entered, "order")]
+    for later, standing, cause in places.passed(plan, entered, history, to=plan.now):
+        if standing.rank <= stored.rank:
+            return [*steps, (later, to, cause)]
+        steps.append((later, standing, cause))
+    return steps
 
 
 def count(
@@ -305,5 +384,8 @@ def unite(
     if ladder.levels:
         keeping.keep(plan.writes, plan.program_id, member_id, after)
     source = Source("merge", "merge", ref)
-    places.note(plan, member_id, source, before=own.shown(now), after=after.shown(now))
+    shown = [one.shown(now) for one in (own, after, other)]
+    # Nothing is entered that either had.
+    is_brought = shown[1].rank <= max(shown[0].rank, shown[2].rank)
+    places.note(plan, member_id, source, before=shown[0], after=shown[1], is_brought=is_brought)
     return after

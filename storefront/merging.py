@@ -15,6 +15,7 @@ from core.errors import Problem, invalid_at, not_found
 from loyalty import reading
 from loyalty.ledger import moves
 from loyalty.ledger.entries import Cause
+from loyalty.ledger.rows import Holding
 from loyalty.limits.storing import LIMIT_CLAIMS
 from loyalty.tiers import keeping as tiers
 from loyalty.tiers.models import CHANGES, ENTRIES, TIERS
@@ -23,7 +24,18 @@ from members import occasions as kept_days
 from members.activities import ACTIVITIES
 from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, Known
 from programs import versions
-from storefront import answers, cards, inactivity, levels, occasions, signup, standing, tier_entries
+from storefront import (
+    answers,
+    cards,
+    firing,
+    inactivity,
+    levels,
+    member_facts,
+    occasions,
+    signup,
+    standing,
+    tier_entries,
+)
 from storefront.adjustments import ADJUSTMENTS
 from storefront.decisions import DECISIONS
 from storefront.openings import OPENINGS
@@ -44,6 +56,8 @@ def merge(
     """Merge one member into another; the one who stays, and 200. Again changes nothing."""
     old, into = _both(connection, program_id, member_ref, into_member_ref)
     live, now = versions.get_live(connection, program_id)
+    if old is not None and occasions.heard(live):
+        _keep_days(connection, begin(connection, live, now=now, actor=actor), old, into)
     plan = begin(connection, live, now=now, actor=actor)
     if old is None:
         plan.book.load(reading.read_holdings(connection, program_id, into.id))
@@ -96,6 +110,16 @@ def _both(
     return old, stays
 
 
+def _keep_days(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> None:
+    """Let the birthdays of both that came by happen, and write what they brought: all that is
+    written of the one who goes is handed over afterwards."""
+    for known in (old, into):
+        plan.book.load(reading.read_holdings(connection, plan.program_id, known.id))
+        plan.settle(known.id)
+    occasions.settle(connection, plan, [old.id, into.id])
+    plan.write(connection)
+
+
 def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> None:
     program_id = plan.program_id
     lots = reading.member_lots(connection, program_id, old.id)
@@ -103,7 +127,6 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
     for known in (old, into):
         plan.book.load(reading.read_holdings(connection, program_id, known.id))
         plan.settle(known.id)
-    occasions.settle(connection, plan, [old.id, into.id])
     reads = standing.read(
         connection,
         program_id,
@@ -118,13 +141,15 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
         target = plan.book.holding(into.id, source.points_key)
         moves.move_all(plan.book, source, target, lots=own, cause=cause)
         target.has_counted = target.has_counted or source.has_counted
+        source.has_counted = source.has_counted and _has_adjusted(connection, source)
         source.due_at, source.is_changed, target.is_changed = None, True, True
     _move_openings(connection, plan, old.id, into.id)
     _move_orders(connection, program_id, old.id, into.id)
-    cards.unite(connection, program_id, old.id, into.id)
+    cards.unite(connection, plan, old.id, into.id)
     _move_person(connection, plan, old, into)
     place = levels.unite(connection, plan, into.id, stood, ref=cause.source_ref)
     tier_entries.follow(connection, plan)
+    _complete(connection, plan, into.id)
     inactivity.follow(connection, plan, into.id)
     _tell_world(plan, old, into)
     plan.write(connection)
@@ -132,6 +157,26 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
         tiers.assure(connection, program_id, {into.id: place.assured})
     if place.manual is not None:
         tiers.give(connection, program_id, {into.id: place.manual})
+
+
+def _has_adjusted(connection: sa.Connection, holding: Holding) -> bool:
+    """Whether adjustments of an account count for tiers: unlike activities they stay with it."""
+    statement = sa.select(ADJUSTMENTS.c.id).where(
+        ADJUSTMENTS.c.program_id == holding.program_id,
+        ADJUSTMENTS.c.member_id == holding.member_id,
+        ADJUSTMENTS.c.points_key == holding.points_key,
+        ADJUSTMENTS.c.counts_for_tier,
+    )
+    return connection.execute(statement.limit(1)).first() is not None
+
+
+def _complete(connection: sa.Connection, plan: Plan, member_id: bytes) -> None:
+    """Complete the cards that the stamps of both fill together, as of now."""
+    filled = cards.fill(connection, plan, member_id)
+    if filled:
+        known = members.lock_ids(connection, plan.program_id, [member_id])[member_id]
+        [facts] = member_facts.before(connection, plan, [(known, plan.now)])
+        firing.complete(connection, plan, member_id, filled, member_facts=facts)
 
 
 def _move_openings(connection: sa.Connection, plan: Plan, old_id: bytes, into_id: bytes) -> None:

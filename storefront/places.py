@@ -107,25 +107,28 @@ def dated(plan: Plan, spot: Place, history: History) -> Place:
 
 def note_all(plan: Plan, member_id: bytes, spot: Place, *, steps: Steps, source: Source) -> None:
     """Note every change of where the member stands, the ends of promises among them."""
-    timeline: list[tuple[int, Standing | None, Cause]] = [*steps]
+    # What time did was done before anybody looked, the ends of promises with it; what came up by
+    # looking (an order placed long ago, say) and what followed from that came after.
+    looked = next((place for place, step in enumerate(steps) if step[2] != "time"), len(steps))
+    lapsed: list[tuple[int, Standing | None, Cause]] = [*steps[:looked]]
     if spot.due_at is not None:
-        timeline += [(at, None, "time") for at in spot.ends if spot.due_at <= at <= plan.now]
-        timeline.sort(key=lambda step: step[0])
+        lapsed += [(at, None, "time") for at in spot.ends if spot.due_at <= at <= plan.now]
+        lapsed.sort(key=lambda step: step[0])
+    timeline = [*lapsed, *steps[looked:]]
     if not timeline:
         return
-    first_at, _, first_cause = timeline[0]
-    last = spot.shown(first_at - 1 if first_cause == "time" else plan.now)
-    for at, derived, cause in timeline:
+    last = spot.shown(lapsed[0][0] - 1 if lapsed else plan.now)
+    for number, (at, derived, cause) in enumerate(timeline):
         beneath = spot.derived
         if derived is not None:
             spot = spot.with_derived(derived)
-        shown = spot.shown(at if cause == "time" else plan.now)
+        shown = spot.shown(at if number < len(lapsed) else plan.now)
         by = source if cause == source.cause else Source(cause, is_history=source.is_history)
         if shown == last and shown.level is not None:
             # What is assured or given by hand hides the move, not what follows from it.
-            hidden_by = shown.level.key
-            moved = {"before": beneath, "after": spot.derived}
-            note(plan, member_id, by, **moved, at=at, hidden_by=hidden_by)
+            hidden = shown.level.key
+            after = spot.derived
+            note(plan, member_id, by, before=beneath, after=after, at=at, hidden_by=hidden)
         note(plan, member_id, by, before=last, after=shown, at=at)
         last = shown
 
@@ -139,6 +142,7 @@ def note(
     after: Standing,
     at: int | None = None,
     hidden_by: str | None = None,
+    is_brought: bool = False,
 ) -> None:
     """Note one move of a member, if it is one; now, if it is not said when."""
     if before != after:
@@ -154,8 +158,39 @@ def note(
                 source.ref,
                 source.is_history,
                 hidden_by,
+                is_brought=is_brought,
             )
         )
+
+
+def note_deserved(
+    plan: Plan,
+    member_id: bytes,
+    source: Source,
+    *,
+    before: Standing,
+    after: Standing,
+    at: int | None = None,
+) -> None:
+    """Note that the orders that stand deserve another level than before, beneath one that is kept
+    to the end of its term all the same; since `at`, else now."""
+    if before.rank == after.rank:
+        return
+    shown = plan.levels[member_id].shown(plan.now) if member_id in plan.levels else NOWHERE
+    plan.level_moves.append(
+        LevelMove(
+            member_id,
+            before,
+            after,
+            plan.now if at is None else min(at, plan.now),
+            source.cause,
+            source.type,
+            source.ref,
+            source.is_history,
+            shown.key if shown.is_manual or shown.is_assured else None,
+            is_kept=True,
+        )
+    )
 
 
 def settle_due(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes]) -> None:
@@ -208,7 +243,7 @@ def view(
     values = read.sums.values_now(ladder)
     if own is not None and own.at > ladder.window_from(now, plan.live.zone):
         values = tuple(one + more for one, more in zip(values, own.values(ladder), strict=True))
-    return _view(connection, plan, member_id, spot, values=values)
+    return _view(connection, plan, member_id, spot, values=values, own=own)
 
 
 def view_planned(connection: sa.Connection, plan: Plan, member_id: bytes) -> View:
@@ -222,7 +257,13 @@ def view_planned(connection: sa.Connection, plan: Plan, member_id: bytes) -> Vie
 
 
 def _view(
-    connection: sa.Connection, plan: Plan, member_id: bytes, spot: Place, *, values: Values
+    connection: sa.Connection,
+    plan: Plan,
+    member_id: bytes,
+    spot: Place,
+    *,
+    values: Values,
+    own: Contribution | None = None,
 ) -> View:
     ladder, now = plan.live.ladder, plan.now
     history = None
@@ -235,12 +276,28 @@ def _view(
     if history is not None and is_late:
         derived = moving.passed(ladder, derived, history, to=now)
     if ladder.levels:
-        derived = moving.bought(ladder, derived, values, at=now, zone=plan.live.zone)
+        derived = _looked_at(plan, derived, values, own=own)
     spot = spot.with_derived(derived)
     reason = None
     if spot.shown(now).is_manual:
         reason = _manual_reason(connection, plan.program_id, member_id)
     return showing.view(ladder, spot, history, values=values, at=now, reason=reason)
+
+
+def _looked_at(
+    plan: Plan, standing: Standing, values: Values, *, own: Contribution | None
+) -> Standing:
+    """The standing by what the window holds now. Within grace a level is renewed from the day of
+    what was bought, and by nobody's looking at it."""
+    ladder, now, zone = plan.live.ladder, plan.now, plan.live.zone
+    found = moving.bought(ladder, standing, values, at=now, zone=zone)
+    if standing.grace_until is None or found.grace_until is not None:
+        return found
+    if found.rank > standing.rank:
+        return found
+    if own is None:
+        return moving.seen(ladder, standing, values, at=now, zone=zone)
+    return replace(found, until=moving.term_end(ladder, own.at, zone))
 
 
 def _manual_reason(connection: sa.Connection, program_id: bytes, member_id: bytes) -> str | None:

@@ -9,6 +9,7 @@ from core import clock, db, ids, jsontext, outbox
 from core.errors import FieldError, invalid, invalid_at
 from core.writing import Writes
 from loyalty import reading
+from loyalty.tiers import moving
 from loyalty.tiers.showing import View
 from members import contacts, erasing, members
 from members import occasions as kept_days
@@ -17,7 +18,7 @@ from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
 from rules.outcomes import Reason
-from storefront import answers, firing, occasions, places, standing
+from storefront import answers, firing, occasions, places, standing, tier_entries
 from storefront.firing import Fired, Source
 from storefront.plan import Plan, begin
 from storefront.telling import FUTURE, ahead
@@ -116,6 +117,10 @@ def _create(
         # Somebody of this reference was erased: they had their welcome under it.
         is_new = is_new and not erasing.is_remembered(connection, program_id, member_ref, now=now)
         fired = _pay_signup(connection, plan, row, is_new=is_new)
+    if moving.base(plan.live.ladder) is not None:
+        # A level that everybody stands on is entered with joining.
+        places.reassess(connection, plan, [row["id"]])
+        tier_entries.follow(connection, plan)
     return row, fired
 
 

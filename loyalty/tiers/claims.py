@@ -43,6 +43,11 @@ class Claim:
         """Whether entering the level again at an instant is still this entering."""
         return self.until is None or at < self.until
 
+    def is_of_stay(self, since: int, until: int | None) -> bool:
+        """Whether a stay on the level, from one instant until another, is still this entering:
+        one that was over before is a stay of its own."""
+        return self.covers(since) and (until is None or self.since < until)
+
     def extend(self, until: int | None) -> bool:
         """Hold it until a later end; whether that changed it."""
         if self.until is None or (until is not None and until <= self.until):

@@ -27,6 +27,11 @@ def reached(ladder: Ladder, values: Sequence[int]) -> Level | None:
     return found
 
 
+def base(ladder: Ladder) -> Level | None:
+    """The level that everybody stands on from the start, if there is one."""
+    return reached(ladder, (0,) * len(ladder.metrics))
+
+
 def is_retained(ladder: Ladder, level: Level, values: Sequence[int]) -> bool:
     """Whether values of the metrics keep a level."""
     return ladder.is_met(level.retain_at, values)
@@ -204,22 +209,30 @@ def replay(
 
 def replayed(history: History, *, at: int) -> Standing:
     """The same over a history."""
+    found = NOWHERE
+    for _, standing in walked(history, at=at):
+        found = standing
+    return found
+
+
+def walked(history: History, *, at: int) -> Iterator[tuple[int, Standing]]:
+    """Every standing on the way to the one as of `at`, each with the instant it begins at."""
     ladder, standing = history.ladder, NOWHERE
     if not ladder.levels:
-        return standing
+        return
     count = history.count(at)
     for index in range(count):
         moment = history.times[index]
-        standing = _last(ladder, standing, history, to=moment, count=index)
+        before = standing
+        for changed_at, changed in _passing(ladder, before, history, to=moment, count=index):
+            standing = changed
+            yield changed_at, changed
         values = history.values(moment, count=index + 1)
-        standing = bought(ladder, standing, values, at=moment, zone=history.zone)
-    return _last(ladder, standing, history, to=at, count=count)
-
-
-def _last(ladder: Ladder, standing: Standing, history: History, *, to: int, count: int) -> Standing:
-    for _, after in _passing(ladder, standing, history, to=to, count=count):
-        standing = after
-    return standing
+        after = bought(ladder, standing, values, at=moment, zone=history.zone)
+        if after != standing:
+            standing = after
+            yield moment, standing
+    yield from _passing(ladder, standing, history, to=at, count=count)
 
 
 def kept(
@@ -232,9 +245,18 @@ def kept(
     refund; a change that lowers nothing takes nothing.
     """
     if ladder.has_term and (ladder.on_refund == "until_term_end" or not is_refund):
-        return higher(stored, after)
+        return _better(stored, after)
     if after.rank < before.rank:
         return after
     if not ladder.has_term:
         return after if after.rank >= stored.rank else stored
+    return _better(stored, after)
+
+
+def _better(stored: Standing, after: Standing) -> Standing:
+    """The higher level; of equal ones that which lasts longer, but a renewal ends grace however
+    long that would have lasted."""
+    is_renewed = stored.grace_until is not None and after.grace_until is None
+    if is_renewed and after.rank == stored.rank:
+        return after
     return higher(stored, after)

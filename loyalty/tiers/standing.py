@@ -1,5 +1,6 @@
 """Where a member stands: the level with its term, what is assured, what was given by hand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -59,6 +60,36 @@ class Assured:
         return self.since <= at and (self.until is None or at < self.until)
 
 
+#: From when until when a level, or one above it, was held.
+Stay = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """When the orders that stood led to a level, and when those do that stand now; what goes on
+    ends at `end`."""
+
+    before: Sequence[Stay]
+    after: Sequence[Stay]
+    end: int
+
+    def is_lost(self, since: int, until: int | None) -> bool:
+        """Whether what was entered and held so is deserved no longer, and is over."""
+        return self._led(self.before, since, until) and not self._holds(self.after, since, until)
+
+    def is_back(self, since: int, until: int | None) -> bool:
+        """Whether it is deserved again, and is over."""
+        return self._led(self.after, since, until) and not self._holds(self.before, since, until)
+
+    def _led(self, stays: Sequence[Stay], since: int, until: int | None) -> bool:
+        goes_on = until is None or until >= self.end
+        return any(a <= since < b and not (goes_on and b == self.end) for a, b in stays)
+
+    @staticmethod
+    def _holds(stays: Sequence[Stay], since: int, until: int | None) -> bool:
+        return any(b > since and (until is None or a < until) for a, b in stays)
+
+
 @dataclass(frozen=True, slots=True)
 class LevelMove:
     """A change of where a member stands as they see it, by one unit of work; or, where `hidden_by`
@@ -74,6 +105,13 @@ class LevelMove:
     #: Nobody is told of what is moved in, and nothing is paid for it.
     is_history: bool = False
     hidden_by: str | None = None
+    #: The level is kept to the end of its term: only what the orders that stand deserve has
+    #: changed, from `before` to `after`.
+    is_kept: bool = False
+    #: Nobody moves by it: the past of a level has changed.
+    past: Past | None = None
+    #: Brought along by another member who had it: it was entered then.
+    is_brought: bool = False
     #: The rank of what stands in the place of the level before, where the ladder has lost it.
     lost_rank: int = 0
 
@@ -159,11 +197,10 @@ def better(one: Assured | None, other: Assured | None, *, at: int) -> Assured | 
 
 
 def higher(one: Standing, other: Standing) -> Standing:
-    """Of two standings: the higher level, of equal ones the one that lasts longer; the first of
-    two alike."""
-    if (other.rank, _lasts(other.ends_at)) > (one.rank, _lasts(one.ends_at)):
-        return other
-    return one
+    """Of two standings: the higher level, of equal ones the one that lasts longer, of these the
+    one that is not in grace; the first of two alike."""
+    keys = [(each.rank, _lasts(each.ends_at), each.grace_until is None) for each in (one, other)]
+    return other if keys[1] > keys[0] else one
 
 
 def _lasts(until: int | None) -> int:

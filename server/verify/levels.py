@@ -107,10 +107,17 @@ def check(
     if program.ladder.has_term:
         if stands.rank < after.rank:
             report.note("member_tiers", row, "level_key", stands.key, after.key)
-    else:
+    elif not _is_joined(program.ladder, stands, after):
         report.compare("member_tiers", row, "level_key", stands.key, after.key)
         report.compare("member_tiers", row, "since", stands.since, after.since)
     _check_due(report, row, spot, stands, history, now=ladders.now)
+
+
+def _is_joined(ladder: Ladder, stands: Standing, after: Standing) -> bool:
+    """Whether a member stands where everybody does from the start, and orders lead no higher:
+    since when is for their joining to say."""
+    base = moving.base(ladder)
+    return base is not None and stands.level == base and after.rank <= base.rank
 
 
 def _check_dates(report: Report, row: Row, kept: Any) -> None:

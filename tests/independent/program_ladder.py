@@ -49,7 +49,10 @@ Steps = list[tuple[datetime, Place]]
 
 
 def better(one: Place, other: Place) -> Place:
-    """The higher level; of equal ones that which lasts longer, and of two alike the first."""
+    """The higher level; of equal ones that which lasts longer, and of two alike the first. But a
+    renewal ends grace, however long that would have lasted (D28)."""
+    if one.rank == other.rank and one.grace_until and not other.grace_until:
+        return other
     return max(one, other, key=lambda place: (place.rank, place.ends_at or FOR_EVER))
 
 

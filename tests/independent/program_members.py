@@ -18,6 +18,7 @@ class Entering:
     """A level entered: until the term that began then is over it is not paid again."""
 
     rank: int
+    since: datetime
     until: datetime
     points: int
     stands: bool = True
@@ -173,11 +174,30 @@ class Member:
             return
         less = old is not None and (row is None or row.spend < old.spend or row.points < old.points)
         found = self.ladder.after_change(self.place, past, rows, now=now, less=less)
+        if row is not None and not less and all(one.at <= row.at for one in past):
+            self._lead_through(past, rows, row.at, found, now=now)
+            before = self.shown(now)[0]
         at = min(found.since, now) if found.rank > self.place.rank else now
         self._place(found, at, is_undoing=True)
         after = self.shown(now)[0]
         at = min(after.since, now) if after.rank > before.rank else now
         self._moved(before, after, at, is_undoing=True)
+
+    def _lead_through(
+        self, past: list[Row], rows: list[Row], at: datetime, found: Place, *, now: datetime
+    ) -> None:
+        """The levels above that of now through which the newest order would have led, had it been
+        told in time."""
+        lowest = self.place.rank
+        entered = self.ladder.replay(rows, to=at)
+        if entered.rank <= max(lowest, self.ladder.replay(past, to=at).rank):
+            return
+        for when, place in [(at, entered), *self.ladder.wait(entered, rows, after=at, to=now)]:
+            before = self.shown(now)[0]
+            self._place(place if place.rank > lowest else found, when)
+            self._moved(before, self.shown(now)[0], when, is_undoing=False)
+            if place.rank <= lowest:
+                return
 
     def _place(self, place: Place, at: datetime, *, is_undoing: bool = False) -> None:
         if self.given and self.given.covers(max(at, self.seen_at)):
@@ -220,9 +240,14 @@ class Member:
 
     def _stand_again(self, place: Place, at: datetime) -> bool:
         """What was entered within a term that is not over stands, and goes on; if there is any."""
-        held = [one for one in self.entered if one.rank == place.rank and at < one.until]
+        ends_at = place.ends_at or FOR_EVER
+        held = [
+            one
+            for one in self.entered
+            if one.rank == place.rank and at < one.until and one.since < ends_at
+        ]
         for one in held:
-            one.until = max(one.until, place.ends_at or FOR_EVER)
+            one.until = max(one.until, ends_at)
             one.stands = True
         return bool(held)
 
@@ -240,4 +265,4 @@ class Member:
         if self._stand_again(place, at):
             return
         points = self.program.entry_points(place.rank)
-        self.entered.append(Entering(place.rank, place.ends_at or FOR_EVER, points))
+        self.entered.append(Entering(place.rank, at, place.ends_at or FOR_EVER, points))

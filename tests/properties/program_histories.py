@@ -126,7 +126,6 @@ class History:
             told.resources[ref] = amount
         line = {"line_ref": str(len(told.lines)), "amount_minor": amount}
         body = {"refunded_at": shown(self.model.now), "status": status, "lines": [line]}
-        self.work_before(told)
         self.note("refund", told.source.ref, ref, status, amount)
         answer = self.world.put(f"/orders/{told.source.ref}/refunds/{ref}", body)
         self.model_of(told)
@@ -177,8 +176,6 @@ class History:
             chosen.append(told)
         if not chosen:
             return
-        for told in chosen:
-            self.work_before(told)
         bodies = [self.body(told) | {"order_ref": told.source.ref} for told in chosen]
         self.note("batch", *(self.words(told) for told in chosen))
         self.keys += 1
@@ -248,20 +245,11 @@ class History:
 
     def tell(self, told: Told) -> None:
         """To both."""
-        self.work_before(told)
         self.note(self.words(told))
         path = "orders" if told.source.kind == "order" else "activities"
         answer = self.world.put(f"/{path}/{told.source.ref}", self.body(told))
         self.model_of(told)
         self.compare_told(told, answer)
-
-    def work_before(self, told: Told) -> None:
-        """Whether a level that is over by now, entered by what is told only now, still pays
-        depends on whether the worker has been there: here it always has."""
-        member = self.model.members[told.source.member]
-        if told.source.at < member.placed_at:
-            self.note("the worker")
-            self.world.post("/test-clock", {"now": shown(self.model.now)})
 
     def model_of(self, told: Told) -> None:
         """To the model alone."""
