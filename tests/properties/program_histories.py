@@ -153,6 +153,10 @@ class History:
             self.tell(told)
 
     def _hand_over(self, step: Step) -> None:
+        tiers = self.document["tiers"]
+        if tiers["term"]["policy"] != "none" and tiers["on_refund"] != "immediate":
+            # Not modelled: see the test.
+            return
         found = self.recent(step.one)
         if self.activities and step.two % 3 == 0:
             found = self.activities[-1 - step.one % min(4, len(self.activities))]

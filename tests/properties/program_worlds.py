@@ -139,6 +139,9 @@ def _tiers(chance: random.Random) -> dict[str, Any]:
         tiers["downgrade"] = "full"
     if policy != "none" and chance.random() < 0.6:
         tiers["grace"] = chance.choice(["P10D", "P1M"])
+    # Not modelled: what entering pays where terms or the window can end a level.
+    is_for_good = basis["window"] == "lifetime" or tiers["downgrade"] == "none"
+    is_left_by_orders_alone = policy == "none" and is_for_good
     for rank, key in enumerate(("silver", "gold")):
         enter = {one: steps[one][rank] for one in metrics}
         level: dict[str, Any] = {
@@ -149,6 +152,7 @@ def _tiers(chance: random.Random) -> dict[str, Any]:
             kept = {one: -(-value * 2 // 3) for one, value in enter.items()}
             level["retain_at"] = kept if len(kept) > 1 else kept[metrics[0]]
         level["multiplier_bp"] = (12_500, 20_000)[rank]
-        level["entry_effects"] = [_add((100, 500)[rank])]
+        if is_left_by_orders_alone:
+            level["entry_effects"] = [_add((100, 500)[rank])]
         tiers["levels"].append(level)
     return tiers

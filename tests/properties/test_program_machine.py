@@ -5,6 +5,10 @@ the points and the outcomes of what was told; at the end everything is undone, a
 verifies. `PROGRAM_RUNS` says how many histories on each database, `PROGRAM_SEED` with which they
 begin: a seed is a program and its history. `PROGRAM_SHRINK` leaves steps out of a history that
 fails as long as it fails, which takes a minute.
+
+Not modelled, so not drawn: entry effects on ladders with terms, or whose window can end a level
+(what a level paid being frozen, given back or lost, and following orders once it is over); and a
+change of hands in programs with terms and `until_term_end`, where it lowers like `immediate`.
 """
 
 import os
