@@ -56,6 +56,10 @@ def _derived_before(
             return derived
         history = places.history_of(connection, plan, member.id, without=telling.order_ref)
         found = moving.replayed(history, at=item.at)
+        if found.level is None:
+            # A level at nothing is everybody's, also before they were told.
+            values = history.values(item.at)
+            found = moving.bought(live.ladder, found, values, at=item.at, zone=live.zone)
         is_promised = live.ladder.has_term and derived.since <= item.at
         return higher(derived, found) if is_promised else found
     if places.is_due(spot, item.at):
