@@ -18,7 +18,8 @@ from programs import drafts, versions
 from programs.models import Program
 from server.app import create_app
 from server.worker import HANDLERS
-from storefront import assessing, due, impact
+from storefront import due, impact
+from storefront.tiers import assessing
 
 
 def _program_id() -> bytes:

@@ -22,9 +22,9 @@ from programs.routes import keys as key_routes
 from programs.routes import routes as program_routes
 from server import access, cli, health, reference
 from storefront import facts
-from storefront.activity_routes import routes as activity_routes
-from storefront.membership_routes import routes as membership_routes
-from storefront.points_routes import routes as points_routes
+from storefront.activities.activity_routes import routes as activity_routes
+from storefront.membership.membership_routes import routes as membership_routes
+from storefront.points.points_routes import routes as points_routes
 from storefront.program_routes import routes as impact_routes
 from storefront.routes import routes as storefront_routes
 from webhooks import deliveries

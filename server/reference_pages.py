@@ -16,8 +16,9 @@ from rules import operators
 from rules.effects import EFFECTS, FIELDS
 from rules.facts import Catalogue
 from rules.outcomes import REASONS
-from storefront import explaining, facts, missing
-from storefront.missed_days import Missed
+from storefront import facts
+from storefront.explanations import explaining, missing
+from storefront.explanations.missed_days import Missed
 
 DIRECTORY = Path(__file__).parent.parent / "docs/reference"
 _WRITTEN = "Written by `make reference` from the code; a change there changes this page."

@@ -19,7 +19,9 @@ from huey.consumer import Worker as Puller
 from core import clock, idempotency, jobs
 from programs import versions
 from server import queue
-from storefront import assessing, due, erasure
+from storefront import due
+from storefront.membership import erasure
+from storefront.tiers import assessing
 from webhooks import deliveries
 
 _log = logging.getLogger("dangol.worker")

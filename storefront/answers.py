@@ -19,11 +19,13 @@ from orders.refunds import Refund, fold
 from programs.compiled import Compiled
 from programs.triggers import ACTIVITY
 from storefront import cards as stamp_cards
-from storefront import decide, decisions, limiting, places, refunded
+from storefront import decide, decisions, limiting
 from storefront import telling as tellings
 from storefront.decide import Decided
 from storefront.plan import Plan
+from storefront.refunding import refunded
 from storefront.standing import Read, StoredOrder
+from storefront.tiers import places
 
 _INSTANTS = ("placed_at", "paid_at", "fulfilled_at", "cancelled_at")
 #: How long after it was placed a guest's order can be claimed, and what its token is signed for.

@@ -17,8 +17,9 @@ from programs import versions
 from programs.compiled import Compiled
 from programs.kinds import ReturnPolicy
 from programs.terms import parse as parse_terms
-from storefront import erasure, inactivity
+from storefront.activities import inactivity
 from storefront.decide import Decided
+from storefront.membership import erasure
 from storefront.plan import Plan
 from storefront.standing import StoredOrder
 from storefront.telling import Telling, is_same_member

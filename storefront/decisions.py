@@ -23,10 +23,10 @@ from programs.rules import Rule
 from rules.conditions import Explanation, first_unmet
 from rules.facts import Catalogue
 from rules.outcomes import REASONS, Reason
-from storefront import explaining, missed_days, missing
 from storefront.decide import Pinned
-from storefront.explaining import About
-from storefront.missed_days import Missed
+from storefront.explanations import explaining, missed_days, missing
+from storefront.explanations.explaining import About
+from storefront.explanations.missed_days import Missed
 from storefront.standing import StoredOrder
 
 DECISIONS: sa.Table = Decision.__table__  # type: ignore[assignment]

@@ -21,8 +21,9 @@ from members.occasions import KINDS, OCCASIONS
 from programs import versions
 from programs.compiled import Compiled
 from programs.models import Program
-from storefront import occasions, places, tier_entries
+from storefront.activities import occasions
 from storefront.plan import Plan, begin
+from storefront.tiers import places, tier_entries
 
 #: Members settled in one unit of work when nobody is waiting; and beside a checkout, where what
 #: a unit locks and writes must be over soon.

@@ -20,8 +20,9 @@ from loyalty.tiers.standing import Place, place_of
 from loyalty.tiers.sums import Scope
 from programs import drafts, switches, versions
 from programs.compiled import Compiled, compile_document
-from storefront import contributing, deciding_again
+from storefront import deciding_again
 from storefront.deciding_again import Comparison
+from storefront.tiers import contributing
 
 ORDERS_DEFAULT, ORDERS_MAX = 1_000, 5_000
 #: The statement over all members is given up after so long.

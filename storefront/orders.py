@@ -16,26 +16,16 @@ from orders.models import Order
 from orders.refunds import Refund
 from orders.schemas import NOT_STORED
 from programs import versions
-from storefront import (
-    answers,
-    awarding,
-    cards,
-    decide,
-    decisions,
-    erasure,
-    levels,
-    limiting,
-    refund_shares,
-    stamping,
-    tender,
-    tier_entries,
-)
+from storefront import answers, awarding, cards, decide, decisions, limiting, stamping
 from storefront import telling as tellings
 from storefront.decide import Decided, Pinned
+from storefront.membership import erasure
 from storefront.plan import Plan, begin
+from storefront.refunding import refund_shares, tender
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
-from storefront.tier_entries import Followed
+from storefront.tiers import levels, tier_entries
+from storefront.tiers.tier_entries import Followed
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 

@@ -22,8 +22,8 @@ from loyalty.tiers.claims import Claim
 from loyalty.tiers.contributions import Contribution
 from loyalty.tiers.standing import LevelMove, Place
 from programs.compiled import Compiled
-from storefront import contributing
 from storefront.standing import Item, Sums
+from storefront.tiers import contributing
 
 
 @dataclass(slots=True)

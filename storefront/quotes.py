@@ -14,13 +14,14 @@ from members.members import Known
 from orders import figures
 from programs import versions
 from programs.compiled import Compiled
-from storefront import answers, cards, decide, levels, limiting, orders, standing, tier_entries
+from storefront import answers, cards, decide, limiting, orders, standing
 from storefront.decide import Decided
 from storefront.decisions import Told
 from storefront.plan import Plan, begin
 from storefront.standing import Read
 from storefront.telling import Telling, item_of
-from storefront.tier_entries import Followed
+from storefront.tiers import levels, tier_entries
+from storefront.tiers.tier_entries import Followed
 
 #: No stored order can have this reference: it is not printable.
 _NO_ORDER = "\x01"

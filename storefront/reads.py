@@ -14,7 +14,8 @@ from members import members
 from members.members import MEMBERS
 from programs import versions
 from programs.compiled import Compiled
-from storefront import answers, signup, standing
+from storefront import answers, standing
+from storefront.membership import signup
 from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
 from storefront.telling import Telling, item_of

@@ -18,18 +18,11 @@ from members import members
 from members.schemas import MemberSchema, MembersQuery, SearchSchema
 from orders.schemas import OrderSchema, RefundQuery, RefundSchema
 from programs import versions
-from storefront import (
-    batch,
-    decisions,
-    orders,
-    past,
-    quotes,
-    reads,
-    refunds,
-    schemas,
-    signup,
-    why,
-)
+from storefront import batch, decisions, orders, quotes, reads, schemas
+from storefront.explanations import why
+from storefront.membership import signup
+from storefront.points import past
+from storefront.refunding import refunds
 
 routes = http.Routes("storefront", __name__, url_prefix="/v1", description="Storefront.")
 

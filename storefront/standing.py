@@ -16,7 +16,7 @@ from loyalty import reading
 from loyalty.ledger.rows import Holding
 from loyalty.tiers.contributions import Contribution, netted
 from programs.ladder import Ladder
-from storefront import contributing
+from storefront.tiers import contributing
 
 
 @dataclass(slots=True)

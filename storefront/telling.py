@@ -147,7 +147,7 @@ def lock(
 
 def _announce(connection: sa.Connection) -> None:
     """Be seen as under way from the start, as who locks a member is: a refund that is parked
-    waits for the orders that may not have seen it (`storefront.refunds`)."""
+    waits for the orders that may not have seen it (`storefront.refunding.refunds`)."""
     if connection.dialect.name == "postgresql":
         rawsql.later(connection, "SELECT pg_current_xact_id()")
 

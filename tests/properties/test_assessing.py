@@ -14,7 +14,8 @@ from loyalty.tiers.standing import Place
 from loyalty.tiers.sums import Scope
 from programs import drafts, versions
 from programs.compiled import Compiled, compile_document
-from storefront import assessing, impact
+from storefront import impact
+from storefront.tiers import assessing
 from tests.properties import tier_worlds
 from tests.properties.tier_worlds import NOW, SEOUL, Person
 from tests.world import World, document

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rules import conditions
 from rules.facts import Catalogue, Fact
-from storefront.reducing import reduce_facts
+from storefront.refunding.reducing import reduce_facts
 
 CATALOGUE = Catalogue(
     [

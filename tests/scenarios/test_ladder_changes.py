@@ -13,7 +13,7 @@ from loyalty.tiers.models import CHANGES
 from members.members import MEMBERS
 from programs.versions import LADDER_JOB
 from server.worker import HANDLERS
-from storefront import assessing
+from storefront.tiers import assessing
 from tests.contract.checking import rows
 from tests.world import World, document
 

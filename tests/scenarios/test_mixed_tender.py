@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core import clock, ids
-from storefront import holds
+from storefront.points import holds
 from tests.concurrency.parallel import assert_sound
 from tests.world import World, line, points, reversed_points
 

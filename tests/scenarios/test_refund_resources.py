@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from storefront import refunds
+from storefront.refunding import refunds
 from storefront.schemas import OrderAnswer, RefundAnswer
 from tests.concurrency.parallel import assert_sound, at_once
 from tests.world import World, line, order, per_euro, points, reversed_points, rule

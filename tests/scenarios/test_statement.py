@@ -9,7 +9,7 @@ import pytest
 
 from core import ids
 from loyalty.ledger.entries import OWN
-from storefront import holds, statements
+from storefront.points import holds, statements
 from tests.world import World
 
 Make = Callable[..., World]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from core import clock, ids
 from members.erasing import REFERENCES
 from members.members import CLAIMS
-from storefront import erasure
+from storefront.membership import erasure
 from tests.scenarios.erasing import WELCOMING, erase, program_id_of, run
 from tests.world import World, points
 

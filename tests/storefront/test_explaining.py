@@ -9,8 +9,9 @@ from core import clock
 from core.language import Text
 from programs.compiled import Compiled, compile_document
 from rules.outcomes import REASONS, Reason
-from storefront import explaining, facts, missing
-from storefront.missed_days import Missed
+from storefront import facts
+from storefront.explanations import explaining, missing
+from storefront.explanations.missed_days import Missed
 
 #: Reasons of rules as the contract lists them.
 CONTRACT = [

@@ -8,7 +8,8 @@ from core import clock
 from programs import triggers
 from programs.compiled import Compiled, compile_document
 from rules.conditions import compile_condition
-from storefront import facts, missing
+from storefront import facts
+from storefront.explanations import missing
 
 DOCUMENT: dict[str, Any] = {
     "name": "Bloom",

@@ -19,8 +19,10 @@ from loyalty.tiers.standing import Assured, LevelMove, Place
 from members import members
 from programs import versions
 from programs.compiled import Compiled
-from storefront import places, signup, standing, tier_entries
+from storefront import standing
+from storefront.membership import signup
 from storefront.plan import Plan, begin
+from storefront.tiers import places, tier_entries
 
 
 def put(

@@ -20,8 +20,9 @@ from programs import versions
 from programs.compiled import Compiled
 from programs.models import ProgramVersion
 from rules.outcomes import Reason
-from storefront import firing, member_facts
+from storefront import firing
 from storefront.firing import Source
+from storefront.membership import member_facts
 from storefront.plan import Plan
 
 #: So many that need only be looked at again later are put off at once.

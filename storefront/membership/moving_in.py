@@ -19,8 +19,10 @@ from loyalty.tiers.standing import Assured
 from members import contacts, members
 from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, Known
 from programs import versions
-from storefront import answers, due, openings, places, signup, standing, tier_entries
+from storefront import answers, due, standing
+from storefront.membership import openings, signup
 from storefront.plan import Plan, begin
+from storefront.tiers import places, tier_entries
 
 _PART = 100
 _CONSENT = ("purpose", "channel", "is_granted", "at", "source", "text_version")

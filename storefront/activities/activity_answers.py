@@ -19,9 +19,10 @@ from members.activities import StoredActivity
 from members.members import Known
 from programs import versions
 from programs.triggers import ACTIVITY as TRIGGER
-from storefront import answers, cards, places
+from storefront import answers, cards
 from storefront.decisions import DECISIONS
 from storefront.plan import Plan, begin
+from storefront.tiers import places
 
 
 def resolve(connection: sa.Connection, program_id: bytes, ref: str) -> str:

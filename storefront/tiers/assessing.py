@@ -1,9 +1,9 @@
 """Everybody's tier under a ladder that has changed: a job that follows its publication.
 
 One statement finds the members whom the ladder moves; only those are locked, decided by
-`storefront.places` and written, a portion at a time. What was written is not found again, so a job
-that was killed half way goes on where it was. Members who are being served at this moment are
-passed over and come last. Refuses to decide by what it found: that is decided anew under the lock.
+`storefront.tiers.places` and written, a portion at a time. What was written is not found again, so
+a job that was killed half way goes on where it was. Members who are being served at this moment
+are passed over and come last. Refuses to decide by what it found: that is decided anew under the lock.
 """
 
 import itertools
@@ -19,8 +19,9 @@ from loyalty.tiers.standing import place_of
 from members.members import MEMBERS
 from programs import versions
 from programs.versions import LADDER_JOB
-from storefront import due, places, tier_entries
+from storefront import due
 from storefront.plan import Plan, begin
+from storefront.tiers import places, tier_entries
 
 #: Members decided in one unit of work.
 PORTION = 200

@@ -8,17 +8,9 @@ from core import auth, db, http, idempotency
 from core.paging import PageQuery
 from members import erasing
 from members.schemas import MembersBatchSchema, MergeSchema
-from storefront import (
-    cards,
-    claims,
-    erasure,
-    manual_tiers,
-    membership_schemas,
-    merging,
-    moving_in,
-    schemas,
-    tier_log,
-)
+from storefront import cards, schemas
+from storefront.membership import claims, erasure, membership_schemas, merging, moving_in
+from storefront.tiers import manual_tiers, tier_log
 
 routes = http.Routes("membership", __name__, url_prefix="/v1", description="Membership.")
 

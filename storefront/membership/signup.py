@@ -18,10 +18,12 @@ from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
 from rules.outcomes import Reason
-from storefront import answers, firing, occasions, places, standing, tier_entries
+from storefront import answers, firing, standing
+from storefront.activities import occasions
 from storefront.firing import Fired, Source
 from storefront.plan import Plan, begin
 from storefront.telling import FUTURE, ahead
+from storefront.tiers import places, tier_entries
 
 
 def put(

@@ -17,7 +17,8 @@ from members.models import Member
 from orders.models import Order
 from programs import versions
 from programs.models import Program
-from storefront import assessing, due
+from storefront import due
+from storefront.tiers import assessing
 
 #: How far one move goes at most.
 _MOST = clock.Duration(months=1200)

@@ -26,12 +26,13 @@ from loyalty.tiers.standing import (
     place_of,
 )
 from programs.ladder import Ladder
-from storefront import awarding, contributing, places, undone_levels
-from storefront.contributing import activity_key
-from storefront.places import Source, Steps
+from storefront import awarding
 from storefront.plan import Plan
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
+from storefront.tiers import contributing, places, undone_levels
+from storefront.tiers.contributing import activity_key
+from storefront.tiers.places import Source, Steps
 
 
 def before(connection: sa.Connection, plan: Plan, telling: Telling, read: Read) -> Standing:

@@ -17,9 +17,10 @@ from loyalty import reading
 from members import members
 from orders.refunds import Refund, fold
 from programs import versions
-from storefront import orders, refunded
+from storefront import orders
 from storefront import telling as tellings
 from storefront.plan import Plan, begin
+from storefront.refunding import refunded
 from storefront.standing import Read
 from storefront.telling import ORDER_REFUNDS, Telling
 

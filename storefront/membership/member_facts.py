@@ -6,9 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from members.members import Known
-from storefront import decide, levels, standing
+from storefront import decide, standing
 from storefront.plan import Plan
 from storefront.telling import Telling, item_of
+from storefront.tiers import levels
 
 #: No order has this reference, so none is left out of what a member's orders come to.
 _NO_ORDER = "\x01"

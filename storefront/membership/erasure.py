@@ -1,9 +1,9 @@
 """Erasure: a person goes from every table; points and sums stay, under an id that names nobody.
 
 In one unit: what is left of their points is forfeited by entries, their row is emptied, and all
-that tells of them elsewhere is reduced (`storefront.reducing`) or removed. Their orders stay with
-them for ever, can still be refunded, and bring nobody anything. docs/privacy.md says what is
-kept and why.
+that tells of them elsewhere is reduced (`storefront.refunding.reducing`) or removed. Their orders
+stay with them for ever, can still be refunded, and bring nobody anything. docs/privacy.md says
+what is kept and why.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,10 @@ from members.activities import ACTIVITIES
 from orders.models import Order
 from programs import triggers, versions
 from programs.models import Program
-from storefront import cards, reducing
+from storefront import cards
 from storefront.decisions import DECISIONS
 from storefront.plan import Plan, begin
+from storefront.refunding import reducing
 from storefront.standing import Read
 from webhooks.models import WebhookAttempt, WebhookDelivery
 

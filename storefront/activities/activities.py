@@ -22,22 +22,14 @@ from programs import versions
 from programs.compiled import Compiled
 from programs.triggers import ACTIVITY as TRIGGER
 from rules.outcomes import Reason
-from storefront import (
-    activity_answers,
-    answers,
-    cards,
-    decisions,
-    erasure,
-    firing,
-    inactivity,
-    levels,
-    member_facts,
-    tier_entries,
-)
+from storefront import answers, cards, decisions, firing
 from storefront import telling as tellings
+from storefront.activities import activity_answers, inactivity
 from storefront.firing import Fired, Source
+from storefront.membership import erasure, member_facts
 from storefront.plan import Plan, begin
-from storefront.tier_entries import Followed
+from storefront.tiers import levels, tier_entries
+from storefront.tiers.tier_entries import Followed
 
 TYPE = "activity"
 

@@ -1,7 +1,7 @@
 """Missed days: why a birthday or an anniversary was not paid, and since when it comes again.
 
 Reads what stood against a day besides its rules: that it was told too late, or what was paid
-before; and says it in words. Refuses to decide: `storefront.occasions` did.
+before; and says it in words. Refuses to decide: `storefront.activities.occasions` did.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from loyalty.schemas import (
     StatementQuery,
 )
 from members import erasing
-from storefront import (
+from storefront.points import (
     adjustments,
     moving_clock,
     past,

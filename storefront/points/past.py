@@ -24,9 +24,9 @@ from programs import versions
 from programs.compiled import Compiled
 from programs.terms import parse as parse_terms
 from storefront import answers, reads
-from storefront.adjustments import ADJUSTMENTS
 from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
+from storefront.points.adjustments import ADJUSTMENTS
 
 _DUE = "due"
 #: What keeps points alive, too, and is told otherwise.

@@ -8,7 +8,7 @@ from core import auth, db, http
 from core.fields import Instant, Json, Reference, Schema, Text, described
 from loyalty.schemas import BalanceAnswer, TierAnswer
 from members.activities import ActivitySchema
-from storefront import activities, activity_answers
+from storefront.activities import activities, activity_answers
 from storefront.schemas import AwardAnswer, CardAnswer, ProblemItemAnswer, ReversedAnswer
 
 routes = http.Routes("activities", __name__, url_prefix="/v1", description="Activities.")

@@ -19,9 +19,11 @@ from loyalty.tiers.contributions import Contribution
 from members import members
 from members.members import Known
 from programs import versions
-from storefront import answers, inactivity, levels, tier_entries
+from storefront import answers
+from storefront.activities import inactivity
 from storefront.plan import Plan, begin
-from storefront.tier_entries import Followed
+from storefront.tiers import levels, tier_entries
+from storefront.tiers.tier_entries import Followed
 
 ADJUSTMENTS: sa.Table = Adjustment.__table__  # type: ignore[assignment]
 PREFIX = "adj"

@@ -16,8 +16,10 @@ from loyalty.ledger import holds
 from loyalty.ledger.rows import HeldHold
 from members import members
 from programs import versions
-from storefront import erasure, inactivity, tender
+from storefront.activities import inactivity
+from storefront.membership import erasure
 from storefront.plan import Plan, begin
+from storefront.refunding import tender
 
 
 def hold(

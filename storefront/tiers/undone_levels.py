@@ -8,8 +8,8 @@ what that takes or gives is for `tier_entries`. Refuses to move anybody's level 
 from loyalty.tiers import moving
 from loyalty.tiers.contributions import History
 from loyalty.tiers.standing import LevelMove, Past, Standing, Stay
-from storefront.places import Source
 from storefront.plan import Plan
+from storefront.tiers.places import Source
 
 Path = list[tuple[int, Standing]]
 

@@ -15,8 +15,8 @@ from loyalty.exact import TIER_RULE
 from programs.compiled import Compiled
 from programs.rules import Rule
 from rules.effects import AddStamps, PointsPerAmount, PointsPerUnit
-from storefront import missed_days, missing
-from storefront.missed_days import Missed
+from storefront.explanations import missed_days, missing
+from storefront.explanations.missed_days import Missed
 
 #: What an outcome says that did not fire, by its reason; `{topic}` is the name with its particle.
 REASONS: dict[str, Text] = {

@@ -17,10 +17,10 @@ from loyalty.ledger.entries import Cause
 from loyalty.models import Opening
 from loyalty.tiers.standing import Assured
 from programs.compiled import Compiled
-from storefront import levels
-from storefront.places import Source
 from storefront.plan import Plan
 from storefront.telling import FUTURE, ahead
+from storefront.tiers import levels
+from storefront.tiers.places import Source
 
 OPENINGS: sa.Table = Opening.__table__  # type: ignore[assignment]
 PREFIX = "opn"

@@ -24,11 +24,13 @@ from members.facts import member_facts
 from members.members import Known
 from programs import versions
 from rules.outcomes import Reason
-from storefront import firing, inactivity, tier_log
+from storefront import firing
+from storefront.activities import inactivity
 from storefront.decisions import DECISIONS
 from storefront.firing import Fired, Source
-from storefront.lost_levels import Slots
 from storefront.plan import Plan
+from storefront.tiers import tier_log
+from storefront.tiers.lost_levels import Slots
 
 SOURCE_TYPE = "tier"
 #: Where the member brought the level along, entering it was paid elsewhere or before.

@@ -24,23 +24,15 @@ from members import occasions as kept_days
 from members.activities import ACTIVITIES
 from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, Known
 from programs import versions
-from storefront import (
-    answers,
-    cards,
-    firing,
-    inactivity,
-    levels,
-    member_facts,
-    occasions,
-    signup,
-    standing,
-    tier_entries,
-)
-from storefront.adjustments import ADJUSTMENTS
+from storefront import answers, cards, firing, standing
+from storefront.activities import inactivity, occasions
 from storefront.decisions import DECISIONS
-from storefront.openings import OPENINGS
+from storefront.membership import member_facts, signup
+from storefront.membership.openings import OPENINGS
 from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
+from storefront.points.adjustments import ADJUSTMENTS
+from storefront.tiers import levels, tier_entries
 
 _PERSONAL = ("email", "phone", "name", "birthday_on", "locale", "card_ref")
 

@@ -20,9 +20,11 @@ from members.members import Known
 from orders.refunds import fold
 from programs import versions
 from programs.compiled import Compiled
-from storefront import activity_answers, missed_days, quotes
+from storefront import quotes
 from storefront import telling as tellings
+from storefront.activities import activity_answers
 from storefront.decisions import DECISIONS, Told, told_of
+from storefront.explanations import missed_days
 from storefront.orders import ORDERS
 
 #: What can be asked about; a signup needs no reference.

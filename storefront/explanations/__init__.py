@@ -1,0 +1,1 @@
+"""Why something earned what it did, in sentences. Refuses to decide anything."""
