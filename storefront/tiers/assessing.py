@@ -3,7 +3,8 @@
 One statement finds the members whom the ladder moves; only those are locked, decided by
 `storefront.tiers.places` and written, a portion at a time. What was written is not found again, so
 a job that was killed half way goes on where it was. Members who are being served at this moment
-are passed over and come last. Refuses to decide by what it found: that is decided anew under the lock.
+are passed over and come last. Refuses to decide by what it found: that is decided anew under the
+lock.
 """
 
 import itertools
