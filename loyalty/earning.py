@@ -27,7 +27,7 @@ from loyalty.exact import (
 from loyalty.shares import shared
 from programs.compiled import Compiled
 from programs.rules import Rule
-from rules.effects import AddPoints, AddStamps, MultiplyPoints, PointsPerAmount
+from rules.effects import AddPoints, AddStamps, GrantReward, MultiplyPoints, PointsPerAmount
 from rules.limits import Kept
 from rules.outcomes import Outcome, Reason
 
@@ -43,11 +43,13 @@ class Taken:
 
 @dataclass(slots=True)
 class Earning:
-    """The result: what is deserved by kind, the stamps by card, what counts for tiers, the outcome
-    of each rule; what rules take of their limits, and by which limits they were bound."""
+    """The result: what is deserved by kind, the stamps by card, the rewards by rule, what counts
+    for tiers, the outcome of each rule; what rules take of their limits, and by which limits they
+    were bound."""
 
     earned: list[Earned] = field(default_factory=list)
     stamps: dict[str, int] = field(default_factory=dict)
+    grants: dict[str, str] = field(default_factory=dict)
     qualifying_points: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     taken: dict[str, Taken] = field(default_factory=dict)
@@ -70,13 +72,14 @@ Factor = Callable[[Sequence[Fired]], TierFactor]
 @dataclass(slots=True)
 class Chosen:
     """The rules that count after exclusive groups were decided, the stamps of those that give
-    stamps, and every rule's outcome."""
+    stamps, the rewards of those that grant one, and every rule's outcome."""
 
     fired: list[Fired]
     stamps: dict[str, int]
+    grants: dict[str, str]
     outcomes: list[Outcome]
-    #: Rules that give stamps under limits, and what bound the rules that do not count.
-    stamped: dict[str, Taken]
+    #: Rules that give stamps or rewards under limits, and what bound the rules that do not count.
+    given: dict[str, Taken]
     bound: dict[str, Kept]
 
 
@@ -89,7 +92,8 @@ def choose(program: Compiled, rules: Sequence[Rule], order: Earner, factor: Fact
     outcomes: dict[str, Outcome] = {}
     free: list[Fired] = []
     stamps: dict[str, int] = {}
-    stamped: dict[str, Taken] = {}
+    grants: dict[str, str] = {}
+    given: dict[str, Taken] = {}
     bound: dict[str, Kept] = {}
     groups: dict[str, list[Fired]] = {}
     for rule in rules:
@@ -100,10 +104,13 @@ def choose(program: Compiled, rules: Sequence[Rule], order: Earner, factor: Fact
             outcomes[rule.key] = fired
             continue
         outcomes[rule.key] = Outcome(rule.key, is_fired=True)
-        if isinstance(fired, AddStamps):
-            stamps[fired.card] = stamps.get(fired.card, 0) + fired.stamps
+        if isinstance(fired, AddStamps | GrantReward):
+            if isinstance(fired, AddStamps):
+                stamps[fired.card] = stamps.get(fired.card, 0) + fired.stamps
+            else:
+                grants[rule.key] = fired.reward
             if rule.key in order.rooms:
-                stamped[rule.key] = Taken(0, 1)
+                given[rule.key] = Taken(0, 1)
         elif rule.group is None:
             free.append(fired)
         else:
@@ -123,10 +130,10 @@ def choose(program: Compiled, rules: Sequence[Rule], order: Earner, factor: Fact
                     )
                     _bind_loser(fired, bound)
         kept = sorted(free + winners, key=lambda one: (one.rule.priority, one.rule.key))
-    return Chosen(kept, stamps, [outcomes[rule.key] for rule in rules], stamped, bound)
+    return Chosen(kept, stamps, grants, [outcomes[rule.key] for rule in rules], given, bound)
 
 
-def _fire(rule: Rule, order: Earner, zone: ZoneInfo) -> Fired | AddStamps | Outcome:
+def _fire(rule: Rule, order: Earner, zone: ZoneInfo) -> Fired | AddStamps | GrantReward | Outcome:
     if not rule.is_live:
         return Outcome(rule.key, is_fired=False, reason="not_live")
     if rule.schedule is not None and not rule.schedule.is_in_force(order.at, zone):
@@ -139,7 +146,7 @@ def _fire(rule: Rule, order: Earner, zone: ZoneInfo) -> Fired | AddStamps | Outc
     effect = rule.effect
     if not rule.when.matches(order.facts_whole if rule.is_kept_on_refund else order.facts):
         return Outcome(rule.key, is_fired=False, reason="condition_not_met")
-    if isinstance(effect, AddStamps):
+    if isinstance(effect, AddStamps | GrantReward):
         return effect
     if isinstance(effect, AddPoints):
         return Fired(rule, effect, [], has_shipping=False)
@@ -155,13 +162,13 @@ def _fire(rule: Rule, order: Earner, zone: ZoneInfo) -> Fired | AddStamps | Outc
 
 
 def _limited(
-    fired: Fired | AddStamps, rule: Rule, order: Earner, bound: dict[str, Kept]
-) -> Fired | AddStamps | Outcome:
+    fired: Fired | AddStamps | GrantReward, rule: Rule, order: Earner, bound: dict[str, Kept]
+) -> Fired | AddStamps | GrantReward | Outcome:
     """The same bounded by what the rule's limits leave; not fired when that is nothing."""
     room = order.rooms.get(rule.key)
     if room is None:
         return fired
-    if isinstance(fired, AddStamps):
+    if isinstance(fired, AddStamps | GrantReward):
         wanted, cap = 1, room.cap(1, 1)
     else:
         fired.limit(room, order)
@@ -275,8 +282,9 @@ def settle(program: Compiled, chosen: Chosen, order: Earner, tier: TierFactor) -
     """The points themselves, with the tier's multiplier and the one rounding."""
     result = Earning(
         stamps=chosen.stamps,
+        grants=chosen.grants,
         outcomes=chosen.outcomes,
-        taken=dict(chosen.stamped),
+        taken=dict(chosen.given),
         bound=dict(chosen.bound),
     )
     result.qualifying_points = qualifying(program, chosen.fired, order)

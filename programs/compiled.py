@@ -13,6 +13,7 @@ from core import clock
 from programs.cards import Card, compile_cards
 from programs.kinds import PointsKind, compile_kind
 from programs.ladder import Ladder, compile_ladder
+from programs.rewards import Catalogue, compile_catalogue
 from programs.rules import Rule, compile_rule
 from programs.triggers import Declared
 from rules.effects import PointsPerAmount
@@ -53,6 +54,7 @@ class Compiled:
     ladder: Ladder
     per_minor_common: int
     cards: tuple[Card, ...] = ()
+    catalogue: Catalogue = field(default_factory=Catalogue)
     #: The facts of declared kinds of activities, by kind; other kinds may say anything.
     activities: Mapping[str, Declared] = field(default_factory=dict)
     birthday_notice: clock.Duration = _NOTICE
@@ -129,6 +131,7 @@ def compile_document(
         ladder=ladder,
         per_minor_common=math.lcm(*per_minor) if per_minor else 1,
         cards=cards,
+        catalogue=compile_catalogue(document, kinds),
         activities=activities,
         switches=switches,
     )

@@ -14,6 +14,7 @@ from rules.effects import (
     AddPoints,
     AddStamps,
     Effect,
+    GrantReward,
     MultiplyPoints,
     PointsPerAmount,
     PointsPerUnit,
@@ -42,7 +43,8 @@ class Rule:
     @property
     def is_kept_on_refund(self) -> bool:
         """Whether a partial refund leaves the rule judged by the order as it was."""
-        return isinstance(self.effect, AddPoints | AddStamps) and self.on_refund != "recheck"
+        is_fixed = isinstance(self.effect, AddPoints | AddStamps | GrantReward)
+        return is_fixed and self.on_refund != "recheck"
 
 
 def compile_rule(
@@ -58,7 +60,7 @@ def compile_rule(
     stacking = item.get("stacking") or {}
     effect = _effect(item["effect"], triggers.find_line_facts(trigger), kinds[0].key)
     kind = kinds[0]
-    if not isinstance(effect, AddStamps):
+    if not isinstance(effect, AddStamps | GrantReward):
         kind = next(kind for kind in kinds if kind.key == effect.points_key)
     return Rule(
         key=item["key"],
@@ -91,6 +93,8 @@ def compile_effects(
 def _effect(effect: dict[str, Any], lines: Catalogue | None, default_key: str) -> Effect:
     if effect["do"] == "add_stamps":
         return AddStamps(effect["card"], effect["stamps"])
+    if effect["do"] == "grant_reward":
+        return GrantReward(effect["reward"])
     do, points_key = effect["do"], effect.get("points_key") or default_key
     when: Condition | None = None
     if lines is not None and effect.get("lines") and effect["lines"]["when"] is not None:

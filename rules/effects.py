@@ -56,8 +56,15 @@ class AddStamps:
     stamps: int
 
 
+@dataclass(frozen=True, slots=True)
+class GrantReward:
+    """A reward, given without points."""
+
+    reward: str
+
+
 PointsEffect = PointsPerAmount | PointsPerUnit | AddPoints | MultiplyPoints
-Effect = PointsEffect | AddStamps
+Effect = PointsEffect | AddStamps | GrantReward
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,13 @@ EFFECTS: dict[str, Declaration] = {
         "Stamps on a card; on a partial refund `recheck` or `keep`",
         is_of_lines=False,
     ),
+    "grant_reward": Declaration(
+        ("reward",),
+        (),
+        "A reward of the catalogue, given without points; taken back with its cause while it is"
+        " unused; on a partial refund `recheck` or `keep`",
+        is_of_lines=False,
+    ),
 }
 #: What each field of an effect says.
 FIELDS: dict[str, str] = {
@@ -120,4 +134,5 @@ FIELDS: dict[str, str] = {
     "counts_for_tier": "whether they count towards tiers; by default amounts and units do",
     "card": "key of the card",
     "stamps": "how many stamps",
+    "reward": "key of the reward",
 }

@@ -15,6 +15,7 @@ import loyalty.tiers.models
 import members.models
 import orders.models
 import programs.models
+import rewards.models
 import webhooks.models
 from config import Settings
 from core import auth, db, http, jobs, logs
@@ -38,6 +39,7 @@ TABLES = (
     loyalty.models,
     loyalty.cards.models,
     loyalty.limits.models,
+    rewards.models,
     webhooks.models,
     jobs,
 )

@@ -167,6 +167,7 @@ def decide_order(
             # What is moved in was rewarded where it came from; it only counts.
             result.earned.clear()
             result.stamps.clear()
+            result.grants.clear()
             result.taken.clear()
             result.bound.clear()
             result.outcomes = earning.none_fired(rules, "already_paid").outcomes

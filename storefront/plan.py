@@ -22,6 +22,8 @@ from loyalty.tiers.claims import Claim
 from loyalty.tiers.contributions import Contribution
 from loyalty.tiers.standing import LevelMove, Place
 from programs.compiled import Compiled
+from rewards import stock
+from rewards.carried import Carried
 from storefront.standing import Item, Sums
 from storefront.tiers import contributing
 
@@ -55,6 +57,8 @@ class Plan:
     completed: dict[bytes, dict[tuple[str, int], list[dict[str, Any]]]] = field(
         default_factory=dict
     )
+    #: Redemptions, vouchers, grants and stock.
+    rewards: Carried = field(default_factory=Carried)
     #: Activities by id, as this unit leaves their rows.
     activities: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
     #: Contributions as stored, read once a member: the unit writes nothing before its end.
@@ -75,8 +79,10 @@ class Plan:
         """Write everything that was planned."""
         assert not self.level_moves, "levels have moved, and tier_entries.follow was not called"
         self.book.write(self.writes, now=self.now)
+        self.rewards.write(self.writes)
         self.writes.run(connection)
         # Last of all: what everybody shares is locked no longer than the commit takes.
+        stock.write(connection, self.program_id, self.rewards)
         storing.write(connection, self.program_id, self.claims)
 
     def record(

@@ -137,6 +137,10 @@ class Book:
             and hold.points_key == points_key
         ]
 
+    def hold(self, hold_id: bytes) -> HeldHold | None:
+        """A hold that this unit has taken up, by id."""
+        return self._holds.get(hold_id)
+
     def captured(self, member_id: bytes, stored: Iterable[HeldHold]) -> list[HeldHold]:
         """A member's captured holds that stand, as this unit leaves them, given those stored."""
         known = {hold.id: hold for hold in stored} | self._holds

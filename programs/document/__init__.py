@@ -11,6 +11,7 @@ from programs.document.activities import DeclaredActivitySchema
 from programs.document.cards import CardSchema
 from programs.document.earning import EarningSchema
 from programs.document.points import PointsSchema
+from programs.document.rewards import PayWithPointsSchema, RewardSchema
 from programs.document.shapes import item_list, nested, unavailable
 from programs.document.tiers import TiersSchema
 
@@ -55,8 +56,10 @@ class DocumentSchema(Schema):
     tiers = nested(TiersSchema, "The ladder of tiers.", allow_none=True)
     cards = item_list(CardSchema, "Stamp cards.", 50)
     activities = item_list(DeclaredActivitySchema, "Kinds of activities with typed facts.", 100)
-    rewards = unavailable("Rewards")
-    pay_with_points = unavailable("Paying with points")
+    rewards = item_list(RewardSchema, "The catalogue of rewards.", 500)
+    pay_with_points = nested(
+        PayWithPointsSchema, "Paying a part of an order with points.", allow_none=True
+    )
     referral_offers = unavailable("Referral offers")
     segments = unavailable("Segments")
     surprises = unavailable("Surprises")

@@ -53,8 +53,9 @@ class EffectSchema(Schema):
             "add_points",
             "multiply_points",
             "add_stamps",
+            "grant_reward",
         ),
-        later=("grant_reward", "payable"),
+        later=("payable",),
     )
     points = described(Points, "Points per step, or in all.", most=10**6)
     per_minor = described(Integer, "Money per step, minor units.", least=1, most=MINOR_PER_MAX)
@@ -70,7 +71,7 @@ class EffectSchema(Schema):
     )
     card = described(Key, "Which card add_stamps fills.")
     stamps = described(Integer, "How many stamps.", least=1, most=1000)
-    reward = described(Key, "Which reward (not available yet).")
+    reward = described(Key, "Which reward grant_reward gives.")
     minor = described(Minor, "Cash owed (not available yet).")
     percent_bp = described(
         BasisPoints, "Cash owed as a share of the order (not available yet).", most=10_000

@@ -14,7 +14,7 @@ from loyalty import sentences
 from loyalty.exact import TIER_RULE
 from programs.compiled import Compiled
 from programs.rules import Rule
-from rules.effects import AddStamps, PointsPerAmount, PointsPerUnit
+from rules.effects import AddStamps, GrantReward, PointsPerAmount, PointsPerUnit
 from storefront.explanations import missed_days, missing
 from storefront.explanations.missed_days import Missed
 
@@ -385,7 +385,7 @@ def _fired(
     withheld = stored.get("withheld")
     if withheld:
         key = program.points[0].key
-        if rule is not None and not isinstance(rule.effect, AddStamps):
+        if rule is not None and not isinstance(rule.effect, AddStamps | GrantReward):
             key = rule.effect.points_key
         over = sentences.points(withheld, key, program)
         said["en"] += f" Over its limit: {over['en']}."

@@ -11,7 +11,7 @@ from typing import Any
 
 from programs.compiled import Compiled
 from rules.conditions import Condition, Explanation
-from rules.effects import AddPoints, AddStamps
+from rules.effects import AddPoints, AddStamps, GrantReward
 
 #: Facts that may say who somebody is, as far as they are not asked for.
 _PERSONAL = ("member.attributes.", "order.attributes.", "line.attributes.", "activity.facts.")
@@ -30,7 +30,8 @@ def conditions(program: Compiled, trigger: str) -> tuple[list[Condition], list[C
     lines = [
         rule.effect.lines
         for rule in rules
-        if not isinstance(rule.effect, AddPoints | AddStamps) and rule.effect.lines is not None
+        if not isinstance(rule.effect, AddPoints | AddStamps | GrantReward)
+        and rule.effect.lines is not None
     ]
     return [rule.when for rule in rules], lines
 

@@ -1,0 +1,83 @@
+"""What a unit of work carries of rewards from one step to the next, and writes at its end.
+
+Redemptions, vouchers and grants are read once and changed in memory; what is taken of stock is
+counted here and claimed last of all, by `rewards.stock`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.writing import Writes
+from rewards.models import Grant, Redemption, Voucher
+from rewards.terms import Terms, parse
+
+REDEMPTIONS: sa.Table = Redemption.__table__  # type: ignore[assignment]
+VOUCHERS: sa.Table = Voucher.__table__  # type: ignore[assignment]
+GRANTS: sa.Table = Grant.__table__  # type: ignore[assignment]
+
+
+class Row:
+    """A row as a unit of work holds it: its values by column, read and set as attributes."""
+
+    __slots__ = ("_terms", "is_changed", "values")
+
+    values: dict[str, Any]
+
+    def __init__(self, values: dict[str, Any], *, is_new: bool = False) -> None:
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "is_changed", is_new)
+        object.__setattr__(self, "_terms", None)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.values[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.values:
+            raise AttributeError(name)
+        if self.values[name] != value:
+            self.values[name] = value
+            object.__setattr__(self, "is_changed", True)
+
+    @property
+    def frozen(self) -> Terms:
+        """The terms of the row."""
+        if self._terms is None:
+            object.__setattr__(self, "_terms", parse(self.values["terms"]))
+        found: Terms = self._terms
+        return found
+
+
+@dataclass(slots=True)
+class Carried:
+    """Rows by id, and what stock gives up or gets back."""
+
+    redemptions: dict[bytes, Row] = field(default_factory=dict)
+    vouchers: dict[bytes, Row] = field(default_factory=dict)
+    grants: dict[bytes, Row] = field(default_factory=dict)
+    #: By reward: how many more are taken at the end of the unit than at its beginning; and how
+    #: many there are, as first said by a document, where the row may not exist yet.
+    stock: dict[str, int] = field(default_factory=dict)
+    stock_first: dict[str, int] = field(default_factory=dict)
+
+    def take(self, reward_key: str, count: int, *, first: int | None = None) -> None:
+        """Take so many of a reward's stock, or give them back (below zero)."""
+        self.stock[reward_key] = self.stock.get(reward_key, 0) + count
+        if first is not None:
+            self.stock_first[reward_key] = first
+
+    def write(self, writes: Writes) -> None:
+        """Plan the rows that changed."""
+        for table, rows in (
+            (GRANTS, self.grants),
+            (REDEMPTIONS, self.redemptions),
+            (VOUCHERS, self.vouchers),
+        ):
+            for row in rows.values():
+                if row.is_changed:
+                    writes.replace(table, row.values)
+                    object.__setattr__(row, "is_changed", False)

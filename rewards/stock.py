@@ -1,0 +1,70 @@
+"""Stock of rewards: counted, since it is shared by all members (DESIGN 4).
+
+Read without a lock; claimed by a conditional UPDATE as nearly the last thing of a unit, in the
+order of keys. Where too little is left the unit starts again and sees it. Refuses to go over the
+total; stock moves by hand may lower the total below what is taken, and then none is left.
+"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from core import db, rawsql
+from core.errors import Problem
+from rewards.carried import Carried
+from rewards.models import RewardStock
+
+STOCK: sa.Table = RewardStock.__table__  # type: ignore[assignment]
+
+
+def read(
+    connection: sa.Connection, program_id: bytes, keys: Sequence[str]
+) -> dict[str, tuple[int, int]]:
+    """Total and taken of those rewards that have a row."""
+    if not keys:
+        return {}
+    rows = connection.execute(
+        sa.select(STOCK.c.reward_key, STOCK.c.total, STOCK.c.used).where(
+            STOCK.c.program_id == program_id, STOCK.c.reward_key.in_(keys)
+        )
+    )
+    return {key: (total, used) for key, total, used in rows}
+
+
+def out_of_stock(reward_key: str) -> Problem:
+    """409 `out_of_stock`."""
+    return Problem(
+        409, "out_of_stock", f"No {reward_key} is left; offer another reward. Nothing changed."
+    )
+
+
+def write(connection: sa.Connection, program_id: bytes, carried: Carried) -> None:
+    """Claim what the unit takes of stock and give back what it gives up; Restart when too little
+    is left by now."""
+    changes, carried.stock = carried.stock, {}
+    mark = rawsql.mark(connection.dialect.name)
+    for key, count in sorted(changes.items()):
+        if not count:
+            continue
+        first = carried.stock_first.get(key)
+        if first is not None:
+            rawsql.run(connection, _first_sql(mark), [program_id, key, first, 0])
+        done = rawsql.run(connection, _claim_sql(mark), [program_id, key, count])
+        if not done:
+            raise db.Restart
+
+
+def _first_sql(mark: str) -> str:
+    return (
+        "INSERT INTO reward_stock (program_id, reward_key, total, used)"
+        f" VALUES ({mark}1, {mark}2, {mark}3, {mark}4)"
+        " ON CONFLICT (program_id, reward_key) DO NOTHING"
+    )
+
+
+def _claim_sql(mark: str) -> str:
+    return (
+        f"UPDATE reward_stock SET used = used + {mark}3"
+        f" WHERE program_id = {mark}1 AND reward_key = {mark}2"
+        f" AND ({mark}3 < 0 OR used + {mark}3 <= total) RETURNING used"
+    )
