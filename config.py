@@ -34,6 +34,11 @@ class Settings:
     webhook_allowed_cidrs: tuple[str, ...] = ()
     webhook_timeout_seconds: int = 15
     webhook_threads: int = 32
+    #: Wrong voucher codes that a member or an address may try within so many seconds; and a
+    #: server's key that names neither.
+    voucher_guesses: int = 10
+    voucher_guess_seconds: int = 900
+    voucher_guesses_per_key: int = 1_000
 
     @classmethod
     def from_env(cls, environ: dict[str, str] | None = None) -> "Settings":
@@ -64,6 +69,9 @@ class Settings:
             webhook_allowed_cidrs=_cidrs(env.get("WEBHOOK_ALLOWED_CIDRS", "")),
             webhook_timeout_seconds=_number(env, "WEBHOOK_TIMEOUT_SECONDS", 15, least=1, most=60),
             webhook_threads=_number(env, "WEBHOOK_THREADS", 32, least=2, most=256),
+            voucher_guesses=_number(env, "VOUCHER_GUESSES", 10, least=1),
+            voucher_guess_seconds=_number(env, "VOUCHER_GUESS_SECONDS", 900, least=15, most=86_400),
+            voucher_guesses_per_key=_number(env, "VOUCHER_GUESSES_PER_KEY", 1_000, least=1),
         )
 
     @property

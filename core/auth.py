@@ -3,17 +3,18 @@
 A key is shown once and stored as its SHA-256. What a key resolves to is remembered per process
 for less than a second, so a revoked key stops within a second and a request costs no query.
 The table of routes and access lives in `server.access`; a route without a row is refused.
+Tokens of members are read by whoever knows members (`init`); they are never remembered here.
 """
 
 import hashlib
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core import clock, db, ids, jsontext
@@ -43,6 +44,11 @@ ACTOR = {
 }
 
 Mode = Literal["test", "live"]
+Kind = Literal["secret", "publishable", "member"]
+#: What tokens of members begin with, as keys do with sk_ and pk_.
+MEMBER_TOKEN = "mt_"  # noqa: S105
+_READER = "dangol.member_token_reader"
+_ASKED = "dangol.asked_program_id"
 
 
 class ApiKey(db.Base):
@@ -75,20 +81,30 @@ class ApiKeyDigest(db.Base):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """Who asks: the program, the key, and what it may do."""
+    """Who asks: the program, the key, and what it may do. `key_id` is that of the key, or that of
+    the member whom a token was made for; `member_id` whoever that member is by now."""
 
     program_id: bytes
     key_id: bytes
-    kind: Literal["secret", "publishable"]
+    kind: Kind
     mode: Mode
-    scopes: frozenset[str]
+    scopes: frozenset[str] = frozenset()
+    member_id: bytes | None = None
+
+    @property
+    def holder(self) -> str:
+        """Among whose requests an Idempotency-Key is looked for: all keys of one kind are the
+        program's own, a member's token is that member's alone."""
+        return f"member:{self.key_id.hex()}" if self.kind == "member" else self.kind
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a route asks for: nothing, or a secret key with any one of these scopes."""
+    """What a route asks for: nothing, a credential of a kind, and of a secret key any one of
+    these scopes."""
 
     is_open: bool = False
+    kind: Kind = "secret"
     scopes: frozenset[str] = frozenset()
 
 
@@ -98,6 +114,11 @@ def secret(*scopes: str) -> Access:
 
 
 OPEN = Access(is_open=True)
+PUBLISHABLE = Access(kind="publishable")
+MEMBER = Access(kind="member")
+
+#: Resolves a member's token, without what tokens begin with: 401 when it is not to be believed.
+TokenReader = Callable[[str], Credential]
 
 _remembered: dict[bytes, tuple[float, Credential]] = {}
 _by_digest = db.Statement(
@@ -110,8 +131,11 @@ _by_digest = db.Statement(
 )
 
 
-def init(app: Flask, table: Mapping[str, Access]) -> None:
+def init(
+    app: Flask, table: Mapping[str, Access], *, read_member_token: TokenReader | None = None
+) -> None:
     """Check every request against the table of routes and access."""
+    app.extensions[_READER] = read_member_token
 
     def check() -> None:
         endpoint = request.endpoint
@@ -121,16 +145,26 @@ def init(app: Flask, table: Mapping[str, Access]) -> None:
         if access is None:
             raise Problem(403, "forbidden", "This address is open to nobody.")
         if not access.is_open:
-            authorise(access.scopes)
+            authorise(access)
 
     app.before_request(check)
 
 
-def authorise(scopes: frozenset[str]) -> Credential:
-    """The credential of the request, when it carries one of these scopes; 401 or 403 otherwise."""
+_NEEDED = {
+    "publishable": "This address is for publishable keys (pk_…), which browsers hold.",
+    "member": "This address is for a member's own token; a server makes them.",
+}
+
+
+def authorise(access: Access) -> Credential:
+    """The credential of the request, when it is what is asked for; 401 or 403 otherwise."""
     credential = _authenticate(request.headers.get("Authorization", ""))
-    if credential.kind != "secret" or not credential.scopes & scopes:
-        needed = " or ".join(sorted(scopes))
+    note_program(credential.program_id)
+    if access.kind != "secret":
+        if credential.kind != access.kind:
+            raise Problem(403, "forbidden", _NEEDED[access.kind])
+    elif credential.kind != "secret" or not credential.scopes & access.scopes:
+        needed = " or ".join(sorted(access.scopes))
         raise Problem(
             403, "forbidden", f"This needs a secret key with the scope {needed}; this key lacks it."
         )
@@ -138,9 +172,28 @@ def authorise(scopes: frozenset[str]) -> Credential:
     return credential
 
 
+def note_program(program_id: bytes) -> None:
+    """Note whose program a request concerns, although it may be refused yet."""
+    request.environ[_ASKED] = program_id
+
+
+def asked_program_id() -> bytes | None:
+    """The program of the request's key or token, also of one that was refused; None when it is
+    nobody's."""
+    found: bytes | None = request.environ.get(_ASKED)
+    return found
+
+
 def credential() -> Credential:
     """The credential that the current request was authorised with."""
     found: Credential = g.credential
+    return found
+
+
+def member_id() -> bytes:
+    """The member whose token the current request came with."""
+    found = credential().member_id
+    assert found is not None
     return found
 
 
@@ -168,13 +221,17 @@ def actor() -> str | None:
 
 def _authenticate(header: str) -> Credential:
     if not header:
-        raise _unauthorised(
-            "authentication_required", "Send Authorization: Bearer <key> with your secret key."
+        raise unauthorised(
+            "authentication_required",
+            "Send Authorization: Bearer with your key, or a member's token.",
         )
     scheme, _, token = header.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token:
-        raise _unauthorised("invalid_credentials", "The header must read: Bearer <key>.")
+        raise unauthorised("invalid_credentials", "The header must read: Bearer <key>.")
+    read_member_token: TokenReader | None = current_app.extensions[_READER]
+    if token.startswith(MEMBER_TOKEN) and read_member_token is not None:
+        return read_member_token(token.removeprefix(MEMBER_TOKEN))
     digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
     now = time.monotonic()
     remembered = _remembered.get(digest)
@@ -183,7 +240,7 @@ def _authenticate(header: str) -> Credential:
     found = db.reading_once(lambda connection: _by_digest.first(connection, {"digest": digest}))
     if found is None:
         _remembered.pop(digest, None)
-        raise _unauthorised("invalid_credentials", "This key is unknown or was revoked.")
+        raise unauthorised("invalid_credentials", "This key is unknown or was revoked.")
     program_id, key_id, prefix, scopes = found
     kind, mode = prefix.split("_")[:2]
     resolved = Credential(
@@ -199,7 +256,8 @@ def _authenticate(header: str) -> Credential:
     return resolved
 
 
-def _unauthorised(code: str, detail: str) -> Problem:
+def unauthorised(code: str, detail: str) -> Problem:
+    """401 with the header that names the scheme."""
     return Problem(401, code, detail, headers={"WWW-Authenticate": "Bearer"})
 
 

@@ -111,14 +111,18 @@ class Routes(flask_smorest.Blueprint):  # type: ignore[misc]
         problems: tuple[int, ...] = (),
         parameters: tuple[dict[str, Any], ...] = (),
         is_reading: bool = False,
+        is_of_member: bool = False,
+        content: dict[str, Any] | None = None,
     ) -> Callable[[View], View]:
-        """Register a view; `is_reading` is for a POST that writes nothing.
+        """Register a view; `is_reading` is for a POST that writes nothing, `is_of_member` for
+        what members do themselves: nobody of the organisation acts, whatever they say.
 
         `body` and `query` are loaded strictly and passed under these names; `answers` document
-        the 2xx and 3xx by status; `problems` name the 4xx beyond those that any route can give.
+        the 2xx and 3xx by status; `problems` name the 4xx beyond those that any route can give;
+        `content` says by media type what a body is that the view reads by itself.
         """
 
-        is_writing = method not in _READING and not is_reading
+        is_writing = method not in _READING and not is_reading and not is_of_member
         if is_writing:
             parameters = (*parameters, auth.ACTOR)
 
@@ -142,8 +146,9 @@ class Routes(flask_smorest.Blueprint):  # type: ignore[misc]
                     auth.actor()
                 return view(**arguments)
 
+            reads = content if body is None else {"application/json": {"schema": body}}
             documentation = _documentation(
-                answers=answers, body=body, query=query, problems=problems, parameters=parameters
+                answers=answers, reads=reads, query=query, problems=problems, parameters=parameters
             )
             wrapped._apidoc = {"manual_doc": documentation}  # type: ignore[attr-defined]
             self.add_url_rule(rule, view.__name__, wrapped, methods=[method])
@@ -167,7 +172,7 @@ def _unasked(query: Schema) -> dict[str, Any] | None:
 def _documentation(
     *,
     answers: dict[int, Schema | dict[str, Any] | str],
-    body: Schema | None,
+    reads: dict[str, Any] | None,
     query: Schema | None,
     problems: tuple[int, ...],
     parameters: tuple[dict[str, Any], ...],
@@ -184,19 +189,14 @@ def _documentation(
                 "content": {"application/json": {"schema": answer}},
             }
     statuses = {400, 401, 403, 404, 422, 429, 500, 503, *problems}
-    if body is not None:
-        statuses |= {413, 415}
-    for status in sorted(statuses):
+    for status in sorted(statuses if reads is None else {*statuses, 413, 415}):
         responses[str(status)] = {
             "description": "Problem details.",
             "content": {"application/problem+json": {"schema": _PROBLEM}},
         }
     documentation: dict[str, Any] = {"responses": responses}
-    if body is not None:
-        documentation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": body}},
-        }
+    if reads is not None:
+        documentation["requestBody"] = {"required": True, "content": reads}
     shown = list(parameters)
     if query is not None:
         shown.append({"in": "query", "schema": query})
@@ -219,8 +219,9 @@ def load_body(schema: Schema) -> Any:
     return load(schema, read_body())
 
 
-def read_body(*, also: str = "application/json") -> Any:
-    """The request's JSON body, read strictly and not yet validated; `also` names a second type."""
+def read_body(*, also: str = "application/json", most: int = BODY_MAX) -> Any:
+    """The request's JSON body of at most so many bytes, read strictly and not yet validated;
+    `also` names a second type."""
     if request.mimetype not in {"application/json", also}:
         raise Problem(
             415, "unsupported_media_type", "Send the body with Content-Type: application/json."
@@ -229,7 +230,7 @@ def read_body(*, also: str = "application/json") -> Any:
     if charset not in {"utf-8", "utf8"}:
         raise Problem(415, "unsupported_media_type", "Send JSON in UTF-8.")
     raw = request.get_data(cache=True)
-    if request.content_length is None and len(raw) >= BODY_MAX:
+    if request.content_length is None and len(raw) >= most:
         # A body of unannounced length is cut at the limit, not refused, below Flask.
         raise Problem(413, "payload_too_large", _DETAILS[413])
     try:

@@ -2,9 +2,9 @@
 
 Same key and body: the stored answer, byte for byte. Same key, other body or route: 422. Still
 running: 409. Only 2xx answers are stored, so after any other the key may be tried again.
-Scoped by program and kind of credential; rows are kept for 30 days. Whom an answer tells of is
-noted beside it (`IdempotencySubject`), so that erasing somebody need not read every answer: theirs
-is emptied, its key stays used, and its request is answered 404.
+Scoped by program and kind of credential, and a member's own by the member; rows are kept for 30
+days. Whom an answer tells of is noted beside it (`IdempotencySubject`), so that erasing somebody
+need not read every answer: theirs is emptied, its key stays used, and its request is answered 404.
 """
 
 import functools
@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core import auth, clock, db, http, jsontext, rawsql
 from core.errors import Problem
+from core.writing import Writes
 
 
 class IdempotencyKey(db.Base):
@@ -61,6 +62,14 @@ _PROGRAMS = sa.table("programs", sa.column("program_id", db.Id))
 _KEPT = 30 * 86_400 * clock.SECOND
 _FORGOTTEN_AT_ONCE = 1000
 
+_stored = db.Statement(
+    sa.select(KEYS.c.fingerprint, KEYS.c.status, KEYS.c.body).where(
+        KEYS.c.program_id == sa.bindparam("program_id"),
+        KEYS.c.credential_kind == sa.bindparam("credential_kind"),
+        KEYS.c.key == sa.bindparam("key"),
+    )
+)
+
 PARAMETER: dict[str, Any] = {
     "in": "header",
     "name": "Idempotency-Key",
@@ -84,35 +93,24 @@ def once(work: Work, *, subjects: Subjects | None = None) -> Response:
     fingerprint = _fingerprint()
 
     def unit(connection: sa.Connection) -> Response:
-        _take_turn(connection, credential.program_id + credential.kind.encode() + key.encode())
-        stored = connection.execute(
-            sa.select(IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.body).where(
-                IdempotencyKey.program_id == credential.program_id,
-                IdempotencyKey.credential_kind == credential.kind,
-                IdempotencyKey.key == key,
-            )
-        ).first()
+        _take_turn(connection, credential.program_id + credential.holder.encode() + key.encode())
+        row = {
+            "program_id": credential.program_id,
+            "credential_kind": credential.holder,
+            "key": key,
+        }
+        stored = _stored.first(connection, row)
         if stored is not None:
             return _replayed(stored, fingerprint)
         body, status = work(connection)
         raw = jsontext.write(body)
-        connection.execute(
-            sa.insert(IdempotencyKey).values(
-                program_id=credential.program_id,
-                credential_kind=credential.kind,
-                key=key,
-                fingerprint=fingerprint,
-                status=status,
-                body=raw,
-                created_at=clock.system_now(),
-            )
-        )
-        told = sorted(set(subjects(connection))) if subjects is not None else []
-        if told:
-            row = {"program_id": credential.program_id, "credential_kind": credential.kind}
-            connection.execute(
-                sa.insert(SUBJECTS), [row | {"key": key, "member_id": one} for one in told]
-            )
+        made = {"fingerprint": fingerprint, "status": status, "body": raw}
+        # Sent together with COMMIT.
+        writes = Writes()
+        writes.insert(KEYS, row | made | {"created_at": clock.system_now()})
+        for one in sorted(set(subjects(connection))) if subjects is not None else ():
+            writes.insert(SUBJECTS, row | {"member_id": one})
+        writes.run(connection)
         return Response(raw, status=status, mimetype="application/json")
 
     return db.in_transaction(unit)
@@ -211,17 +209,18 @@ def _take_turn(connection: sa.Connection, name: bytes) -> None:
         )
 
 
-def _replayed(stored: Any, fingerprint: bytes) -> Response:
-    if not stored.body:
+def _replayed(stored: db.Row, fingerprint: bytes) -> Response:
+    stored_fingerprint, status, body = stored
+    if not body:
         raise Problem(
             404, "not_found", "What this key was used for told of somebody who was erased since."
         )
-    if bytes(stored.fingerprint) != fingerprint:
+    if bytes(stored_fingerprint) != fingerprint:
         raise Problem(
             422,
             "idempotency_key_reused",
             "This Idempotency-Key was used for another request; a new request needs a new key.",
         )
-    response = Response(bytes(stored.body), status=stored.status, mimetype="application/json")
+    response = Response(bytes(body), status=status, mimetype="application/json")
     response.headers["Idempotent-Replayed"] = "true"
     return response

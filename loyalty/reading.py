@@ -114,6 +114,31 @@ def _held_hold(row: Sequence[Any]) -> HeldHold:
 
 
 _LOT_NAMES = tuple(LOTS.columns.keys())
+#: Columns of a hold, then of the one lot that it took its points from.
+HOLD_COLUMNS = ", ".join(f"h.{name}" for name in HOLDS.columns.keys())  # noqa: SIM118
+LOT_COLUMNS = ", ".join(f"l.{name}" for name in _LOT_NAMES)
+
+
+def hold_joins(dialect: str, program: str, hold_id: str) -> str:
+    """Joins a statement with holds, and each hold that was made of one lot with this."""
+    joined = {
+        "holds h": f"h.id = {hold_id}",
+        "entries e": "e.id = h.entry_id AND NOT e.is_split",
+        "lots l": "l.id = e.lot_id",
+    }
+    return " ".join(
+        rawsql.left_join(dialect, *name.split(), on=f"{name[-1]}.program_id = {program} AND {on}")
+        for name, on in joined.items()
+    )
+
+
+def hold_of(row: Sequence[Any]) -> tuple[HeldHold | None, HeldLot | None]:
+    """A hold and its lot from the columns of both; none where there is none."""
+    count = len(HOLDS.columns)
+    if row[0] is None:
+        return None, None
+    return _held_hold(row[:count]), None if row[count] is None else _held_lot(row[count:])
+
 
 _open_lots_of = db.Statement(
     sa.select(*LOTS.columns).where(

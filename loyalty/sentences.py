@@ -148,11 +148,12 @@ def entry(
     *,
     ref: str | None = None,
     pinned: Compiled | None = None,
+    named: Text | None = None,
 ) -> Text:
     """An entry in a sentence; `pinned` is the version that decided it, and names what the program
-    no longer has."""
+    no longer has; `named` is what its source is called where only others know that."""
     type_, points_key = row["source_type"], row["points_key"]
-    told = source(type_, ref or row["source_ref"], program, pinned=pinned)
+    told = named or source(type_, ref or row["source_ref"], program, pinned=pinned)
     is_gone = program is not None and program.kind(points_key) is None
     many = points(row["points"], points_key, pinned if is_gone and pinned else program)
     way = _WAYS[row["to_bucket"] in ("available", "pending")]

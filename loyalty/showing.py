@@ -1,8 +1,10 @@
 """How the contract shows the ledger: balances, entries in a sentence, lots."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from core import clock, ids
+from core.language import Text
 from loyalty import sentences
 from loyalty.ledger.book import Book
 from loyalty.ledger.rows import HeldLot, Holding
@@ -41,11 +43,13 @@ def show_entry(
     *,
     member_ref: str | None = None,
     pinned: Compiled | None = None,
+    named: Mapping[str, Text] | None = None,
 ) -> dict[str, Any]:
     """An entry as the contract shows it; `row` is a mapping of the table's columns.
 
     The program names points, levels and cards, and the version that decided the entry, `pinned`,
-    those that are gone. `member_ref` stands for the member whose signup is the source: entries
+    those that are gone; `named` says by reference what redemptions are called, which the ledger
+    does not know. `member_ref` stands for the member whose signup is the source: entries
     know only our id.
     """
     ref = (row["source_type"] == "signup" and member_ref) or row["source_ref"]
@@ -61,7 +65,9 @@ def show_entry(
         "effective_at": clock.format_instant(row["effective_at"]),
         "recorded_at": clock.format_instant(row["recorded_at"]),
         "source": {"type": row["source_type"], "ref": ref},
-        "summary": sentences.entry(row, program, pinned=pinned),
+        "summary": sentences.entry(
+            row, program, pinned=pinned, named=(named or {}).get(row["source_ref"])
+        ),
         "decision_id": (
             ids.show_id("dec", bytes(row["decision_id"])) if row["decision_id"] else None
         ),

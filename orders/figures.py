@@ -42,6 +42,8 @@ class OrderFigures:
     item_count: int
     shipping_earning_minor: int
     is_wholly_refunded: bool
+    #: Shipping as displayed, less what of it was refunded.
+    shipping_minor: int = 0
 
     @property
     def spend_minor(self) -> int:
@@ -184,6 +186,7 @@ def figure(body: Mapping[str, Any], basis: Basis, *, prices_include_tax: bool) -
         shipping_earning_minor=earning[-1],
         is_wholly_refunded=(refunded > 0 and sum(left) == 0)
         or (items_back > 0 and sum(quantities) == 0 and sum(left) == 0),
+        shipping_minor=max(0, body["shipping_minor"] - body.get("shipping_refunded_minor", 0)),
     )
 
 

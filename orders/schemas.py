@@ -60,6 +60,16 @@ class PaymentSchema(Schema):
     redemption_id = described(Text, "Redemption behind it.", most=64)
 
 
+class OrderPaymentSchema(PaymentSchema):
+    """A payment of an order or a cart."""
+
+    code = described(
+        Text,
+        "Of gift_card and store_credit: the code that paid; in answers its voucher's id.",
+        most=128,
+    )
+
+
 class CartSchema(Schema):
     """What an order and a cart have in common."""
 
@@ -78,10 +88,14 @@ class CartSchema(Schema):
     shipping_minor = described(Minor, "Shipping.", load_default=0)
     tax_minor = described(Minor, "All tax of the order.", load_default=0)
     payments = Items(
-        ma.fields.Nested(PaymentSchema), most=50, metadata={"description": "Payments."}
+        ma.fields.Nested(OrderPaymentSchema), most=50, metadata={"description": "Payments."}
     )
     redemptions = _texts("Redemptions to be captured with the order.", most=20)
-    codes = _texts("Codes entered.", most=50)
+    codes = _texts(
+        "Codes entered: yours, and ours, which are used with the order; in answers ours are shown"
+        " by the ids of their vouchers.",
+        most=50,
+    )
     channel = described(Text, "Where it was sold.", most=64)
     location_ref = described(Reference, "Which place.")
     subscription_ref = described(Reference, "Which subscription.")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from core import language
 from programs import triggers
 from programs.kinds import PointsKind
 from programs.rules import Rule
@@ -40,10 +41,25 @@ STORED_VALUE: tuple[RewardKind, ...] = ("gift_card", "store_credit")
 TRIGGER = "order"
 #: Under which key what a reward takes of its limits is claimed; no rule can have it.
 LIMIT_PREFIX = "reward:"
+#: Kinds that take money off an order, or off some of its lines.
+DISCOUNTS: tuple[RewardKind, ...] = ("discount_amount", "discount_percent")
+#: Kinds of whose orders a least value and lines can be asked.
+OF_ORDERS: tuple[RewardKind, ...] = (*DISCOUNTS, "free_shipping", "free_product")
 #: 13 symbols of 5 bits each (SEMANTICS E38).
 DEFAULT_PATTERN = "####-####-#####"
 
 _NO_TERMS = Terms("immediate", "never")
+#: What facts of the member are called, of whoever has no cart yet.
+_OF_MEMBER = "member."
+#: Facts that are known of a member's row alone, without what their orders come to.
+_OF_ROW = (
+    "member.joined_on",
+    "member.days_since_joined",
+    "member.is_enrolled",
+    "member.locale",
+    "member.balance",
+)
+_ATTRIBUTES = "member.attributes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +78,8 @@ class Reward:
     """A reward of the catalogue. A cost of None is only granted, never bought.
 
     `rule` carries its condition, schedule and limits as those of rules are; its key is the
-    reward's after `reward:`.
+    reward's after `reward:`. `of_member` is the part of the condition that asks only of the
+    member, and can be judged without a cart.
     """
 
     key: str
@@ -94,6 +111,22 @@ class Reward:
     category: str | None
     position: int
     rule: Rule
+    of_member: Condition
+    #: The levels that it is for, by their names, where it is not for all.
+    levels: language.Text | None = None
+
+    @property
+    def needs_cart(self) -> bool:
+        """Whether some of what it takes can only be said of a cart."""
+        asks = self.rule.when.facts != self.of_member.facts
+        return asks or self.lines is not None or self.min_order_minor > 0
+
+    @property
+    def needs_standing(self) -> bool:
+        """Whether it matters how the member stands: their level, and what their orders come to."""
+        if self.tiers is not None or self.cost_by_tier:
+            return True
+        return any(not _is_of_row(name) for name in self.rule.when.facts)
 
     @property
     def is_live(self) -> bool:
@@ -133,6 +166,13 @@ class Catalogue:
     rewards: tuple[Reward, ...] = ()
     by_key: Mapping[str, Reward] = field(default_factory=dict)
     pay_with_points: PayWithPoints | None = None
+    #: Their conditions, schedules and limits, as of one group of rules.
+    rules: tuple[Rule, ...] = ()
+    #: Whether for some of them it matters how a member stands.
+    needs_standing: bool = False
+    #: Whether some of them have stock, or codes of a pool.
+    has_stock: bool = False
+    has_pools: bool = False
 
     def find(self, key: str) -> Reward | None:
         """A reward by key, paused ones too."""
@@ -141,13 +181,21 @@ class Catalogue:
 
 def compile_catalogue(document: dict[str, Any], kinds: Sequence[PointsKind]) -> Catalogue:
     """Compile the checked rewards of a document."""
-    rewards = [_reward(item, kinds) for item in document.get("rewards") or []]
+    names = {
+        level["key"]: level.get("name")
+        for level in (document.get("tiers") or {}).get("levels") or []
+    }
+    rewards = [_reward(item, kinds, names) for item in document.get("rewards") or []]
     rewards.sort(key=lambda one: one.position)
     pay = document.get("pay_with_points")
     return Catalogue(
         tuple(rewards),
         {one.key: one for one in rewards},
         None if not pay else _pay_with_points(pay, kinds),
+        tuple(one.rule for one in rewards),
+        any(one.needs_standing for one in rewards),
+        any(one.stock is not None for one in rewards),
+        any(one.voucher is not None and one.voucher.pool is not None for one in rewards),
     )
 
 
@@ -162,7 +210,11 @@ def lines_of(applies_to: Any) -> Condition | None:
     return conditions.compile_condition(applies_to, catalogue=lines)
 
 
-def _reward(item: dict[str, Any], kinds: Sequence[PointsKind]) -> Reward:
+def _is_of_row(fact: str) -> bool:
+    return fact in _OF_ROW or fact.startswith(_ATTRIBUTES)
+
+
+def _reward(item: dict[str, Any], kinds: Sequence[PointsKind], names: Mapping[str, Any]) -> Reward:
     value = item.get("value") or {}
     return Reward(
         key=item["key"],
@@ -193,7 +245,42 @@ def _reward(item: dict[str, Any], kinds: Sequence[PointsKind]) -> Reward:
         category=item.get("category"),
         position=item.get("position", 0),
         rule=_rule(item),
+        of_member=_of_member(item.get("when")),
+        levels=_levels(item.get("tiers"), names),
     )
+
+
+def _of_member(when: Any) -> Condition:
+    """What can be judged of a condition without a cart: the whole of it, or those of several
+    parts that must all be met."""
+    facts = triggers.find_facts(TRIGGER)
+    assert facts is not None
+    parts = when["all"] if isinstance(when, dict) and "all" in when else [when]
+    known = [
+        part
+        for part in parts
+        if part is not None
+        and all(
+            name.startswith(_OF_MEMBER)
+            for name in conditions.compile_condition(part, catalogue=facts).facts
+        )
+    ]
+    if len(known) == len(parts):
+        return conditions.compile_condition(when, catalogue=facts)
+    return conditions.compile_condition({"all": known} if known else None, catalogue=facts)
+
+
+def _levels(keys: Sequence[str] | None, names: Mapping[str, Any]) -> language.Text | None:
+    """Gold or Platinum; 골드 또는 플래티넘."""
+    if keys is None:
+        return None
+    # In the order of the ladder, as people know it; what it has lost comes last.
+    ordered = [key for key in names if key in keys] + [key for key in keys if key not in names]
+    told = [language.name_of(names.get(key), key) for key in ordered]
+    return {
+        one: language.listed([name[one] for name in told], one, is_choice=True)
+        for one in language.LANGUAGES
+    }
 
 
 def _rule(item: dict[str, Any]) -> Rule:

@@ -28,9 +28,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "surprises": ("surprises",),
 }
 #: Those that can have items in this version.
-OFFERED = ("points", "rules", "levels", "cards", "activities")
+OFFERED = ("points", "rules", "levels", "cards", "activities", "rewards")
 #: Those whose items can be paused.
-SWITCHED = ("rules", "levels", "cards")
+SWITCHED = ("rules", "levels", "cards", "rewards")
 
 Item = tuple[str, str]
 

@@ -10,12 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.writing import Writes
-from rewards.models import Grant, Redemption, Voucher
+from rewards.models import Fulfilment, Grant, Redemption, Voucher, VoucherUse
 from rewards.terms import Terms, parse
 
 REDEMPTIONS: sa.Table = Redemption.__table__  # type: ignore[assignment]
 VOUCHERS: sa.Table = Voucher.__table__  # type: ignore[assignment]
+USES: sa.Table = VoucherUse.__table__  # type: ignore[assignment]
 GRANTS: sa.Table = Grant.__table__  # type: ignore[assignment]
+FULFILMENTS: sa.Table = Fulfilment.__table__  # type: ignore[assignment]
 
 
 class Row:
@@ -58,7 +60,17 @@ class Carried:
 
     redemptions: dict[bytes, Row] = field(default_factory=dict)
     vouchers: dict[bytes, Row] = field(default_factory=dict)
+    #: What orders use of vouchers, by voucher and order.
+    uses: dict[tuple[bytes, str], Row] = field(default_factory=dict)
     grants: dict[bytes, Row] = field(default_factory=dict)
+    #: By redemption: each has one at most.
+    fulfilments: dict[bytes, Row] = field(default_factory=dict)
+    #: Sources whose grants are all known, and what could not be given to members, until that is
+    #: answered.
+    read_sources: set[bytes] = field(default_factory=set)
+    problems: dict[bytes, list[dict[str, str]]] = field(default_factory=dict)
+    #: What the lines of the orders told in this unit hold, by order: nobody sends it besides.
+    skus: dict[str, frozenset[str]] = field(default_factory=dict)
     #: By reward: how many more are taken at the end of the unit than at its beginning; and how
     #: many there are, as first said by a document, where the row may not exist yet.
     stock: dict[str, int] = field(default_factory=dict)
@@ -76,6 +88,8 @@ class Carried:
             (GRANTS, self.grants),
             (REDEMPTIONS, self.redemptions),
             (VOUCHERS, self.vouchers),
+            (USES, self.uses),
+            (FULFILMENTS, self.fulfilments),
         ):
             for row in rows.values():
                 if row.is_changed:

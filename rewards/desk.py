@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from core.writing import Writes
 from loyalty.ledger.book import Book
+from loyalty.limits.claims import Claims
 from programs.compiled import Compiled
 from rewards.carried import Carried
 
@@ -17,6 +18,7 @@ class Desk(Protocol):
     book: Book
     writes: Writes
     rewards: Carried
+    claims: Claims
     connection: sa.Connection | None
 
     @property

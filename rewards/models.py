@@ -25,6 +25,7 @@ class Redemption(db.Base):
     that of a hold that ran out may be written first. `terms` are frozen when it is held.
     `has_stock` says that it takes one of the reward's stock while it is held or captured.
     `kept_by` is the order that keeps it or captured it: while an order keeps it, it never runs out.
+    `is_undone` says that this order fell and undid it, so that it comes back with the order.
     `discount_minor` is what it took off the order that captured it, once that is known;
     `cost_minor` what it really cost, else `estimated_cost_minor` of the terms is told.
     """
@@ -41,6 +42,7 @@ class Redemption(db.Base):
         ),
         sa.Index("ix_redemptions_reward", "program_id", "reward_key", "held_at"),
         sa.Index("ix_redemptions_order", "program_id", "kept_by", **_where("kept_by IS NOT NULL")),
+        sa.Index("ix_redemptions_open", "program_id", "member_id", **_where("state = 'held'")),
     )
 
     program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
@@ -59,6 +61,7 @@ class Redemption(db.Base):
     voucher_id: Mapped[bytes | None] = mapped_column(db.Id)
     cart_ref: Mapped[str | None] = mapped_column(sa.Text)
     kept_by: Mapped[str | None] = mapped_column(sa.Text)
+    is_undone: Mapped[bool] = mapped_column(sa.Boolean)
     discount_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
     cost_minor: Mapped[int | None] = mapped_column(sa.BigInteger)
     actor: Mapped[str | None] = mapped_column(sa.Text)
@@ -89,7 +92,10 @@ class StockMove(db.Base):
     """Stock that came or went by hand."""
 
     __tablename__ = "stock_moves"
-    __table_args__ = (sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),)
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+        sa.Index("ix_stock_moves_reward", "program_id", "reward_key", "id"),
+    )
 
     program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
     id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
@@ -131,8 +137,20 @@ class Voucher(db.Base):
         ),
         sa.UniqueConstraint("program_id", "digest"),
         sa.CheckConstraint("remaining_minor >= 0", name="remaining_not_negative"),
+        # No other index has this order, so that none of those that are bound is ever looked at.
         sa.Index(
-            "ix_vouchers_pooled", "program_id", "pool_key", "id", **_where("state = 'pooled'")
+            "ix_vouchers_pooled",
+            "program_id",
+            "pool_key",
+            "issued_at",
+            "id",
+            **_where("state = 'pooled'"),
+        ),
+        sa.Index(
+            "ix_vouchers_due",
+            "program_id",
+            "expires_at",
+            **_where("state IN ('active', 'frozen') AND expires_at IS NOT NULL"),
         ),
         sa.Index(
             "ix_vouchers_member", "program_id", "member_id", **_where("member_id IS NOT NULL")
@@ -195,7 +213,10 @@ class Grant(db.Base):
 
     States: `open` (can be used), `used`, `lapsed` (its date is over), `revoked` (its cause fell),
     `frozen` (not deserved for now). Where its reward comes with a voucher, that is issued with it
-    and is the only way to use it; else a redemption is.
+    and is the only way to use it; else a redemption is. `cause` is how what gave it stands: it
+    `stands`, it `fell`, or a hand has `withdrawn` the grant for good. What was used is kept all
+    the same; where its use is given up it is what its cause says. `due_at` is when an unused one
+    ends by itself: by its date, or sooner with the term that it is frozen for.
     """
 
     __tablename__ = "grants"
@@ -206,8 +227,8 @@ class Grant(db.Base):
         sa.Index(
             "ix_grants_due",
             "program_id",
-            "expires_at",
-            **_where("state IN ('open', 'frozen') AND expires_at IS NOT NULL"),
+            "due_at",
+            **_where("due_at IS NOT NULL"),
         ),
     )
 
@@ -224,6 +245,7 @@ class Grant(db.Base):
     version: Mapped[int] = mapped_column(sa.BigInteger)
     switches: Mapped[int] = mapped_column(sa.BigInteger)
     state: Mapped[str] = mapped_column(sa.Text)
+    cause: Mapped[str] = mapped_column(sa.Text)
     has_stock: Mapped[bool] = mapped_column(sa.Boolean)
     voucher_id: Mapped[bytes | None] = mapped_column(db.Id)
     redemption_id: Mapped[bytes | None] = mapped_column(db.Id)
@@ -233,6 +255,7 @@ class Grant(db.Base):
     granted_at: Mapped[int] = mapped_column(sa.BigInteger)
     recorded_at: Mapped[int] = mapped_column(sa.BigInteger)
     expires_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    due_at: Mapped[int | None] = mapped_column(sa.BigInteger)
     ended_at: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 

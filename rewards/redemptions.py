@@ -1,11 +1,13 @@
 """Redemptions: a reward, or points that pay, held for a member; then captured, released or run out,
 once. What was captured can be reversed.
 
-Owns the row, the points behind it (by the ledger's hold with the same id), its stock, and what the
-world is told. Its voucher and its grant follow it by `rewards.following`. Refuses to know orders
+Owns the row, the points behind it (by the ledger's hold with the same id), its stock, what it
+takes of its reward's limits (`rewards.claiming`), and what the world is told. Its voucher and its
+grant follow it by `rewards.following`. Refuses to know orders
 but by the reference that keeps one, and to judge who may have what.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -14,28 +16,30 @@ from core import clock, db, ids, outbox
 from core.errors import Problem
 from loyalty import reading
 from loyalty.ledger import holds
-from loyalty.ledger.rows import HOLD_PREFIX as PREFIX
-from loyalty.ledger.rows import HeldHold
-from rewards import following
+from loyalty.ledger.rows import HOLD_PREFIX, HeldHold
+from rewards import claiming, following, stock
 from rewards.carried import REDEMPTIONS, Row
 from rewards.desk import Desk, connection_of
 from rewards.terms import Terms
 
+PREFIX = HOLD_PREFIX
 End = Literal["captured", "released", "expired"]
 
-_by_id = {
-    is_locking: db.Statement(statement.with_for_update(key_share=True) if is_locking else statement)
-    for is_locking, statement in (
-        (
-            is_locking,
-            sa.select(REDEMPTIONS).where(
-                REDEMPTIONS.c.program_id == sa.bindparam("program_id"),
-                REDEMPTIONS.c.id == sa.bindparam("id"),
-            ),
-        )
-        for is_locking in (False, True)
+_by_id = db.Statement(
+    sa.select(REDEMPTIONS).where(
+        REDEMPTIONS.c.program_id == sa.bindparam("program_id"),
+        REDEMPTIONS.c.id == sa.bindparam("id"),
     )
-}
+)
+_open_of = db.Statement(
+    sa.select(REDEMPTIONS)
+    .where(
+        REDEMPTIONS.c.program_id == sa.bindparam("program_id"),
+        REDEMPTIONS.c.member_id == sa.bindparam("member_id"),
+        REDEMPTIONS.c.state == sa.literal_column("'held'"),
+    )
+    .order_by(REDEMPTIONS.c.id)
+)
 _COLUMNS = tuple(REDEMPTIONS.columns.keys())
 _BYTES = ("program_id", "id", "member_id", "grant_id", "voucher_id")
 
@@ -51,11 +55,49 @@ def find_by_id(desk: Desk, redemption_id: bytes) -> Row | None:
     found = desk.rewards.redemptions.get(redemption_id)
     if found is None:
         values = {"program_id": desk.program_id, "id": redemption_id}
-        row = _by_id[False].first(connection_of(desk), values)
+        row = _by_id.first(connection_of(desk), values)
         if row is None:
             return None
         found = desk.rewards.redemptions[redemption_id] = row_of(row)
     return found
+
+
+def open_of(desk: Desk, member_id: bytes) -> list[Row]:
+    """A member's redemptions that are held, as this unit leaves them; those whose time is over
+    have run out."""
+    values = {"program_id": desk.program_id, "member_id": member_id}
+    take_up(desk, _open_of.rows(connection_of(desk), values))
+    known = desk.rewards.redemptions
+    for row in list(known.values()):
+        if row.member_id == member_id:
+            settle(desk, row)
+    return [row for row in known.values() if row.member_id == member_id and row.state == "held"]
+
+
+def settle_due(desk: Desk, member_ids: Sequence[bytes]) -> None:
+    """Let the holds of members whose time is over run out; their accounts are settled, so what is
+    still to be written of a hold of points has been taken up."""
+    rows = connection_of(desk).execute(
+        sa.select(REDEMPTIONS)
+        .where(
+            REDEMPTIONS.c.program_id == desk.program_id,
+            REDEMPTIONS.c.member_id.in_(member_ids),
+            REDEMPTIONS.c.state == sa.literal_column("'held'"),
+            REDEMPTIONS.c.expires_at <= desk.now,
+        )
+        .order_by(REDEMPTIONS.c.id)
+    )
+    overdue = take_up(desk, rows)
+    claiming.load(desk, overdue)
+    for row in overdue:
+        if row.state == "held":
+            _end(desk, row, "expired", at=row.expires_at, held=desk.book.hold(row.id))
+
+
+def take_up(desk: Desk, rows: Iterable[Any]) -> list[Row]:
+    """Rows of the table as this unit leaves them; their members are locked by the caller."""
+    known = desk.rewards.redemptions
+    return [known.setdefault(row.values["id"], row) for row in map(row_of, rows)]
 
 
 def row_of(row: Any) -> Row:
@@ -65,6 +107,7 @@ def row_of(row: Any) -> Row:
         if values[name] is not None:
             values[name] = bytes(values[name])
     values["has_stock"] = bool(values["has_stock"])
+    values["is_undone"] = bool(values["is_undone"])
     return Row(values)
 
 
@@ -101,8 +144,9 @@ def hold(
 ) -> Row:
     """Hold a reward: its points, one of its stock, and the voucher that it comes with.
 
-    409 `insufficient_points` where there are fewer; `out_of_stock` where a pool has no code left.
-    Whoever calls has judged all else. `stock_first` is the stock that a document says at first.
+    409 `insufficient_points` where there are fewer; `limit_reached` where its limits are used up;
+    `out_of_stock` where a pool has no code left. Whoever calls has judged all else. `stock_first`
+    is the stock that a document says at first.
     """
     redemption_id = ids.new_id()
     if terms.points:
@@ -134,6 +178,7 @@ def hold(
             "voucher_id": None,
             "cart_ref": cart_ref,
             "kept_by": kept_by,
+            "is_undone": False,
             "discount_minor": None,
             "cost_minor": None,
             "actor": desk.actor,
@@ -146,6 +191,10 @@ def hold(
         is_new=True,
     )
     desk.rewards.redemptions[redemption_id] = row
+    # It is new, so nothing of it is claimed yet.
+    desk.claims.stored[redemption_id] = {}
+    if not claiming.take(desk, row):
+        raise claiming.limit_reached(row.reward_key)
     if has_stock and terms.reward_key is not None:
         desk.rewards.take(terms.reward_key, 1, first=stock_first)
     following.held(desk, row)
@@ -153,10 +202,70 @@ def hold(
     return row
 
 
+def keep(desk: Desk, row: Row, order_ref: str) -> None:
+    """Let an order keep what is held: from now on its time does not run."""
+    row.kept_by, row.expires_at = order_ref, None
+    held = hold_of(desk, row)
+    if held is not None and held.expires_at is not None:
+        held.expires_at = None
+        desk.book.touch_hold(held)
+
+
+def hold_again(desk: Desk, row: Row, *, expires_at: int | None) -> None:
+    """Hold anew, on its old terms, what had run out, was released or reversed: its points, one of
+    its stock, its claims of limits and its voucher.
+
+    A problem of what is missing (409 `insufficient_points`, `out_of_stock`, `limit_reached`) is
+    raised before anything has changed.
+    """
+    assert row.state in ("expired", "released", "reversed")
+    before = row.state, row.ended_at, row.expires_at
+    held = hold_of(desk, row)
+    if held is not None:
+        holding = desk.book.holding(held.member_id, held.points_key)
+        if holding.available < row.points:
+            raise holds.insufficient(holding, row.points)
+    has_stock, first = _stock_left(desk, row)
+    if not claiming.take(desk, row):
+        raise claiming.limit_reached(row.reward_key)
+    row.state, row.ended_at, row.expires_at = "held", None, expires_at
+    try:
+        following.held(desk, row)
+    except Problem:
+        row.state, row.ended_at, row.expires_at = before
+        claiming.give_back(desk, row)
+        raise
+    if held is not None:
+        holds.hold_again(
+            desk.book, held, expires_at=expires_at, at=desk.now, now=desk.now, actor=desk.actor
+        )
+    if has_stock:
+        row.has_stock = True
+        desk.rewards.take(row.reward_key, 1, first=first)
+    row.captured_at = None
+    tell(desk, row, "held")
+
+
+def _stock_left(desk: Desk, row: Row) -> tuple[bool, int | None]:
+    """Whether a reward has stock, and what its document says at first where nothing else is known;
+    409 `out_of_stock` where none is left. What is had by a grant has its stock by that."""
+    if row.reward_key is None or row.grant_id is not None:
+        return False, None
+    reward = desk.live.catalogue.find(row.reward_key)
+    if reward is None or reward.stock is None:
+        return False, None
+    first = reward.stock
+    found = stock.read(connection_of(desk), desk.program_id, [row.reward_key]).get(row.reward_key)
+    total, used = found or (first, 0)
+    if used + desk.rewards.stock.get(row.reward_key, 0) >= total:
+        raise stock.out_of_stock(row.reward_key)
+    return True, first if found is None else None
+
+
 def settle(desk: Desk, row: Row) -> None:
     """Let a hold whose time is over run out, at its own instant."""
     if row.state == "held" and state_of(row, desk.now) == "expired":
-        _end(desk, row, "expired", at=row.expires_at)
+        _end(desk, row, "expired", at=row.expires_at, held=hold_of(desk, row))
 
 
 def end(desk: Desk, row: Row, state: End, *, at: int | None = None) -> bool:
@@ -167,12 +276,12 @@ def end(desk: Desk, row: Row, state: End, *, at: int | None = None) -> bool:
         return False
     if row.state != "held":
         raise conflict(row, state, desk.now)
-    _end(desk, row, state, at=desk.now if at is None else max(at, row.held_at))
+    at = desk.now if at is None else max(at, row.held_at)
+    _end(desk, row, state, at=at, held=hold_of(desk, row))
     return True
 
 
-def _end(desk: Desk, row: Row, state: End, *, at: int) -> None:
-    held = hold_of(desk, row)
+def _end(desk: Desk, row: Row, state: End, *, at: int, held: HeldHold | None) -> None:
     if held is not None:
         holds.end(desk.book, held, state, at=at, now=desk.now, actor=desk.actor)
     row.state = state
@@ -181,7 +290,7 @@ def _end(desk: Desk, row: Row, state: End, *, at: int) -> None:
         following.captured(desk, row)
     else:
         row.ended_at = at
-        give_stock_back(desk, row)
+        _free(desk, row)
         following.given_up(desk, row)
     tell(desk, row, state)
 
@@ -211,13 +320,14 @@ def reverse(
     row.state, row.ended_at = "reversed", at
     if reason is not None:
         row.reason = reason
-    give_stock_back(desk, row)
+    _free(desk, row)
     tell(desk, row, "reversed")
     return True
 
 
-def give_stock_back(desk: Desk, row: Row) -> None:
-    """What a redemption took of stock is free again."""
+def _free(desk: Desk, row: Row) -> None:
+    """What it took of stock and of limits is there for others."""
+    claiming.give_back(desk, row)
     if row.has_stock:
         row.has_stock = False
         desk.rewards.take(row.reward_key, -1)

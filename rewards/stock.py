@@ -54,6 +54,25 @@ def write(connection: sa.Connection, program_id: bytes, carried: Carried) -> Non
             raise db.Restart
 
 
+def move(
+    connection: sa.Connection, program_id: bytes, reward_key: str, *, change: int, first: int
+) -> tuple[int, int]:
+    """Stock comes or goes by hand: how many there are in all after it, and how many are taken. 409
+    `state_conflict` where there would be fewer than none."""
+    mark = rawsql.mark(connection.dialect.name)
+    rawsql.run(connection, _first_sql(mark), [program_id, reward_key, first, 0])
+    rows = rawsql.run(connection, _move_sql(mark), [program_id, reward_key, change])
+    if not rows:
+        raise Problem(
+            409,
+            "state_conflict",
+            f"There are not so many of {reward_key}; nothing changed.",
+            state="in_stock",
+        )
+    [(total, used)] = rows
+    return total, used
+
+
 def _first_sql(mark: str) -> str:
     return (
         "INSERT INTO reward_stock (program_id, reward_key, total, used)"
@@ -67,4 +86,12 @@ def _claim_sql(mark: str) -> str:
         f"UPDATE reward_stock SET used = used + {mark}3"
         f" WHERE program_id = {mark}1 AND reward_key = {mark}2"
         f" AND ({mark}3 < 0 OR used + {mark}3 <= total) RETURNING used"
+    )
+
+
+def _move_sql(mark: str) -> str:
+    return (
+        f"UPDATE reward_stock SET total = total + {mark}3"
+        f" WHERE program_id = {mark}1 AND reward_key = {mark}2 AND total + {mark}3 >= 0"
+        " RETURNING total, used"
     )

@@ -3,7 +3,7 @@
 A route that is not in this table is open to nobody, and a test fails.
 """
 
-from core.auth import OPEN, Access, secret
+from core.auth import MEMBER, OPEN, PUBLISHABLE, Access, secret
 
 TABLE: dict[str, Access] = {
     "health.healthz": OPEN,
@@ -46,6 +46,28 @@ TABLE: dict[str, Access] = {
     "storefront.list_entries": secret("members", "read"),
     "storefront.get_tier": secret("members", "orders", "read"),
     "membership.list_cards": secret("members", "read"),
+    "rewards.list_rewards": secret("members", "orders", "rewards", "read"),
+    "redemptions.post_redemption": secret("rewards"),
+    "redemptions.capture_redemption": secret("rewards"),
+    "redemptions.release_redemption": secret("rewards"),
+    "redemptions.reverse_redemption": secret("rewards"),
+    "redemptions.list_redemptions": secret("rewards", "read"),
+    "redemptions.get_redemption": secret("rewards", "read"),
+    "redemptions.move_stock": secret("rewards"),
+    "redemptions.get_stock": secret("rewards", "read"),
+    "vouchers.get_voucher": secret("rewards", "read"),
+    "vouchers.redeem_voucher": secret("rewards"),
+    "vouchers.release_voucher": secret("rewards"),
+    "vouchers.sell_voucher": secret("rewards"),
+    "vouchers.put_pool": secret("rewards"),
+    "vouchers.get_pool": secret("rewards", "read"),
+    "granting.post_grant": secret("rewards"),
+    "granting.revoke_grant": secret("rewards"),
+    "granting.list_grants": secret("rewards", "read"),
+    "granting.get_grant": secret("rewards", "read"),
+    "granting.list_fulfilments": secret("rewards", "read"),
+    "granting.get_fulfilment": secret("rewards", "read"),
+    "granting.change_fulfilment": secret("rewards"),
     "membership.set_tier": secret("members"),
     "membership.list_tier_changes": secret("members", "read"),
     "storefront.put_order": secret("orders"),
@@ -66,8 +88,20 @@ TABLE: dict[str, Access] = {
     "points.post_transfer": secret("members"),
     "points.list_lots": secret("members", "read"),
     "points.get_statement": secret("members", "read"),
+    "reports.get_liability": secret("read"),
+    "reports.get_rewards": secret("read"),
     "points.get_proof": secret("read"),
     "points.list_heads": secret("read"),
     "points.get_test_clock": secret("program", "read"),
     "points.move_test_clock": secret("program"),
+    "widget.issue_token": secret("members"),
+    "widget.get_public_program": PUBLISHABLE,
+    "widget.get_me": MEMBER,
+    "widget.change_me": MEMBER,
+    "widget.list_my_entries": MEMBER,
+    "widget.list_my_rewards": MEMBER,
+    "widget.list_my_redemptions": MEMBER,
+    "widget.hold_mine": MEMBER,
+    "widget.release_mine": MEMBER,
+    "widget.export_me": MEMBER,
 }

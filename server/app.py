@@ -17,6 +17,7 @@ import orders.models
 import programs.models
 import rewards.models
 import webhooks.models
+from analytics.routes import routes as report_routes
 from config import Settings
 from core import auth, db, http, jobs, logs
 from programs.routes import keys as key_routes
@@ -24,12 +25,18 @@ from programs.routes import routes as program_routes
 from server import access, cli, health, reference
 from storefront import facts
 from storefront.activities.activity_routes import routes as activity_routes
+from storefront.granting.granting_routes import routes as granting_routes
 from storefront.membership.membership_routes import routes as membership_routes
 from storefront.points.points_routes import routes as points_routes
 from storefront.program_routes import routes as impact_routes
+from storefront.redeeming.reward_routes import routes as reward_routes
+from storefront.redeeming.routes import routes as redemption_routes
 from storefront.routes import routes as storefront_routes
+from storefront.vouchers.voucher_routes import routes as voucher_routes
 from webhooks import deliveries
 from webhooks.routes import routes as webhook_routes
+from widget import cors, tokens
+from widget.routes import routes as widget_routes
 
 # Imported for their tables.
 TABLES = (
@@ -49,10 +56,16 @@ BLUEPRINTS = (
     points_routes,
     membership_routes,
     activity_routes,
+    granting_routes,
+    reward_routes,
+    redemption_routes,
+    voucher_routes,
+    report_routes,
     program_routes,
     impact_routes,
     webhook_routes,
     key_routes,
+    widget_routes,
     health.routes,
 )
 
@@ -76,7 +89,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     deliveries.init(app, settings, read_member_refs=_read_member_refs)
     flask_migrate.Migrate(app, db.db, directory=str(health.MIGRATIONS), compare_type=True)
     http.init(app)
-    auth.init(app, access.TABLE)
+    cors.init(app)
+    auth.init(app, access.TABLE, read_member_token=tokens.resolve)
     app.config |= reference.SETTINGS
     api = flask_smorest.Api(app)
     reference.register_fields(api)

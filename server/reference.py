@@ -26,7 +26,8 @@ SETTINGS: dict[str, Any] = {
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A secret key, sk_test_… or sk_live_…",
+                    "description": "A secret key, sk_test_… or sk_live_…; for /v1/public a"
+                    " publishable one, pk_…, and for /v1/me a member's token, mt_….",
                 }
             }
         },

@@ -22,7 +22,10 @@ from storefront import cards as stamp_cards
 from storefront import decide, decisions, limiting
 from storefront import telling as tellings
 from storefront.decide import Decided
+from storefront.granting import bringing
+from storefront.granting import showing as granting
 from storefront.plan import Plan
+from storefront.redeeming import named
 from storefront.refunding import refunded
 from storefront.standing import Read, StoredOrder
 from storefront.tiers import places
@@ -111,6 +114,7 @@ def decision_outcomes(earning: Earning) -> dict[str, Any]:
         ],
         "qualifying_points": earning.qualifying_points,
         **({"stamps": earning.stamps} if earning.stamps else {}),
+        **({"grants": earning.grants} if earning.grants else {}),
     }
 
 
@@ -200,20 +204,33 @@ def order(
         )
         if decided
         else [],
+        "grants": granted(plan, decided, row["id"], member.id) if member and decided else [],
         "reversed": reversed_points(plan.live, made),
         "balances": balances(plan, member.id) if member else [],
         "tier": tier_now(plan, member.id, read, own, change) if member else None,
         "cards": list(cards),
         "referral": referral(telling.body),
+        "redemptions": telling.redemptions,
         "surprises": [],
         "problems": [
             *problems(telling.body),
             *refunded.problems(folded),
             *telling.problems,
+            *(granting.problems(plan, member.id) if member else ()),
         ],
         "decision_id": _decision_id(row["decision_id"]),
         **({} if member else {"claim_token": claim_token(plan, row)}),
     }
+
+
+def granted(
+    plan: Plan, decided: Decided, order_id: bytes, member_id: bytes
+) -> list[dict[str, Any]]:
+    """What stands of the rewards that an order brought its member."""
+    program = decided.pinned.program
+    if not bringing.concern(program, program.rules_of("order")):
+        return []
+    return granting.of_source(plan, order_id, member_id)
 
 
 def claim_token(plan: Plan, row: Mapping[str, Any]) -> str | None:
@@ -260,8 +277,6 @@ def problems(body: Mapping[str, Any]) -> list[dict[str, str]]:
     found = []
     if body.get("referral"):
         found.append(problem("NOT_FOUND", "/referral", "the program has no referral offer"))
-    for index, _ in enumerate(body.get("redemptions") or ()):
-        found.append(problem("not_found", f"/redemptions/{index}", "there is no such redemption"))
     return found
 
 
@@ -291,6 +306,7 @@ def stored_order(
         told = tellings.read_refunds(connection, plan.program_id, telling.order_ref)
         telling.refunds = [one for one in told if one.is_applied]
     decided = decided_again(connection, plan, stored, telling.refunds)
+    named.show_stored(connection, plan, telling, stored)
     shown = stamp_cards.show(connection, plan, telling.member.id) if telling.member else []
     answer = order(plan, telling, read, row=row, decided=decided, made=[], change=None, cards=shown)
     if is_stale:

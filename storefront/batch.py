@@ -19,8 +19,10 @@ from orders import figures
 from programs import versions
 from storefront import limiting, orders, reads, standing
 from storefront.plan import Plan, begin
+from storefront.redeeming import named
 from storefront.standing import Read
 from storefront.telling import Telling, check_times, item_of
+from storefront.vouchers import named as named_codes
 
 _PART = 100
 
@@ -76,7 +78,8 @@ def _split(
         body = bodies[index]
         member_ref = body.get("member_ref")
         # A member's orders keep their order: behind one that waits, the others wait too.
-        if member_ref is None or seen[body["order_ref"]] > 1 or member_ref in waiting:
+        is_alone = member_ref is None or named_codes.has_codes(body)
+        if is_alone or seen[body["order_ref"]] > 1 or member_ref in waiting:
             rest.append(index)
             waiting.add(member_ref or "")
         else:
@@ -161,6 +164,7 @@ def _unit(
     for member_id in {one.member.id for one in tellings.values() if one.member is not None}:
         plan.settle(member_id)
     _read_limits(connection, plan, tellings.values(), reads)
+    named.load(plan, tellings.values(), reads)
     results: dict[int, dict[str, Any]] = {}
     waiting: set[bytes] = set()
     for (index, telling), read in zip(tellings.items(), reads, strict=True):

@@ -19,6 +19,7 @@ from members import members
 from programs import versions
 from programs.cards import Card
 from programs.compiled import Compiled
+from storefront.granting import showing
 from storefront.plan import Plan, begin
 
 STAMPS: sa.Table = Stamp.__table__  # type: ignore[assignment]
@@ -199,13 +200,24 @@ def show_after(connection: sa.Connection, plan: Plan, member_id: bytes) -> list[
     shown = show(connection, plan, member_id)
     for card in shown:
         completed = [
-            {"number": number, "earned": earned}
+            {
+                "number": number,
+                "earned": earned,
+                "grants": _granted(plan, member_id, key, number),
+            }
             for (key, number), earned in sorted(noted.items(), key=lambda one: one[0])
             if key == card["key"]
         ]
         if completed:
             card["completed"] = completed
     return shown
+
+
+def _granted(plan: Plan, member_id: bytes, key: str, number: int) -> list[dict[str, Any]]:
+    """The rewards that a completion brought in this unit."""
+    completions = plan.cards[member_id][key].completions
+    one = next(each for each in completions if each.number == number)
+    return showing.known_of(plan, one.id, member_id)
 
 
 def _shown(plan: Plan, card: Card, held: HeldCard) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from rules.conditions import Explanation, first_unmet
 from rules.facts import Catalogue
 from rules.outcomes import REASONS, Reason
 from storefront.decide import Pinned
-from storefront.explanations import explaining, missed_days, missing
+from storefront.explanations import explaining, missed_days, missing, redeemed
 from storefront.explanations.explaining import About
 from storefront.explanations.missed_days import Missed
 from storefront.standing import StoredOrder
@@ -290,7 +290,8 @@ def show_entry(connection: sa.Connection, program_id: bytes, entry_ref: str) -> 
     decided = _find(connection, program_id, row["decision_id"]) if row["decision_id"] else None
     told = None if decided is None else told_of(connection, program_id, decided)
     pinned = None if told is None else told.program
-    shown = showing.show_entry(row, live, member_ref=member_ref, pinned=pinned)
+    named = redeemed.names(connection, program_id, live.currency, [row])
+    shown = showing.show_entry(row, live, member_ref=member_ref, pinned=pinned, named=named)
     shown["decision"] = None if told is None else _shown(connection, decided, told)
     shown["adjustment"] = None
     if row["source_type"] == "adjustment":

@@ -21,9 +21,13 @@ from members.occasions import KINDS, OCCASIONS
 from programs import versions
 from programs.compiled import Compiled
 from programs.models import Program
+from rewards import redemptions
+from rewards.carried import GRANTS, REDEMPTIONS, VOUCHERS
 from storefront.activities import occasions
+from storefront.granting import lapsing
 from storefront.plan import Plan, begin
 from storefront.tiers import places, tier_entries
+from storefront.vouchers import expiring
 
 #: Members settled in one unit of work when nobody is waiting; and beside a checkout, where what
 #: a unit locks and writes must be over soon.
@@ -36,6 +40,9 @@ _REST = 2
 def settle_due(program_id: bytes, *, limit: int = BATCH) -> int:
     """Settle some of the members of a program of whom something is due; how many there were."""
     put_off = db.in_transaction(lambda connection: occasions.put_off(connection, program_id))
+    put_off += db.in_transaction(
+        lambda connection: expiring.expire_due(connection, program_id, limit)
+    )
     return put_off + db.in_transaction(lambda connection: _unit(connection, program_id, limit))
 
 
@@ -75,6 +82,8 @@ class Agenda:
     condition: sa.ColumnElement[bool]
     #: Only programs whose rules listen to it look at this one.
     trigger: str | None = None
+    #: Written by itself, not with the members whose it is: some is nobody's.
+    is_apart: bool = False
 
     def concerns(self, live: Compiled) -> bool:
         """Whether a program looks at it."""
@@ -90,6 +99,24 @@ AGENDAS = (
         HOLDS.c.member_id,
         HOLDS.c.program_id,
         HOLDS.c.state == sa.literal_column("'held'"),
+    ),
+    # With those that cost no points.
+    Agenda(
+        REDEMPTIONS.c.expires_at,
+        REDEMPTIONS.c.member_id,
+        REDEMPTIONS.c.program_id,
+        sa.and_(
+            REDEMPTIONS.c.state == sa.literal_column("'held'"),
+            REDEMPTIONS.c.expires_at.is_not(None),
+        ),
+    ),
+    Agenda(GRANTS.c.due_at, GRANTS.c.member_id, GRANTS.c.program_id, GRANTS.c.due_at.is_not(None)),
+    Agenda(
+        VOUCHERS.c.expires_at,
+        VOUCHERS.c.member_id,
+        VOUCHERS.c.program_id,
+        expiring.IS_DUE,
+        is_apart=True,
     ),
     Agenda(TIERS.c.due_at, TIERS.c.member_id, TIERS.c.program_id, TIERS.c.due_at.is_not(None)),
     *(
@@ -172,6 +199,8 @@ def _settle(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes]) 
     load(connection, plan, member_ids)
     for member_id in member_ids:
         plan.settle(member_id)
+    redemptions.settle_due(plan, member_ids)
+    lapsing.settle(connection, plan, member_ids)
     places.settle_due(connection, plan, member_ids)
     tier_entries.follow(connection, plan)
     occasions.settle(connection, plan, member_ids)
@@ -181,7 +210,7 @@ def _due_members(connection: sa.Connection, live: Compiled, now: int, limit: int
     """Members of whom something is due, those waiting longest first."""
     found: list[bytes] = []
     program_id = live.program_id
-    for agenda in (one for one in AGENDAS if one.concerns(live)):
+    for agenda in (one for one in AGENDAS if one.concerns(live) and not one.is_apart):
         rows = connection.execute(
             sa.select(agenda.member_id)
             .where(agenda.program_id == program_id, agenda.due_at <= now, agenda.condition)

@@ -6,7 +6,7 @@ and the member's facts that were pinned first; what happened no longer stands wh
 `reason` against it, and everything goes back. Refuses to know what happened: the facts are given.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,15 @@ from loyalty.ledger import awards
 from loyalty.ledger.awards import Award
 from loyalty.ledger.entries import Cause
 from programs.compiled import Compiled
+from programs.rules import Rule
 from programs.terms import parse as parse_terms
+from rules.limits import Room
 from rules.outcomes import Reason
 from storefront import answers, cards, limiting
 from storefront.cards import Claimed, Given
 from storefront.decisions import DECISIONS, find_pinned
+from storefront.granting import bringing, showing
+from storefront.granting.giving import Origin
 from storefront.plan import Plan
 
 
@@ -65,11 +69,12 @@ def fire(
     is_new: bool = True,
     decided_id: bytes | None = None,
     reversal_at: int | None = None,
+    frozen_until: int | None = None,
 ) -> Fired:
     """Bring what stands of a source to what the trigger's rules say; `trigger` is as
     `Compiled.rules_of` takes it. A `reason` says why nothing is deserved, if so. `decided_id` is
     of the decision that stands for the member, of a source that is not new. What is taken back is
-    gone since `reversal_at` (else now), but never before it was there."""
+    gone since `reversal_at`, else now; unused rewards only rest `frozen_until` then, if given."""
     rules = program.rules_of(trigger)
     before = None
     if not is_new:
@@ -83,18 +88,24 @@ def fire(
         at=source.at,
         before=before,
     )
-    if reason is None:
-        facts = {**member_facts, **own_facts}
-        earner = Earner([], [], 0, facts, facts, 0, 0, at=source.at, rooms=rooms)
-        chosen = earning.choose(program, rules, earner, lambda _: NO_TIER_FACTOR)
-        result = earning.settle(program, chosen, earner, NO_TIER_FACTOR)
-    else:
-        result = earning.none_fired(rules, reason)
+    facts, decision_id = {**member_facts, **own_facts}, ids.new_id()
+    result = _earn(program, rules, facts, at=source.at, rooms=rooms, reason=reason)
+    if bringing.concern(program, rules) or (not is_new and bringing.concern_at_all(program)):
+        bringing.bring(
+            connection,
+            plan,
+            member_id,
+            Origin(source.type, source.ref, source.id, source.at, decision_id),
+            program=program,
+            earning=result,
+            is_new=is_new,
+            frozen_until=frozen_until,
+        )
     whose = {"source_id": source.id, "member_id": member_id}
     limiting.take(plan, program, rules, **whose, at=source.at, taken=result.taken)
     deserved = by_terms(program, rules, result.earned)
     asked = {"trigger": trigger, "member": dict(member_facts), "own": dict(own_facts)}
-    decision_id = _write_decision(plan, program, member_id, source, asked=asked, result=result)
+    _write_decision(plan, program, member_id, source, decision_id, asked=asked, result=result)
     if not is_new:
         plan.book.load((), reading.read_lots(connection, plan.program_id, [source.id]))
     cause = Cause(source.type, source.ref, decision_id, plan.actor, source.at, plan.now)
@@ -116,19 +127,36 @@ def fire(
     return Fired(source, member_id, result, deserved, decision_id, made)
 
 
+def _earn(
+    program: Compiled,
+    rules: Sequence[Rule],
+    facts: Mapping[str, Any],
+    *,
+    at: int,
+    rooms: Mapping[str, Room],
+    reason: Reason | None,
+) -> Earning:
+    """What the rules say to these facts, or nothing for a reason."""
+    if reason is not None:
+        return earning.none_fired(rules, reason)
+    earner = Earner([], [], 0, facts, facts, 0, 0, at=at, rooms=rooms)
+    chosen = earning.choose(program, rules, earner, lambda _: NO_TIER_FACTOR)
+    return earning.settle(program, chosen, earner, NO_TIER_FACTOR)
+
+
 def _write_decision(
     plan: Plan,
     program: Compiled,
     member_id: bytes,
     source: Source,
+    decision_id: bytes,
     *,
     asked: Mapping[str, Any],
     result: Earning,
-) -> bytes:
-    """Store what was decided, with the facts that rules were asked by; its id."""
+) -> None:
+    """Store what was decided, with the facts that rules were asked by."""
     bound = {"limits": limiting.shown_bound(result)} if result.bound else {}
     taken = {"taken": limiting.shown_taken(result)} if result.taken else {}
-    decision_id = ids.new_id()
     plan.writes.insert(
         DECISIONS,
         {
@@ -145,7 +173,6 @@ def _write_decision(
             "recorded_at": plan.now,
         },
     )
-    return decision_id
 
 
 def _bring(
@@ -255,3 +282,17 @@ def shown(plan: Plan, fired: Fired) -> list[dict[str, Any]]:
         lots=plan.book.lots_of(fired.source.id, fired.member_id),
         decision_id=fired.decision_id,
     )
+
+
+def granted(plan: Plan, fired: Fired) -> list[dict[str, Any]]:
+    """What stands, as grants of the contract."""
+    return showing.known_of(plan, fired.source.id, fired.member_id)
+
+
+def brought(plan: Plan, fired: Iterable[Fired]) -> dict[str, Any]:
+    """What stands of several, as the contract shows it beside what caused them."""
+    found: dict[str, Any] = {"earned": [], "grants": []}
+    for one in fired:
+        found["earned"] += shown(plan, one)
+        found["grants"] += granted(plan, one)
+    return found

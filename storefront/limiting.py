@@ -83,24 +83,26 @@ class _Bounded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Day:
-    """Rules with limits on one local day, and the member's windows of all of them."""
+class Day:
+    """Rules with limits on one local day, the member's windows of all of them (also as `texts`, as
+    they are sent), and what all members share."""
 
     rules: Sequence[Rule]
     bounded: tuple[_Bounded, ...]
     windows: tuple[tuple[str, int, int], ...]
     texts: tuple[str, ...]
+    counters: tuple[CounterKey, ...]
 
 
 #: By rules, zone and local day. Rules are known by their identity: those of a draft have no number.
-_days: dict[tuple[int, str, date], _Day] = {}
+_days: dict[tuple[int, str, date], Day] = {}
 _DAYS_MAX = 1024
 
 
-_NO_DAY = _Day((), (), (), ())
+_NO_DAY = Day((), (), (), (), ())
 
 
-def _day(rules: Sequence[Rule], at: int, zone: ZoneInfo) -> _Day:
+def _day(rules: Sequence[Rule], at: int, zone: ZoneInfo) -> Day:
     """The rules with limits as they stand on the day of an instant."""
     if not any(rule.limits for rule in rules):
         return _NO_DAY
@@ -118,7 +120,13 @@ def _day(rules: Sequence[Rule], at: int, zone: ZoneInfo) -> _Day:
     if len(_days) >= _DAYS_MAX:
         _days.clear()
     # Holding the rules, so that their identity is not given to others.
-    found = _days[key] = _Day(rules, made, windows, storing.window_texts(windows))
+    found = _days[key] = Day(
+        rules,
+        made,
+        windows,
+        storing.window_texts(windows),
+        tuple(counter for one in made for counter in one.counters if counter is not None),
+    )
     return found
 
 
@@ -130,6 +138,11 @@ def _bound(rule: Rule, at: int, zone: ZoneInfo) -> _Bounded:
         for limit, of in zip(limits, spans, strict=True)
     )
     return _Bounded(rule, limits, spans, counters, order_most(rule.limits))
+
+
+def day_of(rules: Sequence[Rule], at: int, zone: ZoneInfo) -> Day:
+    """What `rooms` will read at an instant, for who reads it together with other things."""
+    return _day(rules, at, zone)
 
 
 def rooms(

@@ -19,13 +19,16 @@ from programs import versions
 from storefront import answers, awarding, cards, decide, decisions, limiting, stamping
 from storefront import telling as tellings
 from storefront.decide import Decided, Pinned
+from storefront.granting import bringing
 from storefront.membership import erasure
 from storefront.plan import Plan, begin
-from storefront.refunding import refund_shares, tender
+from storefront.redeeming import bound
+from storefront.refunding import refund_shares
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
 from storefront.tiers import levels, tier_entries
 from storefront.tiers.tier_entries import Followed
+from storefront.vouchers import named as named_codes
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 
@@ -87,11 +90,13 @@ def decide_refunded(
             return answers.stored_order(connection, plan, telling, read, is_stale=True), 200
         # The newer snapshot named nobody; whose order it is, is still news.
         telling.body = jsontext.parse(stored.snapshot) | {"member_ref": telling.member_ref}
+    named_codes.resolve(plan, telling, stored)
     snapshot = _snapshot(telling.body)
     is_told_again = (
         stored is not None and stored.snapshot == snapshot and is_same_member(stored, telling)
     )
     if is_told_again and not telling.has_news:
+        named_codes.remind(plan, telling, stands=bool(stored and stored.stands))
         return answers.stored_order(connection, plan, telling, read, is_stale=False), 200
     folded = telling.fold()
     decided = _decide(connection, plan, telling, read, body=folded.body)
@@ -99,30 +104,27 @@ def decide_refunded(
     row = _order_row(plan, telling, stored, decided, body=folded.body)
     row["snapshot"] = snapshot
     row["is_first"] = row["is_first"] and _may_claim_first(plan, telling, read)
+    has_granted = bringing.follow_order(
+        connection, plan, telling, stored, row=row, decided=decided, decision_id=decision_id
+    )
     _claim(plan, telling, decided, row)
     was = refund_shares.before(plan, telling, stored)
+    order = decided.figures if decided else None
+    redeemed = bound.take(connection, plan, telling, stored, folded=folded, order=order)
     made = awarding.undo_for_others(connection, plan, telling, stored)
     made += awarding.move_points(plan, telling, decided, row=row, decision_id=decision_id)
-    if decided is not None:
-        tender.give_back(
-            connection,
-            plan,
-            telling,
-            folded=folded,
-            order=decided.figures,
-            row=row,
-            at=awarding.reversal_at(plan, telling),
-        )
+    bound.follow(plan, telling, redeemed, row=row, at=awarding.reversal_at(plan, telling))
+    named_codes.follow(connection, plan, telling, folded=folded, row=row)
     change = levels.move(connection, plan, telling, read, row)
     entered = tier_entries.follow(connection, plan)
     if change is not None:
         assert telling.member is not None
-        change |= {"earned": entered.get(telling.member.id, Followed()).earned}
+        change |= entered.get(telling.member.id, Followed()).shown
     stamped = stamping.follow(connection, plan, telling, stored, decided=decided, row=row)
     awarding.follow_time(connection, plan, telling, stored, row=row)
     if decided is None:
         row["decision_id"] = None
-    elif made or _is_news(stored, telling, row, decided):
+    elif made or has_granted or _is_news(stored, telling, row, decided):
         _write_decision(plan, telling, decided, decision_id)
         row["decision_id"] = decision_id
     (plan.writes.insert if stored is None else plan.writes.replace)(ORDERS, row)

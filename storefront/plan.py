@@ -81,9 +81,10 @@ class Plan:
         self.book.write(self.writes, now=self.now)
         self.rewards.write(self.writes)
         self.writes.run(connection)
-        # Last of all: what everybody shares is locked no longer than the commit takes.
-        stock.write(connection, self.program_id, self.rewards)
+        # Last of all: what everybody shares is locked no longer than the commit takes. Counters go
+        # first, since a unit that lost one locks it early the next time.
         storing.write(connection, self.program_id, self.claims)
+        stock.write(connection, self.program_id, self.rewards)
 
     def record(
         self,

@@ -14,14 +14,18 @@ from members.members import Known
 from orders import figures
 from programs import versions
 from programs.compiled import Compiled
+from rewards import guesses, paying
 from storefront import answers, cards, decide, limiting, orders, standing
 from storefront.decide import Decided
 from storefront.decisions import Told
 from storefront.plan import Plan, begin
+from storefront.redeeming import catalogue
 from storefront.standing import Read
 from storefront.telling import Telling, item_of
 from storefront.tiers import levels, tier_entries
 from storefront.tiers.tier_entries import Followed
+from storefront.vouchers import quoted as quoted_codes
+from storefront.vouchers.quoted import Looked
 
 #: No stored order can have this reference: it is not printable.
 _NO_ORDER = "\x01"
@@ -45,12 +49,19 @@ class Quoted:
         return Told(None, program, "order", order_ref, "order", facts, outcomes)
 
 
-def quote(program_id: bytes, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a cart would earn if it were ordered and paid at `at` (now when absent)."""
-    return db.reading(lambda connection: _quote(connection, program_id, body))
+def quote(
+    program_id: bytes, body: Mapping[str, Any], *, key_id: bytes | None = None
+) -> dict[str, Any]:
+    """What a cart would earn if it were ordered and paid at `at` (now when absent). Wrong codes
+    in it are counted: against `key_id` where neither member nor address is known."""
+    answer, codes = db.reading(lambda connection: _quote(connection, program_id, body, key_id))
+    guesses.note_wrong(program_id, codes.subjects, codes.wrong)
+    return answer
 
 
-def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]) -> dict[str, Any]:
+def _quote(
+    connection: sa.Connection, program_id: bytes, body: Mapping[str, Any], key_id: bytes | None
+) -> tuple[dict[str, Any], Looked]:
     live, now = versions.get_live(connection, program_id)
     at = min(body.get("at") or now, now)
     cart = {**body["cart"], "placed_at": at, "paid_at": at, "status": "paid", "is_history": False}
@@ -65,25 +76,49 @@ def _quote(connection: sa.Connection, program_id: bytes, body: Mapping[str, Any]
             )
         if member is None:
             member = Known(bytes(16), ref, True, at, None, {})
-    quoted = decide_cart(connection, live, now, cart=cart, member=member)
+    codes = quoted_codes.look(connection, live, now, body, member=member, key_id=key_id)
+    quoted = decide_cart(connection, live, now, cart=codes.cart(cart), member=member)
     plan, telling, read, decided = quoted.plan, quoted.telling, quoted.read, quoted.decided
-    tier, shown = None, list[dict[str, Any]]()
+    tier, shown, rewards = None, list[dict[str, Any]](), list[dict[str, Any]]()
+    slider = _slider(plan, member, decided)
     if member is not None:
+        # Before the cart itself moves anything.
+        rewards = catalogue.quoted(
+            connection,
+            plan,
+            member.id,
+            at=at,
+            level_key=decided.pinned.level_key,
+            facts={**decided.pinned.facts, **decided.order_facts},
+            order=decided.figures,
+        )
         own = Contribution(at, decided.spend_minor, decided.qualifying_points)
         tier = _tier_after(plan, telling, read, own)
         shown = cards.as_quoted(connection, plan, member.id, at=at, stamps=decided.earning.stamps)
-    return {
+    answer = {
         "earned": answers.awards(plan, decided, earned_at=at),
         "tier": tier,
         "cards": shown,
-        "pay_with_points": None,
-        "rewards": [],
-        "codes": [
-            {"code": code, "is_valid": False, "reason": "NOT_FOUND"}
-            for code in cart.get("codes") or ()
-        ],
+        **slider,
+        "rewards": rewards,
+        "codes": codes.shown(decided.figures),
         "missing": quoted.told().more_minor() if member is not None else [],
     }
+    return answer, codes
+
+
+def _slider(plan: Plan, member: Known | None, decided: Decided) -> dict[str, Any]:
+    """How much of the cart can be paid with points; why not, where the program lets points pay and
+    they cannot pay here."""
+    pay = plan.live.catalogue.pay_with_points
+    if pay is None or member is None:
+        return {"pay_with_points": None}
+    available = plan.book.holding(member.id, pay.points_key).available
+    found = paying.bounds(pay, available=available, order=decided.figures)
+    reasons = {}
+    if found.reason is not None:
+        reasons["pay_with_points_unavailable"] = [found.reason.shown()]
+    return {"pay_with_points": found.shown(pay), **reasons}
 
 
 def decide_cart(
@@ -133,5 +168,5 @@ def _tier_after(plan: Plan, telling: Telling, read: Any, own: Contribution) -> d
     people = {telling.member.id: telling.member}
     entered = tier_entries.follow(plan.connection, plan, people=people)
     if change is not None:
-        change |= {"earned": entered.get(telling.member.id, Followed()).earned}
+        change |= entered.get(telling.member.id, Followed()).shown
     return answers.tier_now(plan, telling.member.id, read, own, change)

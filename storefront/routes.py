@@ -19,7 +19,7 @@ from members.schemas import MemberSchema, MembersQuery, SearchSchema
 from orders.schemas import OrderSchema, RefundQuery, RefundSchema
 from programs import versions
 from storefront import batch, decisions, orders, quotes, reads, schemas
-from storefront.explanations import why
+from storefront.explanations import redeemed, why
 from storefront.membership import signup
 from storefront.points import past
 from storefront.refunding import refunds
@@ -119,11 +119,14 @@ def list_entries(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
             before=before,
             limit=limit,
         )
+        named = redeemed.names(connection, _program_id(), live.currency, rows)
         return paging.page(
             rows,
             limit,
             key=lambda row: [row["recorded_at"], ids.show_id("ent", bytes(row["id"]))],
-            show=lambda row: showing.show_entry(row, live, member_ref=member.member_ref),
+            show=lambda row: showing.show_entry(
+                row, live, member_ref=member.member_ref, named=named
+            ),
         )
 
     return db.reading(read)
@@ -198,7 +201,7 @@ def put_orders(body: dict[str, Any]) -> dict[str, Any]:
 )
 def quote(body: dict[str, Any]) -> dict[str, Any]:
     """What a cart would bring; writes nothing and needs no Idempotency-Key."""
-    return quotes.quote(_program_id(), body)
+    return quotes.quote(_program_id(), body, key_id=auth.credential().key_id)
 
 
 @routes.operation(

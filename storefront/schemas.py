@@ -5,6 +5,7 @@ import marshmallow as ma
 from core.fields import (
     Boolean,
     Instant,
+    Integer,
     Items,
     Json,
     Localised,
@@ -21,8 +22,11 @@ from loyalty.schemas import (
     TouchedLotAnswer,
     whole,
 )
+from members.evidence import VisitorSchema
 from members.schemas import ConsentSchema
 from orders.schemas import BatchOrderSchema, CartSchema, OrderSchema, RefundSchema
+from programs.rewards import KINDS
+from storefront.granting.granting_schemas import GrantView
 
 BATCH_MAX = 500
 
@@ -35,6 +39,10 @@ class QuoteBody(Schema):
         CartSchema, required=True, metadata={"description": "Like an order, before it is placed."}
     )
     at = described(Instant, "As if ordered at; the clock when absent.")
+    visitor = ma.fields.Nested(
+        VisitorSchema,
+        metadata={"description": "Who asks: wrong codes are counted by address as well."},
+    )
 
 
 class BatchBody(Schema):
@@ -135,6 +143,11 @@ class SignupAnswer(Schema):
 
     member = ma.fields.Nested(MemberView, required=True)
     earned = ma.fields.List(ma.fields.Nested(AwardAnswer), required=True)
+    grants = ma.fields.List(
+        ma.fields.Nested(GrantView),
+        required=True,
+        metadata={"description": "The rewards that signing up brought."},
+    )
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     referral = described(Json, "{id?, state, reason?}.", required=True, allow_none=True)
     surprises = ma.fields.List(described(Json, "Surprises."), required=True)
@@ -181,6 +194,11 @@ class CompletedAnswer(Schema):
         required=True,
         metadata={"description": "What completing it brought."},
     )
+    grants = ma.fields.List(
+        ma.fields.Nested(GrantView),
+        required=True,
+        metadata={"description": "The rewards that completing it brought."},
+    )
 
 
 class CardAnswer(Schema):
@@ -219,16 +237,46 @@ class CardsAnswer(Schema):
     next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
 
 
+class OrderRedemptionAnswer(Schema):
+    """A redemption that an order names."""
+
+    id = described(Text, "The redemption.", required=True)
+    state = described(
+        Text,
+        "captured with the order, held while it is pending; what fell with it is released or"
+        " reversed; expired: it had run out and could not be held again (see problems).",
+        required=True,
+        one_of=("held", "captured", "released", "expired", "reversed"),
+    )
+    points = whole("What it costs.")
+    discount_minor = described(
+        Integer,
+        "What it took off the order as that was captured; null before.",
+        required=True,
+        allow_none=True,
+    )
+
+
 class OrderAnswer(Schema):
     """An order, what it earned and how its member stands now."""
 
     order = ma.fields.Nested(OrderView, required=True)
     earned = ma.fields.List(ma.fields.Nested(AwardAnswer), required=True)
+    grants = ma.fields.List(
+        ma.fields.Nested(GrantView),
+        required=True,
+        metadata={"description": "The rewards given for it that stand."},
+    )
     reversed = ma.fields.List(ma.fields.Nested(ReversedAnswer), required=True)
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     tier = ma.fields.Nested(TierAnswer, required=True, allow_none=True)
     cards = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
     referral = described(Json, "{id?, state, reason?}.", required=True, allow_none=True)
+    redemptions = ma.fields.List(
+        ma.fields.Nested(OrderRedemptionAnswer),
+        required=True,
+        metadata={"description": "Those that the order names and that are its member's."},
+    )
     surprises = ma.fields.List(described(Json, "Surprises."), required=True)
     problems = ma.fields.List(ma.fields.Nested(ProblemItemAnswer), required=True)
     decision_id = described(Text, "Why.", required=True, allow_none=True)
@@ -270,15 +318,143 @@ class BatchAnswer(Schema):
     )
 
 
+class ReasonAnswer(Schema):
+    """Why a member cannot have a reward."""
+
+    code = described(
+        Text,
+        "Which reason.",
+        required=True,
+        one_of=(
+            "paused",
+            "not_started",
+            "ended",
+            "tier_required",
+            "condition_not_met",
+            "limit_reached",
+            "out_of_stock",
+            "negative_balance",
+            "insufficient_points",
+        ),
+    )
+    detail = described(
+        Localised, "The same in a sentence, in English and Korean.", required=True, most=4000
+    )
+    missing_points = described(Integer, "How many points are missing.", least=1)
+    missing_minor = described(Integer, "How much the order is below the least.", least=1)
+    missing = ma.fields.List(
+        described(Json, "{detail, fact, op, needed, actual, minor?}."),
+        metadata={"description": "What the easiest way of meeting its condition takes."},
+    )
+    alternatives = ma.fields.List(
+        ma.fields.List(described(Json, "The same.")),
+        metadata={"description": "Other ways of meeting it."},
+    )
+
+
+# `from` is a word of Python's own.
+ReasonAnswer._declared_fields["from"] = described(Instant, "From when on it is none any more.")
+
+
+class OpenGrantAnswer(Schema):
+    """A grant of the reward that the member can use."""
+
+    id = described(Text, "Our id.", required=True)
+    expires_at = described(Instant, "Until when; null for ever.", required=True, allow_none=True)
+    voucher = described(
+        Json,
+        "{code, expires_at} of the code that uses it; null where a redemption does.",
+        required=True,
+        allow_none=True,
+    )
+
+
+class RewardAnswer(Schema):
+    """A reward of the catalogue, for one member."""
+
+    key = described(Text, "Key of the reward.", required=True)
+    name = described(Localised, "Name by locale.", required=True)
+    description = described(Localised, "Description by locale.", required=True, most=2000)
+    kind = described(Text, "What it is.", required=True, one_of=KINDS)
+    cost_points = described(
+        Integer,
+        "What it costs this member; 0 is free, null is only granted.",
+        required=True,
+        allow_none=True,
+    )
+    points_key = described(Text, "In which kind of points.", required=True)
+    discount = described(
+        Json,
+        "What it is worth: {kind, minor?, percent_bp?, max_minor?, sku?, perk?, valid_for?}; in a"
+        " quote `minor` is what it takes off the cart.",
+        required=True,
+    )
+    is_available = described(Boolean, "Whether the member can have it now.", required=True)
+    unavailable_reasons = ma.fields.List(
+        ma.fields.Nested(ReasonAnswer),
+        required=True,
+        metadata={"description": "Every reason why not; none when it is available."},
+    )
+    missing_points = described(Integer, "How many points the member lacks, if they do.", least=1)
+    needs_cart = described(
+        Boolean,
+        "Part of what it takes can only be judged with a cart; never in a quote.",
+        required=True,
+    )
+    min_order_minor = whole("The least that an order must come to.")
+    stock_left = described(
+        Integer, "How many are left; null without limit.", required=True, allow_none=True
+    )
+    has_voucher = described(Boolean, "It comes with a code.", required=True)
+    combines = described(Boolean, "Can be used beside others in one order.", required=True)
+    image_url = described(Text, "Picture.", required=True, allow_none=True, most=2048)
+    terms = described(Localised, "Terms by locale.", required=True, most=4000)
+    category = described(Text, "Where it is shown.", required=True, allow_none=True)
+    position = described(Integer, "Smaller is shown first.", required=True, least=-(10**6))
+    grants = ma.fields.List(
+        ma.fields.Nested(OpenGrantAnswer),
+        required=True,
+        metadata={"description": "What the member was granted of it and has not used."},
+    )
+
+
+class CatalogueAnswer(Schema):
+    """The catalogue for a member, in the order in which it is shown."""
+
+    data = ma.fields.List(ma.fields.Nested(RewardAnswer), required=True)
+    next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
+
+
 class QuoteAnswer(Schema):
     """What the cart would bring."""
 
     earned = ma.fields.List(ma.fields.Nested(AwardAnswer), required=True)
     tier = ma.fields.Nested(TierAnswer, required=True, allow_none=True)
     cards = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
-    pay_with_points = described(Json, "Bounds of the slider.", required=True, allow_none=True)
-    rewards = ma.fields.List(described(Json, "Rewards."), required=True)
-    codes = ma.fields.List(described(Json, "{code, is_valid, reason?}."), required=True)
+    pay_with_points = described(
+        Json,
+        "How many points can pay: {min, max, step, value_minor, value: {points, minor},"
+        " points_key}; null where none can.",
+        required=True,
+        allow_none=True,
+    )
+    pay_with_points_unavailable = ma.fields.List(
+        described(Json, "{code, detail, missing_points?}."),
+        metadata={"description": "Why the member's points cannot pay here."},
+    )
+    rewards = ma.fields.List(
+        ma.fields.Nested(RewardAnswer),
+        required=True,
+        metadata={"description": "The catalogue, judged with the cart; none for a guest."},
+    )
+    codes = ma.fields.List(
+        described(
+            Json,
+            "{code, is_valid, reason?: NOT_FOUND|BELOW_MIN|CONDITION_NOT_MET, missing_minor?,"
+            " discount?, remaining_minor?, expires_at?}; a code that is none of ours is NOT_FOUND.",
+        ),
+        required=True,
+    )
     missing = ma.fields.List(described(Json, "{detail, minor, rule}."), required=True)
 
 

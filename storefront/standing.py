@@ -173,7 +173,8 @@ class Read:
         return self.live_version, self.live_switches
 
 
-_SUMS = """
+#: Sums over a member's other orders `h`, by the instants of an item `i`.
+SUMS = """
     COUNT(CASE WHEN h.placed_at <= i.at THEN 1 END),
     CAST(COALESCE(SUM(CASE WHEN h.placed_at <= i.at THEN h.spend_minor END), 0) AS BIGINT),
     CAST(COALESCE(SUM(CASE WHEN h.placed_at <= i.at AND h.placed_at > i.year_from
@@ -226,13 +227,13 @@ def _sql(count: int, dialect: str) -> str:
     )
     names = "k, member_id, order_ref, at, year_from, window_from, now_from"
     sums = (
-        f"SELECT {_SUMS} FROM orders h WHERE h.program_id = {program}"
+        f"SELECT {SUMS} FROM orders h WHERE h.program_id = {program}"
         " AND h.member_id = i.member_id AND h.stands AND h.order_ref <> i.order_ref"
     )
     columns = ", ".join(f"c{number}" for number in range(13))
     if dialect == "sqlite":
         start = f"WITH i({names}) AS (VALUES {rows}), s(k, {columns}) AS (" + (
-            f"SELECT i.k, {_SUMS} FROM i LEFT JOIN orders h ON h.program_id = {program}"
+            f"SELECT i.k, {SUMS} FROM i LEFT JOIN orders h ON h.program_id = {program}"
             " AND h.member_id = i.member_id AND h.stands AND h.order_ref <> i.order_ref"
             " GROUP BY i.k)"
         )

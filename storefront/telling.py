@@ -80,6 +80,8 @@ class Telling:
     #: Set when the unit must take every lock at once, with whom the order belongs to.
     is_careful: bool = False
     owner_id: bytes | None = None
+    #: Who else must be locked: whose codes the order uses (`storefront.vouchers.named`).
+    others: set[bytes] = field(default_factory=set)
     #: The order's refunds, since when what this telling takes back is gone, what went back of
     #: the points that the order was paid with, what of these should have been taken again and was
     #: not, and what else could not be done.
@@ -88,6 +90,10 @@ class Telling:
     points_returned: int = 0
     points_missed: int = 0
     problems: list[dict[str, str]] = field(default_factory=list)
+    #: The vouchers whose codes it names, once they were looked for.
+    named: Any = None
+    #: The redemptions that the order names, as the answer shows them.
+    redemptions: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def member_ref(self) -> str | None:
@@ -106,8 +112,12 @@ class Telling:
 
     def start(self, refunds: list[Refund]) -> None:
         """Begin to decide it with these refunds, forgetting an attempt that was lost."""
-        self.refunds, self.problems = refunds, []
+        self.refunds, self.problems, self.redemptions = refunds, [], []
         self.points_returned = self.points_missed = 0
+
+    def note(self, code: str, pointer: str, detail: str) -> None:
+        """Note what could not be done."""
+        self.problems.append({"code": code, "pointer": pointer, "detail": detail})
 
     def be_careful(self, owner_id: bytes | None) -> db.Restart:
         """Start again with every lock, for an order that belongs to `owner_id`."""
@@ -159,7 +169,7 @@ def _lock_all(
     # An order keeps its member when a snapshot names none, or is too old to name one, and for
     # ever when they were erased.
     ref = None if is_old and owner_id is not None else telling.member_ref
-    wanted = set() if owner_id is None else {owner_id}
+    wanted = set(telling.others) if owner_id is None else {owner_id, *telling.others}
     named = None
     if ref is not None:
         named = members.find(connection, program_id, ref)

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from flask import Flask, current_app
 
 from config import Settings
-from core import clock, db, failpoints, ids, jsontext, outbox
+from core import clock, db, failpoints, ids, jsontext, outbox, sealing
 from webhooks import attempts, endpoints, parcels, sending, signing, types
 from webhooks.models import WebhookDelivery, WebhookEndpoint
 from webhooks.parcels import Parcel, ReadMemberRefs
@@ -278,7 +278,7 @@ def _send(parcel: Parcel, at: clock.Instant) -> sending.Outcome:
         secrets = [
             endpoints.reveal(lease.program_id, lease.endpoint_id, one) for one in parcel.secrets
         ]
-    except signing.SealError as error:
+    except sealing.SealError as error:
         return sending.Outcome(0, error=str(error))
     headers = {
         "webhook-id": parcel.message_id,

@@ -36,7 +36,7 @@ def _keys() -> tuple[str, ...]:
 
 
 def reveal(program_id: bytes, endpoint_id: bytes, sealed: str) -> str:
-    """A sealed secret in clear; SealError when SECRET_KEY changed without a fallback."""
+    """A sealed secret in clear; `sealing.SealError` when SECRET_KEY changed without a fallback."""
     return signing.unseal(sealed, keys=_keys(), owner=owner(program_id, endpoint_id))
 
 

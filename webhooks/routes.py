@@ -5,9 +5,9 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Response
 
-from core import auth, clock, db, http, idempotency, ids, jsontext, paging
+from core import auth, clock, db, http, idempotency, ids, jsontext, paging, sealing
 from core.errors import Problem
-from webhooks import endpoints, log, schemas, signing
+from webhooks import endpoints, log, schemas
 
 routes = http.Routes("webhooks", __name__, url_prefix="/v1", description="Webhooks.")
 
@@ -34,7 +34,7 @@ def _once_with_secret(work: idempotency.Work) -> Response:
     db.reading(lambda connection: endpoints.get(connection, program_id, endpoint_id))
     try:
         body["secret"] = endpoints.reveal(program_id, endpoint_id, body["secret"])
-    except signing.SealError:
+    except sealing.SealError:
         raise Problem(
             409,
             "state_conflict",

@@ -1,28 +1,22 @@
 """Signing secrets and signatures, as Standard Webhooks 1.0.0 has them.
 
-A secret is shown once and stored sealed (AES-256-GCM under a key of the instance's SECRET_KEY,
-bound to its endpoint). Refuses secrets shorter than 24 or longer than 64 bytes.
+A secret is shown once and stored sealed (`core.sealing`), bound to its endpoint. Refuses secrets
+shorter than 24 or longer than 64 bytes.
 """
 
 import base64
 import binascii
 import hashlib
 import hmac
-import os
 import secrets
 from collections.abc import Sequence
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from core import sealing
 
 PREFIX = "whsec_"
 SECRET_MIN, SECRET_MAX = 24, 64
 _MADE_BYTES = 32
-_NONCE_BYTES = 12
-
-
-class SealError(ValueError):
-    """A sealed secret that no key of this instance opens: SECRET_KEY changed without fallback."""
+_PURPOSE = "webhook secrets"
 
 
 def make_secret() -> str:
@@ -45,27 +39,13 @@ def secret_fault(secret: str) -> str | None:
 
 def seal(secret: str, *, keys: Sequence[str], owner: bytes) -> str:
     """A secret as it is stored; `owner` (program and endpoint) must be the same to open it."""
-    nonce = os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(_sealing_key(keys[0])).encrypt(nonce, secret.encode(), owner)
-    return base64.b64encode(nonce + sealed).decode()
+    return sealing.seal(secret, purpose=_PURPOSE, keys=keys, owner=owner)
 
 
 def unseal(sealed: str, *, keys: Sequence[str], owner: bytes) -> str:
-    """The secret again, by the current key or an earlier one; SealError when none opens it."""
-    raw = base64.b64decode(sealed)
-    for key in keys:
-        try:
-            opened = AESGCM(_sealing_key(key)).decrypt(
-                raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], owner
-            )
-        except InvalidTag:
-            continue
-        return opened.decode()
-    raise SealError("no SECRET_KEY of this instance opens the endpoint's signing secret")
-
-
-def _sealing_key(secret_key: str) -> bytes:
-    return hmac.digest(secret_key.encode(), b"dangol webhook secrets", hashlib.sha256)
+    """The secret again, by the current key or an earlier one; `sealing.SealError` when none
+    opens it."""
+    return sealing.unseal(sealed, purpose=_PURPOSE, keys=keys, owner=owner)
 
 
 def sign(message_id: str, timestamp: int, body: bytes, *, secrets: Sequence[str]) -> str:

@@ -59,6 +59,17 @@ _MOVED: dict[str, Any] = {
     "recorded_at": _INSTANT | {"description": "When it was recorded, by the program's clock."},
 }
 
+_REDEMPTION: dict[str, Any] = {
+    "redemption_id": _id("rdm", "The redemption: `GET /v1/redemptions/{id}` shows it."),
+    "reward": _NULLABLE_TEXT | {"description": "Key of the reward; null for points that pay."},
+    "kind": _TEXT | {"description": "The reward's kind, or pay_with_points."},
+    "points_key": _NULLABLE_TEXT | {"description": "Kind of points; null when it is free."},
+    "points": {"type": "integer", "minimum": 0, "description": "What it costs."},
+    "order_ref": _NULLABLE_TEXT | {"description": "The order that keeps or captured it."},
+    "expires_at": _NULLABLE_INSTANT
+    | {"description": "When it runs out, while it is held; null while an order keeps it."},
+}
+
 #: Of each type: what it says, whether it is about a member, its required and optional fields.
 _Message = tuple[str, bool, dict[str, Any], dict[str, Any]]
 MESSAGES: dict[str, _Message] = {
@@ -110,6 +121,45 @@ MESSAGES: dict[str, _Message] = {
             "card": _TEXT | {"description": "Key of the card."},
             "number": {"type": "integer", "minimum": 1, "description": "Which completion of it."},
             "completed_at": _INSTANT | {"description": "When it was completed."},
+        },
+        {},
+    ),
+    "redemption.held": ("A reward, or points that pay, were held.", True, _REDEMPTION, {}),
+    "redemption.captured": ("What was held was captured.", True, _REDEMPTION, {}),
+    "redemption.released": ("What was held was given up.", True, _REDEMPTION, {}),
+    "redemption.expired": ("What was held ran out.", True, _REDEMPTION, {}),
+    "redemption.reversed": ("What was captured was undone.", True, _REDEMPTION, {}),
+    "voucher.redeemed": (
+        "A code was used by an order, in whole or in part. About its member, if it has one.",
+        False,
+        {
+            "voucher_id": _id("vou", "The voucher: `GET /v1/vouchers/{id}` shows it."),
+            "kind": _TEXT | {"description": "Kind of the reward that it is."},
+            "reward": _NULLABLE_TEXT | {"description": "Key of the reward, if any."},
+            "order_ref": _TEXT | {"description": "The order."},
+            "amount_minor": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "What it took off, or what was taken of its money.",
+            },
+            "remaining_minor": {
+                "type": ["integer", "null"],
+                "minimum": 0,
+                "description": "What is left of its money; null where it holds none.",
+            },
+        },
+        {},
+    ),
+    "fulfilment.changed": (
+        "What staff sends a member was requested, shipped, delivered or cancelled.",
+        True,
+        {
+            "fulfilment_id": _id("ful", "The fulfilment: `GET /v1/fulfilments/{id}` shows it."),
+            "redemption_id": _id("rdm", "The redemption that it is for."),
+            "reward": _NULLABLE_TEXT | {"description": "Key of the reward."},
+            "state": _TEXT | {"description": "requested, shipped, delivered or cancelled."},
+            "carrier": _NULLABLE_TEXT | {"description": "Who carries it, if told."},
+            "tracking": _NULLABLE_TEXT | {"description": "What to follow it by, if told."},
         },
         {},
     ),

@@ -1,5 +1,6 @@
-"""What a browser may ask: the public face of a program, and a member's own affairs.
+"""What a browser may ask: a program as everybody may see it, and a member's own account.
 
-Only by a publishable key or a member's token. Refuses cost, weights, budgets, holdout, paused items
-and everybody else.
+Owns members' tokens, which origins may call (CORS), and what is left out for these readers: costs,
+budgets, stock, staff's names and reasons, and everybody else. Refuses to decide anything: it shows
+and calls what `storefront` decides.
 """

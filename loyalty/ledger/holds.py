@@ -117,12 +117,50 @@ def end(
     return entry
 
 
+def hold_again(
+    book: Book, held: HeldHold, *, expires_at: int | None, at: int, now: int, actor: str | None
+) -> dict[str, Any]:
+    """Reserve anew, under the same id, what had run out or was given back: the same points, from
+    the lots that it had before while they have it, then soonest expiry first; 409
+    `insufficient_points` when there are fewer."""
+    if held.state not in ("released", "expired", "reversed"):
+        raise conflict(held, "held")
+    holding = book.holding(held.member_id, held.points_key)
+    if held.points > holding.available:
+        raise insufficient(holding, held.points)
+    missing, taken = held.points, dict[bytes, int]()
+    for lot, part in parts_of(book, held):
+        taken[lot.id] = min(missing, part, lot.free)
+        missing -= taken[lot.id]
+    for lot in book.open_lots(held.member_id, held.points_key):
+        more = min(missing, lot.free - taken.get(lot.id, 0))
+        taken[lot.id] = taken.get(lot.id, 0) + more
+        missing -= more
+    assert not missing
+    parts = [(book.lot(lot_id), part) for lot_id, part in taken.items() if part]
+    parts.sort(key=lambda part: spending_order(part[0]))
+    entry = book.post(
+        "hold",
+        ("available", "held"),
+        held.points,
+        holding=holding,
+        changes=[Change(lot, 0, part) for lot, part in parts],
+        cause=_cause(held.id, at=at, now=now, actor=actor),
+    )
+    held.state, held.ended_at, held.returned = "held", None, 0
+    held.entry_id, held.held_at, held.parts = entry["id"], at, parts
+    held.expires_at = expires_at
+    book.touch_hold(held)
+    return entry
+
+
 def parts_of(book: Book, held: HeldHold) -> list[tuple[HeldLot, int]]:
     """Which lots a hold took its points from, in the order of taking."""
     if not held.parts:
-        held.parts = [
-            (book.lot(lot_id), points) for lot_id, points in book.source.hold_parts(held.entry_id)
-        ]
+        taken = book.source.hold_parts(held.entry_id)
+        if len(taken) > 1:
+            book.load((), book.source.lots_by_id([lot_id for lot_id, _ in taken]))
+        held.parts = [(book.lot(lot_id), points) for lot_id, points in taken]
         held.parts.sort(key=lambda part: spending_order(part[0]))
     return held.parts
 

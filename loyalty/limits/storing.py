@@ -188,8 +188,8 @@ def _repeated(value: Any, times: int) -> str:
     return "{" + ",".join([_element(value)] * times) + "}"
 
 
-def window_texts(windows: Sequence[tuple[str, int, int]]) -> tuple[str, ...]:
-    """Rules and bounds of windows as they are sent, to be kept for the next member."""
+def window_texts(windows: Sequence[Sequence[Any]]) -> tuple[str, ...]:
+    """Rules and bounds of windows (or counters) as they are sent, kept for the next member."""
     return tuple(_lists(windows))
 
 

@@ -31,6 +31,8 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['program_id'], ['programs.program_id'], name=op.f('fk_stock_moves_program_id')),
     sa.PrimaryKeyConstraint('program_id', 'id', name=op.f('pk_stock_moves'))
     )
+    op.create_index('ix_stock_moves_reward', 'stock_moves', ['program_id', 'reward_key', 'id'], unique=False)
+
     op.create_table('voucher_pools',
     sa.Column('program_id', sa.LargeBinary(16), nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
@@ -82,6 +84,7 @@ def upgrade() -> None:
     sa.Column('version', sa.BigInteger(), nullable=False),
     sa.Column('switches', sa.BigInteger(), nullable=False),
     sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('cause', sa.Text(), nullable=False),
     sa.Column('has_stock', sa.Boolean(), nullable=False),
     sa.Column('voucher_id', sa.LargeBinary(16), nullable=True),
     sa.Column('redemption_id', sa.LargeBinary(16), nullable=True),
@@ -91,12 +94,13 @@ def upgrade() -> None:
     sa.Column('granted_at', sa.BigInteger(), nullable=False),
     sa.Column('recorded_at', sa.BigInteger(), nullable=False),
     sa.Column('expires_at', sa.BigInteger(), nullable=True),
+    sa.Column('due_at', sa.BigInteger(), nullable=True),
     sa.Column('ended_at', sa.BigInteger(), nullable=True),
     sa.ForeignKeyConstraint(['program_id', 'member_id'], ['members.program_id', 'members.id'], name=op.f('fk_grants_program_id_member_id')),
     sa.PrimaryKeyConstraint('program_id', 'id', name=op.f('pk_grants')),
     sa.UniqueConstraint('program_id', 'source_id', 'rule', 'number', name=op.f('uq_grants_program_id_source_id_rule_number'))
     )
-    op.create_index('ix_grants_due', 'grants', ['program_id', 'expires_at'], unique=False, postgresql_where=sa.text("state IN ('open', 'frozen') AND expires_at IS NOT NULL"), sqlite_where=sa.text("state IN ('open', 'frozen') AND expires_at IS NOT NULL"))
+    op.create_index('ix_grants_due', 'grants', ['program_id', 'due_at'], unique=False, postgresql_where=sa.text("due_at IS NOT NULL"), sqlite_where=sa.text("due_at IS NOT NULL"))
     op.create_index('ix_grants_member', 'grants', ['program_id', 'member_id', 'id'], unique=False)
 
     op.create_table('redemptions',
@@ -116,6 +120,7 @@ def upgrade() -> None:
     sa.Column('voucher_id', sa.LargeBinary(16), nullable=True),
     sa.Column('cart_ref', sa.Text(), nullable=True),
     sa.Column('kept_by', sa.Text(), nullable=True),
+    sa.Column('is_undone', sa.Boolean(), nullable=False),
     sa.Column('discount_minor', sa.BigInteger(), nullable=True),
     sa.Column('cost_minor', sa.BigInteger(), nullable=True),
     sa.Column('actor', sa.Text(), nullable=True),
@@ -129,6 +134,7 @@ def upgrade() -> None:
     )
     op.create_index('ix_redemptions_due', 'redemptions', ['program_id', 'expires_at'], unique=False, postgresql_where=sa.text("state = 'held' AND expires_at IS NOT NULL"), sqlite_where=sa.text("state = 'held' AND expires_at IS NOT NULL"))
     op.create_index('ix_redemptions_member', 'redemptions', ['program_id', 'member_id', 'id'], unique=False)
+    op.create_index('ix_redemptions_open', 'redemptions', ['program_id', 'member_id'], unique=False, postgresql_where=sa.text("state = 'held'"), sqlite_where=sa.text("state = 'held'"))
     op.create_index('ix_redemptions_order', 'redemptions', ['program_id', 'kept_by'], unique=False, postgresql_where=sa.text('kept_by IS NOT NULL'), sqlite_where=sa.text('kept_by IS NOT NULL'))
     op.create_index('ix_redemptions_reward', 'redemptions', ['program_id', 'reward_key', 'held_at'], unique=False)
 
@@ -160,8 +166,9 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('program_id', 'id', name=op.f('pk_vouchers')),
     sa.UniqueConstraint('program_id', 'digest', name=op.f('uq_vouchers_program_id_digest'))
     )
+    op.create_index('ix_vouchers_due', 'vouchers', ['program_id', 'expires_at'], unique=False, postgresql_where=sa.text("state IN ('active', 'frozen') AND expires_at IS NOT NULL"), sqlite_where=sa.text("state IN ('active', 'frozen') AND expires_at IS NOT NULL"))
     op.create_index('ix_vouchers_member', 'vouchers', ['program_id', 'member_id'], unique=False, postgresql_where=sa.text('member_id IS NOT NULL'), sqlite_where=sa.text('member_id IS NOT NULL'))
-    op.create_index('ix_vouchers_pooled', 'vouchers', ['program_id', 'pool_key', 'id'], unique=False, postgresql_where=sa.text("state = 'pooled'"), sqlite_where=sa.text("state = 'pooled'"))
+    op.create_index('ix_vouchers_pooled', 'vouchers', ['program_id', 'pool_key', 'issued_at', 'id'], unique=False, postgresql_where=sa.text("state = 'pooled'"), sqlite_where=sa.text("state = 'pooled'"))
 
     op.create_table('fulfilment_changes',
     sa.Column('program_id', sa.LargeBinary(16), nullable=False),

@@ -13,6 +13,7 @@ from programs.checking.advice import advise
 from programs.checking.cards import check_cards
 from programs.checking.findings import Findings
 from programs.checking.points import check_points
+from programs.checking.rewards import check_rewards
 from programs.checking.rules import check_earning
 from programs.checking.tiers import check_tiers
 
@@ -46,10 +47,13 @@ def _check(document: dict[str, Any]) -> Findings:
     cards = {card["key"] for card in document.get("cards") or []}
     check_activities(found, document)
     activities = declared(document)
-    check_earning(found, document.get("earning") or {}, kinds, cards, activities=activities)
+    rewards = {reward["key"] for reward in document.get("rewards") or []}
+    earning = document.get("earning") or {}
+    check_earning(found, earning, kinds, cards, activities=activities, rewards=rewards)
     check_cards(found, document)
     if document.get("tiers"):
         check_tiers(found, document)
+    check_rewards(found, document)
     return found
 
 
@@ -61,6 +65,7 @@ def _check_keys(found: Findings, document: dict[str, Any]) -> None:
         ("/tiers/levels", tiers.get("levels") or []),
         ("/cards", document.get("cards") or []),
         ("/activities", document.get("activities") or []),
+        ("/rewards", document.get("rewards") or []),
     ):
         seen: set[str] = set()
         for index, item in enumerate(items):

@@ -14,13 +14,22 @@ def check_cards(found: Findings, document: dict[str, Any]) -> None:
     cards = document.get("cards") or []
     keys = {card["key"] for card in cards}
     kinds = {kind["key"] for kind in document["points"]}
+    rewards = {reward["key"] for reward in document.get("rewards") or []}
     rules = (document.get("earning") or {}).get("rules") or []
     for index, card in enumerate(cards):
         at = f"/cards/{index}"
         if card.get("expires") and not card.get("expires_after"):
             found.error(f"{at}/expires", "means nothing without expires_after", "unknown_field")
         for number, effect in enumerate(card.get("effects") or []):
-            check_effect(found, effect, kinds, keys, trigger=TRIGGER, at=f"{at}/effects/{number}")
+            check_effect(
+                found,
+                effect,
+                kinds,
+                keys,
+                rewards=rewards,
+                trigger=TRIGGER,
+                at=f"{at}/effects/{number}",
+            )
     _check_rule_keys(found, rules, keys)
     _check_cycles(found, cards, rules)
     _check_use(found, cards, rules)

@@ -23,8 +23,10 @@ def check_earning(
     cards: set[str],
     *,
     activities: Mapping[str, Declared],
+    rewards: set[str],
 ) -> None:
-    """The earning rules, for programs of these kinds of points, stamp cards and activities."""
+    """The earning rules, for programs of these kinds of points, stamp cards, activities and
+    rewards."""
     rules = earning.get("rules") or []
     groups: dict[tuple[str, str], int] = {}
     for index, rule in enumerate(rules):
@@ -35,9 +37,17 @@ def check_earning(
             _refuse_trigger(found, trigger, f"{at}/trigger")
             continue
         _check_condition(found, rule.get("when"), facts, f"{at}/when")
-        check_effect(found, rule["effect"], kinds, cards, trigger=trigger, at=f"{at}/effect")
-        if rule["effect"]["do"] == "add_stamps":
-            _check_stamps(found, rule, at)
+        check_effect(
+            found,
+            rule["effect"],
+            kinds,
+            cards,
+            rewards=rewards,
+            trigger=trigger,
+            at=f"{at}/effect",
+        )
+        if rule["effect"]["do"] in _WHOLE:
+            _check_whole(found, rule, at)
         check_limits(found, rule, at)
         stacking = rule.get("stacking") or {}
         if stacking.get("mode") == "exclusive":
@@ -78,12 +88,17 @@ def _check_condition(found: Findings, when: Any, facts: Any, at: str) -> None:
         found.error(finding.pointer, finding.detail, finding.code)
 
 
-def _check_stamps(found: Findings, rule: dict[str, Any], at: str) -> None:
-    """Stamps are worth no points that could be compared, and are never split."""
+#: What is no points, and what its rules do.
+_WHOLE = {"add_stamps": "adds stamps", "grant_reward": "grants a reward"}
+
+
+def _check_whole(found: Findings, rule: dict[str, Any], at: str) -> None:
+    """Stamps and rewards are worth no points that could be compared, and are never split."""
+    does = _WHOLE[rule["effect"]["do"]]
     if (rule.get("stacking") or {}).get("mode") == "exclusive":
-        found.error(f"{at}/stacking/mode", "must be add for a rule that adds stamps")
+        found.error(f"{at}/stacking/mode", f"must be add for a rule that {does}")
     if rule.get("on_refund") == "prorate":
-        found.error(f"{at}/on_refund", "must be recheck or keep for a rule that adds stamps")
+        found.error(f"{at}/on_refund", f"must be recheck or keep for a rule that {does}")
 
 
 def check_effect(
@@ -92,6 +107,7 @@ def check_effect(
     kinds: set[str],
     cards: set[str],
     *,
+    rewards: set[str],
     trigger: str,
     at: str,
 ) -> None:
@@ -117,7 +133,13 @@ def check_effect(
     lines = triggers.find_line_facts(trigger)
     if do == "add_stamps" and effect.get("card") is not None and effect["card"] not in cards:
         found.error(f"{at}/card", f"is none of the cards: {', '.join(sorted(cards)) or 'none'}")
-    if lines is None and do not in ("add_points", "add_stamps"):
-        found.error(f"{at}/do", f"needs an order; {trigger} can only add_points or add_stamps")
+    if do == "grant_reward" and effect.get("reward", next(iter(rewards), None)) not in rewards:
+        found.error(
+            f"{at}/reward", f"is none of the rewards: {', '.join(sorted(rewards)) or 'none'}"
+        )
+    if lines is None and declared.is_of_lines:
+        found.error(
+            f"{at}/do", f"needs an order; {trigger} can only add_points, add_stamps or grant_reward"
+        )
     elif lines is not None and effect.get("lines"):
         _check_condition(found, effect["lines"]["when"], lines, f"{at}/lines/when")

@@ -104,11 +104,12 @@ def _check_order(
 def _check_effects(found: Findings, document: dict[str, Any], levels: list[dict[str, Any]]) -> None:
     kinds = {kind["key"] for kind in document["points"]}
     cards = {card["key"] for card in document.get("cards") or []}
+    rewards = {reward["key"] for reward in document.get("rewards") or []}
     keys = {level["key"] for level in levels}
     for index, level in enumerate(levels):
         for number, effect in enumerate(level.get("entry_effects") or []):
             at = f"/tiers/levels/{index}/entry_effects/{number}"
-            check_effect(found, effect, kinds, cards, trigger=TRIGGER, at=at)
+            check_effect(found, effect, kinds, cards, rewards=rewards, trigger=TRIGGER, at=at)
     for index, rule in enumerate((document.get("earning") or {}).get("rules") or []):
         if rule.get("trigger") == TRIGGER and rule["key"] in keys:
             # A decision names rules by their keys, and what a level brings by the level's.

@@ -167,7 +167,8 @@ def _count_entry(sums: Sums, entry: dict[str, Any]) -> None:
     elif kind in ("hold", "capture", "release") or source == "spent":
         hold = sums.holds.setdefault(ref, HoldSums())
         if kind == "hold":
-            hold.held = entry
+            # What ran out or was given back is held again under its id: only that counts now.
+            hold.held, hold.ended, hold.returned = entry, None, 0
         elif kind == "restore":
             hold.returned += points
             sums.given_back_at.add(entry["effective_at"])

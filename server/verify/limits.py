@@ -1,8 +1,8 @@
 """Proof of limits: each claim belongs to a source that stands and is what its decision took, and
 each counter is the sum of the claims that are counted in it.
 
-Claims of orders are computed again with the order; those of other sources are compared with what
-their decision stored.
+Claims of orders are computed again with the order, those of redemptions from the limits of their
+reward; those of other sources are compared with what their decision stored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from loyalty.limits.claims import Claim, ClaimKey, CounterKey
 from loyalty.limits.storing import LIMIT_CLAIMS, LIMIT_COUNTERS, read_counters, write_counters
 from members.members import MEMBERS
 from programs.compiled import Compiled
+from rewards.carried import REDEMPTIONS
 from server.verify.programs import Programs
 from server.verify.rows import Groups, Place, Report, stream
 from storefront import limiting
@@ -67,6 +68,46 @@ def check_decided(
         taken={rule: Taken(*one) for rule, one in taken.items()},
     )
     _compare(report, (prefix, row.id, ""), claims, wanted)
+
+
+def redemptions(connection: sa.Connection, program_id: bytes | None) -> Groups:
+    """Every redemption that takes of its reward's limits while it stands, in the order of ids."""
+    columns = REDEMPTIONS.c
+    lead = [columns.program_id, columns.id]
+    statement = (
+        sa.select(
+            *lead,
+            columns.member_id,
+            columns.reward_key,
+            columns.version,
+            columns.switches,
+            columns.held_at,
+            columns.state,
+        )
+        .where(columns.reward_key.is_not(None), columns.grant_id.is_(None))
+        .order_by(*lead)
+    )
+    return Groups(stream(connection, statement, REDEMPTIONS, program_id))
+
+
+def check_redemption(programs: Programs, report: Report, row: Any, claims: Sequence[Any]) -> None:
+    """A redemption takes once of each limit of its reward, as it was when it was held, while it is
+    held or captured."""
+    program = programs.version(row.program_id, row.version, row.switches)
+    reward = None if program is None else program.catalogue.find(row.reward_key)
+    if program is None or reward is None:
+        # That its version has no such reward is told with the redemption.
+        return
+    stands = row.state in ("held", "captured")
+    wanted = limiting.claims_of(
+        program,
+        (reward.rule,),
+        source_id=bytes(row.id),
+        member_id=bytes(row.member_id),
+        at=row.held_at,
+        taken={reward.rule.key: Taken(points=0, wanted=1)} if stands else {},
+    )
+    _compare(report, ("rdm", row.id, ""), claims, wanted)
 
 
 def check_signup(programs: Programs, report: Report, claims: Sequence[Any]) -> None:

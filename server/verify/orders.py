@@ -60,7 +60,9 @@ def check_sources(
     fired = Fired(connection, program_id, programs)
     stamps = cards.by_source(connection, program_id)
     claims = limits.by_source(connection, program_id)
-    for key in side_by_side(orders, lots, stamps, claims, *causes.streams, *fired.streams):
+    redeemed = limits.redemptions(connection, program_id)
+    streams = (orders, lots, stamps, claims, redeemed, *causes.streams, *fired.streams)
+    for key in side_by_side(*streams):
         own, stamped = list(lots.take(key)), list(stamps.take(key))
         claimed = list(claims.take(key))
         row = next(orders.take(key), None)
@@ -72,7 +74,11 @@ def check_sources(
             limits.check_order(report, row, claimed, decided)
         elif not fired.check(report, key, own, claimed):
             causes.check(report, key, own)
-            limits.check_signup(programs, report, claimed)
+            redemption = next(redeemed.take(key), None)
+            if redemption is not None:
+                limits.check_redemption(programs, report, redemption, claimed)
+            else:
+                limits.check_signup(programs, report, claimed)
     limits.check_counters(connection, program_id, report)
 
 

@@ -46,7 +46,7 @@ class Causes:
         self._openings = groups(OPENINGS)
         self._adjustments = groups(ADJUSTMENTS, "points")
         self._transfers = groups(TRANSFERS, "points")
-        self._holds = groups(HOLDS, "returned")
+        self._holds = groups(HOLDS, "points")
 
     @property
     def streams(self) -> tuple[Groups, ...]:
@@ -70,7 +70,8 @@ class Causes:
         elif transfer is not None:
             limit = (transfer.points,) * 2
         elif hold is not None:
-            limit = (0, hold.returned)
+            # Held again it starts anew, but what came back before by grace is still there.
+            limit = (0, hold.points)
         if limit is not None and not limit[0] <= given <= limit[1]:
             for lot in lots:
                 report.note(

@@ -2,7 +2,8 @@
 
 Owns no table and changes nothing. Streams every table once in the order of an index, side by
 side, so that memory holds one member at a time; `verify_orders` does the same for orders, claims
-and tiers. Every row that disagrees is named with what is stored and what was computed.
+and tiers, `verify_rewards` for redemptions, codes and grants. Every row that disagrees is named
+with what is stored and what was computed.
 """
 
 import itertools
@@ -17,7 +18,7 @@ from loyalty.records import OPENINGS
 from members.members import MEMBERS
 from programs.models import Program
 from programs.terms import NO_TERMS
-from server.verify import activities, cards, entries, hands, lots, orders, tiers
+from server.verify import activities, cards, entries, hands, lots, merged, orders, rewards, tiers
 from server.verify.entries import Sums
 from server.verify.hands import ADJUSTMENTS, TRANSFERS
 from server.verify.lots import Lots
@@ -43,6 +44,7 @@ def run(connection: sa.Connection, program_id: bytes | None) -> dict[str, Any]:
     cards.check_members(connection, program_id, report, programs)
     tiers.check(connection, program_id, report, programs)
     activities.check(connection, program_id, report, programs)
+    rewards.check(connection, program_id, report, programs)
     return report.shown()
 
 
@@ -154,7 +156,9 @@ class _Accounts:
                 )
             for hold in holds.get(points_key, ()):
                 lots.check_hold(report, found, hold)
-            for ref in found.holds:
+            for ref, hold in found.holds.items():
+                if merged.has_gone_along(self._connection, key, ref, hold):
+                    continue
                 report.note("holds", place, "row", "none", f"entries of {ref}")
             calendar = self._programs.calendar(key[0])
             rows, of_holds = own.get(points_key, []), holds.get(points_key, [])

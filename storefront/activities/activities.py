@@ -26,6 +26,7 @@ from storefront import answers, cards, decisions, firing
 from storefront import telling as tellings
 from storefront.activities import activity_answers, inactivity
 from storefront.firing import Fired, Source
+from storefront.granting import showing
 from storefront.membership import erasure, member_facts
 from storefront.plan import Plan, begin
 from storefront.tiers import levels, tier_entries
@@ -121,12 +122,16 @@ def tell(
     answer = {
         "activity": activity_answers.shown(row, told.member),
         "earned": firing.shown(plan, fired),
+        "grants": showing.known_of(plan, row["id"], told.member.id),
         "reversed": answers.reversed_points(live, made),
         "balances": answers.balances(plan, told.member.id),
         "tier": activity_answers.tier(connection, plan, told.member.id, change),
         "cards": cards.show_after(connection, plan, told.member.id),
         "surprises": [],
-        "problems": answers.misspelt(live, row["kind"]),
+        "problems": [
+            *answers.misspelt(live, row["kind"]),
+            *showing.problems(plan, told.member.id),
+        ],
     }
     plan.write(connection)
     return answer, 201 if told.stored is None else 200
@@ -303,5 +308,5 @@ def _count(
             change = found
     entered = tier_entries.follow(connection, plan)
     if change is not None:
-        change |= {"earned": entered.get(told.member.id, Followed()).earned}
+        change |= entered.get(told.member.id, Followed()).shown
     return change, [entry for one in entered.values() for entry in one.made]

@@ -21,6 +21,7 @@ from programs import versions
 from programs.triggers import ACTIVITY as TRIGGER
 from storefront import answers, cards
 from storefront.decisions import DECISIONS
+from storefront.granting import bringing, showing
 from storefront.plan import Plan, begin
 from storefront.tiers import places
 
@@ -66,9 +67,11 @@ def answer_stored(
     """The answer to what changed nothing."""
     row = {name: getattr(stored, name) for name in StoredActivity.__slots__}
     plan.book.load((), reading.read_lots(connection, plan.program_id, [stored.id]))
+    earned, has_grants = _earned_before(connection, plan, stored)
     return {
         "activity": shown(row, known),
-        "earned": _earned_before(connection, plan, stored),
+        "earned": earned,
+        "grants": showing.of_source(plan, stored.id, stored.member_id) if has_grants else [],
         "reversed": [],
         "balances": answers.balances(plan, known.id),
         "tier": tier(connection, plan, known.id, None),
@@ -80,8 +83,8 @@ def answer_stored(
 
 def _earned_before(
     connection: sa.Connection, plan: Plan, stored: StoredActivity
-) -> list[dict[str, Any]]:
-    """What its last decision found to be deserved."""
+) -> tuple[list[dict[str, Any]], bool]:
+    """What its last decision found to be deserved, and whether it can have granted rewards."""
     row = connection.execute(
         sa.select(DECISIONS.c.version, DECISIONS.c.switches, DECISIONS.c.outcomes).where(
             DECISIONS.c.program_id == plan.program_id, DECISIONS.c.id == stored.decision_id
@@ -89,13 +92,15 @@ def _earned_before(
     ).one()
     program = versions.get_compiled(connection, plan.program_id, row.version, row.switches)
     earned = _earned_of(jsontext.parse(row.outcomes))
-    return answers.shown_awards(
+    rules = program.rules_of(TRIGGER + stored.kind)
+    awards = answers.shown_awards(
         plan,
-        by_terms(program, program.rules_of(TRIGGER + stored.kind), earned),
+        by_terms(program, rules, earned),
         earned_at=stored.occurred_at,
         lots=plan.book.lots_of(stored.id, stored.member_id),
         decision_id=stored.decision_id,
     )
+    return awards, bringing.concern(program, rules)
 
 
 def _earned_of(outcomes: Mapping[str, Any]) -> list[Earned]:

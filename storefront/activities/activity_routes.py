@@ -9,6 +9,7 @@ from core.fields import Instant, Json, Reference, Schema, Text, described
 from loyalty.schemas import BalanceAnswer, TierAnswer
 from members.activities import ActivitySchema
 from storefront.activities import activities, activity_answers
+from storefront.granting.granting_schemas import GrantView
 from storefront.schemas import AwardAnswer, CardAnswer, ProblemItemAnswer, ReversedAnswer
 
 routes = http.Routes("activities", __name__, url_prefix="/v1", description="Activities.")
@@ -35,6 +36,11 @@ class ActivityAnswer(Schema):
 
     activity = ma.fields.Nested(ActivityView, required=True)
     earned = ma.fields.List(ma.fields.Nested(AwardAnswer), required=True)
+    grants = ma.fields.List(
+        ma.fields.Nested(GrantView),
+        required=True,
+        metadata={"description": "The rewards given for it that stand."},
+    )
     reversed = ma.fields.List(ma.fields.Nested(ReversedAnswer), required=True)
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     tier = ma.fields.Nested(TierAnswer, required=True)
@@ -43,7 +49,10 @@ class ActivityAnswer(Schema):
     problems = ma.fields.List(
         ma.fields.Nested(ProblemItemAnswer),
         required=True,
-        metadata={"description": "undeclared_kind: a kind that looks misspelt; it is stored."},
+        metadata={
+            "description": "undeclared_kind: a kind that looks misspelt; it is stored."
+            " out_of_stock: a reward that could not be given."
+        },
     )
 
 

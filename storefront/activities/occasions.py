@@ -120,7 +120,7 @@ def _keep(
             own_facts=_own(one, day, zone),
             reason=_against(plan, one, kept.known, day=day, last_on=last_on),
         )
-        if fired.deserved or fired.earning.stamps:
+        if fired.deserved or fired.earning.stamps or fired.earning.grants:
             last_on = day
             plan.writes.insert(PAYMENTS, _payment(plan, source, one, fired.decision_id))
     occasions.mark(connection, plan.program_id, one, due_at=kept.next_at, last_on=last_on)

@@ -15,6 +15,7 @@ from orders.models import Order
 from programs import versions
 from storefront import answers, orders
 from storefront import telling as tellings
+from storefront.granting.showing import hide_codes
 from storefront.telling import Telling
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
@@ -42,7 +43,8 @@ def claim(
         )
     telling.body = _told(row, body["member_ref"])
     answer, _ = orders.tell(connection, program_id, telling, actor)
-    return answer, 200
+    # This answer is stored.
+    return hide_codes(answer), 200
 
 
 def _read_token(program_id: bytes, token: str, now: clock.Instant) -> bytes:

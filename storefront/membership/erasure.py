@@ -26,6 +26,7 @@ from programs import triggers, versions
 from programs.models import Program
 from storefront import cards
 from storefront.decisions import DECISIONS
+from storefront.membership import erased_rewards
 from storefront.plan import Plan, begin
 from storefront.refunding import reducing
 from storefront.standing import Read
@@ -42,6 +43,8 @@ _TOLD = frozenset(
         *("effective_at", "recorded_at", "expires_at", "from", "to"),
         *("card", "number", "completed_at"),
         *("key", "until", "cause"),
+        *("redemption_id", "voucher_id", "grant_id", "fulfilment_id", "reward", "state"),
+        *("amount_minor", "remaining_minor"),
     }
 )
 _PURGED_AT_ONCE = 1000
@@ -67,6 +70,7 @@ def _unit(
     plan = begin(connection, live, now=now, actor=actor)
     plan.book.load(reading.read_holdings(connection, program_id, known.id))
     plan.settle(known.id)
+    erased_rewards.give_up(connection, plan, known.id)
     forfeit(plan, known.id)
     outbox.add(
         plan.writes, program_id, type="member.erased", payload={}, now=now, member_id=known.id
@@ -81,6 +85,7 @@ def _unit(
     _reduce_messages(connection, program_id, everyone)
     _forget_notes(connection, program_id, everyone)
     cards.forget(connection, program_id, everyone)
+    erased_rewards.forget(connection, program_id, everyone)
     erasing.erase(
         connection,
         program_id,

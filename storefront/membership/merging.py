@@ -27,7 +27,7 @@ from programs import versions
 from storefront import answers, cards, firing, standing
 from storefront.activities import inactivity, occasions
 from storefront.decisions import DECISIONS
-from storefront.membership import member_facts, signup
+from storefront.membership import member_facts, merged_rewards, signup
 from storefront.membership.openings import OPENINGS
 from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
@@ -50,6 +50,8 @@ def merge(
     live, now = versions.get_live(connection, program_id)
     if old is not None and occasions.heard(live):
         _keep_days(connection, begin(connection, live, now=now, actor=actor), old, into)
+    if old is not None:
+        merged_rewards.release(connection, begin(connection, live, now=now, actor=actor), old)
     plan = begin(connection, live, now=now, actor=actor)
     if old is None:
         plan.book.load(reading.read_holdings(connection, program_id, into.id))
@@ -128,6 +130,7 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
     cause = Cause(
         "merge", ids.show_id(members.PREFIX, old.id), None, plan.actor, plan.now, plan.now
     )
+    kept = merged_rewards.kept(plan, old)
     for source in plan.book.holdings(old.id):
         own = [lot for lot in lots if lot.points_key == source.points_key and not lot.is_moved]
         target = plan.book.holding(into.id, source.points_key)
@@ -137,6 +140,7 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
         source.due_at, source.is_changed, target.is_changed = None, True, True
     _move_openings(connection, plan, old.id, into.id)
     _move_orders(connection, program_id, old.id, into.id)
+    merged_rewards.hold_anew(plan, kept, into)
     cards.unite(connection, plan, old.id, into.id)
     _move_person(connection, plan, old, into)
     place = levels.unite(connection, plan, into.id, stood, ref=cause.source_ref)
@@ -239,6 +243,7 @@ def _move_orders(
         CHANGES.c.member_id,
         ENTRIES.c.member_id,
         kept_days.PAYMENTS.c.member_id,
+        *merged_rewards.OWNED,
     ):
         connection.execute(
             sa.update(column.table)

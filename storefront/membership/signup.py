@@ -21,6 +21,7 @@ from rules.outcomes import Reason
 from storefront import answers, firing, standing
 from storefront.activities import occasions
 from storefront.firing import Fired, Source
+from storefront.granting import entitlements, showing
 from storefront.plan import Plan, begin
 from storefront.telling import FUTURE, ahead
 from storefront.tiers import places, tier_entries
@@ -60,10 +61,11 @@ def tell(
     answer = {
         "member": show(connection, plan, row),
         "earned": firing.shown(plan, fired) if fired is not None else [],
+        "grants": firing.granted(plan, fired) if fired is not None else [],
         "balances": answers.balances(plan, row["id"]),
         "referral": answers.referral(body),
         "surprises": [],
-        "problems": answers.problems(body),
+        "problems": [*answers.problems(body), *showing.problems(plan, row["id"])],
     }
     plan.write(connection)
     return answer, 201 if known is None else 200
@@ -204,7 +206,9 @@ def show(connection: sa.Connection, plan: Plan, row: Mapping[str, Any]) -> dict[
     member_id = bytes(row["id"])
     consents = members.list_consents(connection, plan.program_id, member_id)
     seen = seen_now(connection, plan, member_id)
-    return answers.member(plan.live, row, consents, seen)
+    shown = answers.member(plan.live, row, consents, seen)
+    shown["entitlements"] += entitlements.of(connection, plan, member_id)
+    return shown
 
 
 def seen_now(connection: sa.Connection, plan: Plan, member_id: bytes) -> View:

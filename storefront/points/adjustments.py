@@ -21,6 +21,7 @@ from members.members import Known
 from programs import versions
 from storefront import answers
 from storefront.activities import inactivity
+from storefront.granting.showing import hide_codes
 from storefront.plan import Plan, begin
 from storefront.tiers import levels, tier_entries
 from storefront.tiers.tier_entries import Followed
@@ -64,7 +65,7 @@ def adjust(
         change = _count(connection, plan, known, holding, body, ref=ref)
         entered = tier_entries.follow(connection, plan)
         if change is not None:
-            change |= {"earned": entered.get(known.id, Followed()).earned}
+            change |= hide_codes(entered.get(known.id, Followed()).shown)
     plan.settle(known.id)
     plan.writes.insert(ADJUSTMENTS, row | {"id": adjustment_id})
     answer = {

@@ -24,6 +24,7 @@ from programs import versions
 from programs.compiled import Compiled
 from programs.terms import parse as parse_terms
 from storefront import answers, reads
+from storefront.explanations import redeemed
 from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
 from storefront.points.adjustments import ADJUSTMENTS
@@ -142,13 +143,15 @@ def entries(
             limit=limit - len(rows),
         )
 
+    named = redeemed.names(connection, program_id, live.currency, rows)
+
     def key(row: Mapping[str, Any]) -> list[Any]:
         if "place" in row:
             return [row["place"] + 1, _DUE]
         return [row["recorded_at"], ids.show_id("ent", row["id"])]
 
     def show(row: Mapping[str, Any]) -> dict[str, Any]:
-        shown = showing.show_entry(row, live, member_ref=known.member_ref)
+        shown = showing.show_entry(row, live, member_ref=known.member_ref, named=named)
         return shown | ({"id": None} if "place" in row else {})
 
     return paging.page(rows, limit, key=key, show=show)

@@ -33,6 +33,7 @@ from members import members
 from programs import versions
 from programs.compiled import Compiled
 from storefront import reads
+from storefront.explanations import redeemed
 from storefront.plan import begin
 
 _ROWS = 500
@@ -105,11 +106,12 @@ def prepare(
     reads.check_key(connection, live, known.id, wanted)
     if end > now:
         plan.settle(known.id)
+    named = redeemed.names(connection, program_id, live.currency, plan.book.entries)
     accounts = []
     for key in keys:
         if wanted not in (None, key):
             continue
-        due = [dict(one) for one in plan.book.entries if one["points_key"] == key]
+        due = [one | {"named": named} for one in plan.book.entries if one["points_key"] == key]
         last = _before(connection, program_id, known.id, key, end)
         first = _before(connection, program_id, known.id, key, start)
         if start > now:
@@ -187,13 +189,18 @@ def _read(
     )
     found: list[Any] = list(rows.mappings())
     reasons = records.reasons(connection, statement.program_id, found)
+    named = redeemed.names(connection, statement.program_id, statement.live.currency, found)
     return [
-        dict(row) | {"reason": reasons.get(row["source_ref"], {}).get("reason")} for row in found
+        dict(row)
+        | {"reason": reasons.get(row["source_ref"], {}).get("reason"), "named": named}
+        for row in found
     ]
 
 
 def _shown(statement: Statement, row: Mapping[str, Any]) -> dict[str, Any]:
-    shown = showing.show_entry(row, statement.live, member_ref=statement.member_ref)
+    shown = showing.show_entry(
+        row, statement.live, member_ref=statement.member_ref, named=row.get("named")
+    )
     shown["pending_after"], shown["held_after"] = row["pending_after"], row["held_after"]
     shown["reason"] = row.get("reason")
     if "is_due" in row:

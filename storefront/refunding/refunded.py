@@ -29,6 +29,7 @@ def parked(refund: Refund) -> dict[str, Any]:
         "tier": None,
         "cards": [],
         "referral": None,
+        "redemptions": [],
         "surprises": [],
         "problems": [],
         "decision_id": None,

@@ -50,9 +50,13 @@ def put(
     """Tell one refund; the answer and 201 when it was new, 202 when its order is not known yet,
     200 otherwise. A preview answers the same and changes nothing."""
     _check(body)
+    # Whose codes the order uses: locked with its member when the unit starts again.
+    others: set[bytes] = set()
 
     def unit(connection: sa.Connection) -> tuple[dict[str, Any], int]:
-        answer, status = _unit(connection, program_id, (order_ref, refund_ref), body, actor)
+        answer, status = _unit(
+            connection, program_id, (order_ref, refund_ref), body, actor=actor, others=others
+        )
         if is_preview:
             raise _Previewed(answer, status)
         return answer, status
@@ -137,20 +141,24 @@ def _unit(
     program_id: bytes,
     refs: tuple[str, str],
     body: Mapping[str, Any],
+    *,
     actor: str | None,
+    others: set[bytes],
 ) -> tuple[dict[str, Any], int]:
     order_ref, refund_ref = refs
     live = versions.expected(connection, program_id)
     owner = tellings.find_owner(connection, program_id, order_ref)
     if owner is None:
         return _park(connection, program_id, refs, body)
-    telling = Telling(order_ref, {})
+    telling = Telling(order_ref, {}, others=others)
+    wanted = others if owner[0] is None else {owner[0], *others}
+    locked = members.lock_ids(connection, program_id, sorted(wanted)) if wanted else {}
     if owner[0] is None:
         owner_now = tellings.find_owner(connection, program_id, order_ref, is_locking=True)
         if owner_now != owner:
             raise db.Restart
     else:
-        telling.member = members.lock_ids(connection, program_id, [owner[0]]).get(owner[0])
+        telling.member = locked.get(owner[0])
     telling.body = _snapshot(connection, program_id, order_ref)
     now, read = tellings.read(connection, program_id, live, telling)
     stored = read.stored

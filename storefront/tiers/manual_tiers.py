@@ -20,6 +20,7 @@ from members import members
 from programs import versions
 from programs.compiled import Compiled
 from storefront import standing
+from storefront.granting.showing import hide_codes
 from storefront.membership import signup
 from storefront.plan import Plan, begin
 from storefront.tiers import places, tier_entries
@@ -100,7 +101,7 @@ def _move(
     plan.level_moves.append(move)
     entered = tier_entries.follow(connection, plan, note=reason)
     change = showing.change(move.before.level, move.after.level)
-    return None if change is None else change | {"earned": entered[member_id].earned}
+    return None if change is None else change | hide_codes(entered[member_id].shown)
 
 
 def _end(connection: sa.Connection, program_id: bytes, member_id: bytes) -> None:

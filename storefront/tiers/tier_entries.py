@@ -41,9 +41,10 @@ _UNDOING_CAUSES = ("order", "refund")
 
 @dataclass(slots=True)
 class Followed:
-    """What followed for one member: the awards of the level entered last, and every entry made."""
+    """What followed for one member: what the level entered last brought, as the contract shows
+    it beside the change of level, and every entry made."""
 
-    earned: list[dict[str, Any]] = field(default_factory=list)
+    shown: dict[str, Any] = field(default_factory=lambda: {"earned": [], "grants": []})
     made: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -118,7 +119,7 @@ def _follow_seen(
     """What follows from a move that the member sees; what they are told of it is noted."""
     if move.rise > 0:
         fired = _enter(connection, plan, move, person, slots=slots)
-        followed.earned = _shown(plan, fired)
+        followed.shown = firing.brought(plan, fired)
         return fired
     if move.before.lost_key is not None:
         # Nobody enters the level that a lost one leaves them on: it may be that level renamed.
@@ -132,7 +133,7 @@ def _follow_seen(
         since = min(move.after.since, move.at)
         below = replace(move, before=NOWHERE, at=since)
         left = _enter(connection, plan, below, person, slots=slots)
-        followed.earned = _shown(plan, left)
+        followed.shown = firing.brought(plan, left)
         return fired + left
     return []
 
@@ -167,10 +168,6 @@ def _follow_past(
             fired += _fire_again(connection, plan, claim, reason=None)
             claims.keep(plan.writes, plan.program_id, claim)
     return fired
-
-
-def _shown(plan: Plan, fired: Sequence[Fired]) -> list[dict[str, Any]]:
-    return [award for one in fired for award in firing.shown(plan, one)]
 
 
 def _carry_on(plan: Plan, move: LevelMove, slots: Slots) -> None:
@@ -360,7 +357,7 @@ def _fire_again(
     at: int | None = None,
 ) -> list[Fired]:
     """Bring what a claim paid to what it deserves now, by what was pinned when it was paid; what
-    is taken back is gone since `at`."""
+    is taken back is gone since `at`; unused rewards of a level that is kept rest to its end."""
     if claim.decision_id is None:
         return []
     pinned = claim.pinned or _read_pinned(connection, plan, claim.decision_id)
@@ -378,6 +375,7 @@ def _fire_again(
         is_new=False,
         decided_id=claim.decision_id,
         reversal_at=at,
+        frozen_until=claim.until if _keeps(plan) else None,
     )
     claim.decision_id = fired.decision_id
     _settle(connection, plan, fired)

@@ -53,12 +53,12 @@ class Till:
                 return problem
 
     def hold(self, points: int, ttl: clock.Duration) -> Callable[[], Any]:
-        from storefront.points import holds
+        from tests import holding as holds
 
         return lambda: self.run(lambda program: holds.hold(program, "mina", points, ttl=ttl))
 
     def end(self, how: str, hold_id: str) -> Callable[[], Any]:
-        from storefront.points import holds
+        from tests import holding as holds
 
         return lambda: self.run(lambda program: getattr(holds, how)(program, hold_id))
 

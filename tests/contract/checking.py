@@ -64,8 +64,20 @@ def rows(world: World) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def addresses(app: Flask, arguments: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Endpoint, method and address of every route that asks for a key; an argument that is not
-    given is `unknown`."""
+    """Endpoint, method and address of every route that asks for a secret key; an argument that is
+    not given is `unknown`. tests/widget looks at those for browsers."""
+    for endpoint, method, path in closed(app, arguments):
+        if access.TABLE[endpoint].kind == "secret":
+            yield endpoint, method, path
+
+
+def is_for_browsers(path: str) -> bool:
+    """Whether no secret key opens an address of the contract: tests/widget looks at those."""
+    return path == "/v1/me" or path.startswith(("/v1/me/", "/v1/public/"))
+
+
+def closed(app: Flask, arguments: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """The same of every route that asks for a key or a token of any kind."""
     for rule in app.url_map.iter_rules():
         if access.TABLE.get(rule.endpoint, OPEN).is_open:
             continue
@@ -74,6 +86,26 @@ def addresses(app: Flask, arguments: Mapping[str, str]) -> Iterator[tuple[str, s
         )
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             yield rule.endpoint, method, path
+
+
+#: Sections of a program in which there is something to redeem; the reward's key is a rule's too.
+REWARDS: dict[str, Any] = {
+    "rewards": [
+        {
+            "key": "base",
+            "kind": "discount_amount",
+            "value": {"minor": 500},
+            "cost_points": 1,
+            "stock": 1000,
+        },
+        {
+            "key": "parcel",
+            "kind": "custom",
+            "needs_fulfilment": True,
+        },
+    ],
+    "pay_with_points": {"min_points": 1},
+}
 
 
 class Known:
@@ -89,6 +121,7 @@ class Known:
             world.member(ref)
         hook = {"url": "https://hooks.example.org/", "types": ["points.earned"]}
         told_of = world.post("/webhook-endpoints", hook, status=201)
+        world.publish(**REWARDS)
         told = world.order("K-1", 5000)
         visit = {"member_ref": "mina", "kind": "visit", "occurred_at": "2026-03-01T10:00:00Z"}
         world.put("/activities/V-1", visit)
@@ -99,7 +132,29 @@ class Known:
         today = clock.format_instant(clock.system_now())
         self.token = world.order("G-1", 700, member_ref=None, placed_at=today)["claim_token"]
         lost_key = world.post("/keys", {"name": "lost", "scopes": ["read"]}, status=201)
+        world.order("J-1", 500, member_ref="jun")
+        held = {"member_ref": "jun", "reward": "base"}
+        redeemed = [
+            world.post("/redemptions", held, status=201)["redemption"]["id"] for _ in range(4)
+        ]
+        answer = world.call("POST", "/members/jun/tokens", {"expires_in": 3600})
+        self.member_token = answer.json["token"]
+        world.post(f"/redemptions/{redeemed[2]}/capture", {})
+        gift = {"member_ref": "jun", "reward": "base", "reason": "late"}
+        grants = [world.post("/grants", gift, status=201)["grant"]["id"] for _ in range(2)]
+        parcel = gift | {"reward": "parcel", "is_sent": True}
+        world.post("/grants", parcel, status=201)
+        card = {"kind": "gift_card", "minor": 5000}
+        codes = [world.post("/vouchers", card, status=201)["voucher"]["code"] for _ in range(2)]
+        for code in codes:
+            used = {"order_ref": "K-1", "order_minor": 10}
+            world.post(f"/vouchers/{code}/redeem", used, status=201)
+        world.put("/voucher-pools/base", {"codes": ["CINEMA-1111"]})
         self.arguments = {
+            "code": codes[0],
+            "grant_id": grants[0],
+            "fulfilment_id": world.get("/fulfilments")["data"][0]["id"],
+            "redemption_id": redeemed[0],
             "member_ref": "mina",
             "order_ref": "K-1",
             "refund_ref": "R-1",
@@ -108,17 +163,30 @@ class Known:
             "entry_id": world.get("/members/mina/entries")["data"][0]["id"],
             "section": "rules",
             "key": "base",
-            "version": "1",
+            "version": "2",
             "key_id": lost_key["id"],
             "endpoint_id": told_of["id"],
             "delivery_id": sent[0]["id"],
         }
         #: What a request uses up is not what the others are about.
         self.spare = {
+            "granting.revoke_grant": {"grant_id": grants[1]},
+            "redemptions.release_redemption": {"redemption_id": redeemed[1]},
+            "vouchers.release_voucher": {"code": codes[1]},
+            "widget.release_mine": {"redemption_id": redeemed[3]},
+            "redemptions.reverse_redemption": {"redemption_id": redeemed[2]},
             "membership.erase_member": {"member_ref": "leaver"},
             "membership.merge_members": {"member_ref": "twin"},
             "webhooks.delete_endpoint": {"endpoint_id": spare["id"]},
         }
+
+    def credential(self, path: str) -> str:
+        """The key or token that an address of the contract asks for."""
+        if path.startswith("/v1/public/"):
+            return self.world.publishable_key
+        if path == "/v1/me" or path.startswith("/v1/me/"):
+            return str(self.member_token)
+        return self.world.key
 
     def requests(self) -> Iterator[tuple[str, str, str, Any]]:
         """Endpoint, method, address and an acceptable body of every route that asks for a key."""
@@ -127,7 +195,7 @@ class Known:
         usual |= {
             endpoint: next(
                 path
-                for one, _, path in addresses(self.world.app, self.arguments | arguments)
+                for one, _, path in closed(self.world.app, self.arguments | arguments)
                 if one == endpoint
             )
             for endpoint, arguments in self.spare.items()
@@ -143,7 +211,7 @@ class Known:
         lot = {"points_key": "points", "points": 5, "earned_at": "2025-01-01T00:00:00Z"}
         payment = {"kind": "card", "amount_minor": 1000}
         return {
-            "program.put_draft": document(name="Renamed"),
+            "program.put_draft": document(name="Renamed", **REWARDS),
             "program.patch_draft": [{"op": "test", "path": "/name", "value": "Bloom"}],
             "program.put_draft_item": document()["earning"]["rules"][0],
             "program.publish_draft": {"note": "why"},
@@ -207,4 +275,39 @@ class Known:
                 "reason": "a gift",
             },
             "points.move_test_clock": {"advance": "PT1S"},
+            "widget.issue_token": {"expires_in": 600},
+            "redemptions.post_redemption": {
+                "member_ref": "mina",
+                "reward": "base",
+                "cart": cart,
+                "cart_ref": "cart-1",
+                "ttl": "PT10M",
+            },
+            "granting.post_grant": {
+                "member_ref": "mina",
+                "reward": "base",
+                "reason": "late",
+                "expires_at": "2999-01-01T00:00:00Z",
+                "is_sent": False,
+            },
+            "granting.revoke_grant": {"reason": "sent twice"},
+            "granting.change_fulfilment": {"state": "shipped", "carrier": "CJ", "cost_minor": 5},
+            "redemptions.capture_redemption": {"order_ref": "K-1"},
+            "redemptions.reverse_redemption": {"reason": "broken", "policy": "grace"},
+            "redemptions.move_stock": {"change": 5, "reason": "delivered"},
+            "vouchers.redeem_voucher": {
+                "order_ref": "K-1",
+                "member_ref": "mina",
+                "order_minor": 10,
+                "visitor": {"ip": "203.0.113.9"},
+            },
+            "vouchers.release_voucher": {"order_ref": "K-1"},
+            "vouchers.sell_voucher": {
+                "kind": "gift_card",
+                "minor": 500,
+                "member_ref": "mina",
+                "order_ref": "K-1",
+                "expires_at": "2999-01-01T00:00:00Z",
+            },
+            "vouchers.put_pool": {"codes": ["CINEMA-1111"]},
         }

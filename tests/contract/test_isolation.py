@@ -9,14 +9,14 @@ from flask import Flask
 
 from core.auth import SCOPES
 from server import access
-from tests.contract.checking import Known, addresses, pointers, problem, rows
+from tests.contract.checking import Known, addresses, closed, pointers, problem, rows
 from tests.world import World, line, order
 
 MakeWorld = Callable[..., World]
 
 
 def routes(app: Flask) -> Iterator[tuple[str, str, str]]:
-    """Endpoint, method and a fitting address of every route that asks for a key."""
+    """Endpoint, method and a fitting address of every route that asks for a secret key."""
     return addresses(app, {"version": "1", "section": "rules"})
 
 
@@ -33,7 +33,8 @@ def key_with(world: World, *scopes: str, name: str = "partial") -> str:
 
 def test_the_access_table_names_every_route_and_no_other(app: Flask) -> None:
     assert {rule.endpoint for rule in app.url_map.iter_rules()} == set(access.TABLE)
-    assert all(one.is_open or one.scopes for one in access.TABLE.values())
+    asking = [one for one in access.TABLE.values() if not one.is_open]
+    assert all((one.kind == "secret") == bool(one.scopes) for one in asking)
     opened = {name.partition(".")[0] for name, one in access.TABLE.items() if one.is_open}
     assert opened == {"health", "reference"}
     assert {scope for one in access.TABLE.values() for scope in one.scopes} <= set(SCOPES)
@@ -41,9 +42,9 @@ def test_the_access_table_names_every_route_and_no_other(app: Flask) -> None:
 
 def test_no_route_answers_without_a_key(world: World) -> None:
     before = rows(world)
-    asked = list(routes(world.app))
-    closed = {name for name, one in access.TABLE.items() if not one.is_open}
-    assert {endpoint for endpoint, _, _ in asked} == closed
+    asked = list(closed(world.app, {"version": "1", "section": "rules"}))
+    wanted = {name for name, one in access.TABLE.items() if not one.is_open}
+    assert {endpoint for endpoint, _, _ in asked} == wanted
     for _, method, path in asked:
         response = ask(world.app, method, path, authorization=None)
         problem(response, 401, "authentication_required")
@@ -56,7 +57,7 @@ def test_no_route_answers_without_a_key(world: World) -> None:
     ["Bearer sk_test_unknown", "Bearer", "Bearer ", "Basic c2s6", "sk_test_unknown", "Bearer \xff"],
 )
 def test_no_route_answers_to_an_unknown_key(app: Flask, authorization: str) -> None:
-    for _, method, path in routes(app):
+    for _, method, path in closed(app, {"version": "1", "section": "rules"}):
         response = ask(app, method, path, authorization=authorization)
         problem(response, 401, "invalid_credentials")
 

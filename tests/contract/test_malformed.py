@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.checking import Known, pointers, problem, rows
+from tests.contract.checking import Known, is_for_browsers, pointers, problem, rows
 from tests.world import World, line, order
 
 
@@ -85,16 +85,18 @@ def test_every_route_with_a_body_reads_it_strictly(world: World) -> None:
     document: Any = world.app.test_client().get("/v1/openapi.json").json
     told = sum(
         "requestBody" in operation
-        for methods in document["paths"].values()
+        for path, methods in document["paths"].items()
         for method, operation in methods.items()
-        if method != "parameters"
+        if method != "parameters" and not is_for_browsers(path)
     )
     assert len(asked) == told
     before = rows(world)
-    for _, method, path in sorted(asked):
+    for endpoint, method, path in sorted(asked):
         for name in ("nan", "duplicate key", "100 kB of [", "utf-16 with mark", "nothing"):
             problem(send(world, MALFORMED[name], method=method, path=path), 400, "malformed_json")
         for type_ in ("text/plain", None, "application/xml"):
+            if (endpoint, type_) == ("vouchers.put_pool", "text/plain"):
+                continue  # Codes line by line.
             response = send(world, b"{}", method=method, path=path, content_type=type_)
             problem(response, 415, "unsupported_media_type")
         for raw in (b"5", b'"text"', b"true", b"null"):
@@ -209,7 +211,7 @@ def test_a_wrong_method_is_told_the_right_ones(
 
 
 def test_an_address_that_knows_no_method_is_none(world: World) -> None:
-    response = world.call("PUT", "/members/mina/rewards", {})
+    response = world.call("PUT", "/members/mina/referrals", {})
     problem(response, 404, "not_found")
     assert "Allow" not in response.headers
 

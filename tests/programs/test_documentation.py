@@ -44,7 +44,8 @@ def buy(world: World, ref: str, at: str, *lines: Any) -> Any:
 
 
 def test_every_document_of_the_page_is_publishable_and_has_no_finding() -> None:
-    assert set(documents()) == {"Bloom", "Hanok Books", "Maru Coffee", "Seoul Garden"}
+    names = {"Bloom", "Hanok Books", "Maru Coffee", "Onggi House", "Seoul Garden"}
+    assert set(documents()) == names
     for told in documents().values():
         versions.validate(told)
         assert checking.check(told) == ([], [])
@@ -182,3 +183,39 @@ def test_an_activity_that_looks_misspelt_is_stored_and_named(make_world: Make) -
     hears = {"key": "b", "trigger": "activity:reveiw", "effect": {"do": "add_points", "points": 1}}
     world.publish(**documents()["Seoul Garden"] | {"earning": {"rules": [*rules, hears]}})
     assert world.put("/activities/r-4", body)["problems"] == []
+
+
+def test_the_rewards_of_the_page_are_what_it_says(make_world: Make) -> None:
+    world = shop(make_world, "Onggi House", "2030-03-01T12:00:00")
+    assert points(buy(world, "A", "2030-03-02T12:00:00", 600_000)) == 6_000
+    listed = {one["key"]: one for one in world.get("/members/mina/rewards")["data"]}
+    told = {
+        key: (one["cost_points"], one["is_available"], one["needs_cart"], one.get("missing_points"))
+        for key, one in listed.items()
+    }
+    assert told == {
+        "five": (4_000, True, False, None),
+        "tenth": (3_000, True, True, None),
+        "post": (None, True, False, None),
+        "bowl": (20_000, False, False, 14_000),
+        "card": (10_000, False, False, 4_000),
+    }
+    [grant] = listed["post"]["grants"]
+    # Thirty days from 1 March: through 31 March.
+    assert grant["expires_at"] == "2030-03-31T15:00:00Z"
+    bowl = line("1", 24_000, categories=["bowls"])
+
+    def quoted(*lines: Any) -> Any:
+        cart = {"currency": "KRW", "lines": list(lines)}
+        return world.post("/quotes", {"member_ref": "mina", "cart": cart})
+
+    both = quoted(bowl, line("2", 18_000))
+    [tenth] = [one for one in both["rewards"] if one["key"] == "tenth"]
+    assert (tenth["discount"]["minor"], tenth["is_available"]) == (2_400, True)
+    slider = both["pay_with_points"]
+    assert (slider["min"], slider["max"], slider["step"]) == (1_000, 6_000, 100)
+    alone = quoted(bowl)
+    [tenth] = [one for one in alone["rewards"] if one["key"] == "tenth"]
+    [reason] = tenth["unavailable_reasons"]
+    assert (reason["code"], reason["missing_minor"]) == ("condition_not_met", 6_000)
+    assert reason["detail"]["en"] == "The order needs ₩6,000 more."

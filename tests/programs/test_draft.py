@@ -159,7 +159,7 @@ def test_items_are_read_put_and_deleted_by_key(world: World) -> None:
         ),
         ("/rules/extra", {}, "/earning/rules/1/effect"),
         ("/rules/No!", {"effect": per_euro()}, "/earning/rules/1/key"),
-        ("/rewards/mug", {"cost_points": 5}, "/rewards"),
+        ("/rewards/mug", {"cost_points": 5}, "/rewards/0/kind"),
     ],
 )
 def test_an_item_that_is_wrong_is_refused_with_its_place(

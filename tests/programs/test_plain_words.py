@@ -72,8 +72,8 @@ def test_a_hyphen_in_a_kind_of_activity_is_named() -> None:
         (
             document(earning={"rules": [rule("a", {"do": "give"})]}),
             "/earning/rules/0/effect/do",
-            "points_per_amount, points_per_unit, add_points, multiply_points, add_stamps",
-            ("grant_reward", "payable"),
+            "points_per_unit, add_points, multiply_points, add_stamps, grant_reward",
+            ("payable",),
         ),
         (
             document(tiers=LEVELS | {"basis": {"metric": "visits"}}),
@@ -95,7 +95,7 @@ def test_a_list_names_only_what_can_be_used(
 
 def test_an_unknown_section_is_told_the_sections_there_are(world: World) -> None:
     found = problem(world.call("GET", "/program/draft/shelves/x"), 404, "not_found")
-    assert found["detail"].endswith("there are: points, rules, levels, cards, activities.")
+    assert found["detail"].endswith("there are: points, rules, levels, cards, activities, rewards.")
 
 
 def test_a_schedule_is_written_from_before_until_whatever_it_was_before() -> None:

@@ -27,14 +27,11 @@ def with_points(**changes: Any) -> dict[str, Any]:
 
 
 NOT_YET = [
-    (document(rewards=[{"key": "mug"}]), "/rewards"),
-    (document(pay_with_points={"points_key": "points"}), "/pay_with_points"),
     (document(referral_offers=[{"key": "friends"}]), "/referral_offers"),
     (document(segments=[{"key": "vip"}]), "/segments"),
     (document(surprises=[{"key": "luck"}]), "/surprises"),
     (document(holdout_bp=100), "/holdout_bp"),
     (with_rule(trigger="referral_qualified"), f"{RULE}/trigger"),
-    (with_rule(effect={"do": "grant_reward", "reward": "mug"}), f"{RULE}/effect/do"),
     (with_rule(effect={"do": "payable", "minor": 100}), f"{RULE}/effect/do"),
     (with_points(state="paused"), "/points/0/state"),
     (with_tiers(basis={"metric": "referrals"}), "/tiers/basis/metric"),
@@ -106,6 +103,7 @@ WRONG = [
     ),
     (with_rule(effect={"do": "give"}), f"{RULE}/effect/do"),
     (with_rule(effect=per_euro() | {"points_key": "stars"}), f"{RULE}/effect/points_key"),
+    (with_rule(effect={"do": "grant_reward", "reward": "mug"}), f"{RULE}/effect/reward"),
     (with_rule(effect=per_euro() | {"points": 1.5}), f"{RULE}/effect/points"),
     (with_rule(stacking={"mode": "exclusive"}), f"{RULE}/stacking/group"),
     (with_rule(stacking={"group": "g"}), f"{RULE}/stacking/mode"),

@@ -103,7 +103,7 @@ def test_the_log_says_who_when_and_why_newest_first(world: World) -> None:
     [
         ({"key": "nothing"}, "/key"),
         ({"section": "shelves"}, "/section"),
-        ({"section": "rewards"}, "/section"),
+        ({"section": "rewards"}, "/key"),
         ({"section": "points", "key": "points"}, "/section"),
         ({"section": "activities", "key": "review"}, "/section"),
         ({"state": "shadow"}, "/state"),
@@ -127,7 +127,8 @@ def test_that_points_and_activities_cannot_be_paused_is_said_plainly(
     body = {"section": section, "key": "points", "state": "paused", "reason": "x"}
     response = still.call("POST", "/switches", body, headers={"Idempotency-Key": "p"})
     [found] = problem(response, 422, "validation_failed")["errors"]
-    assert found["detail"] == f"{section} cannot be paused; these can: rules, levels, cards"
+    offered = "rules, levels, cards, rewards"
+    assert found["detail"] == f"{section} cannot be paused; these can: {offered}"
 
 
 def test_another_process_decides_by_a_switch_at_once(world: World, app: Any) -> None:

@@ -168,7 +168,7 @@ class LedgerMachine(RuleBasedStateMachine):
         key = f"hold {next(self.numbers)}"
 
         def product() -> None:
-            from storefront.points import holds
+            from tests import holding as holds
 
             ttl = None if seconds is None else clock.Duration(seconds=seconds)
             made = holds.hold(self.program_id, member, points, ttl=ttl)
@@ -200,7 +200,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.touched.add(self.model.holds[key].member)
 
         def product() -> None:
-            from storefront.points import holds
+            from tests import holding as holds
 
             getattr(holds, end)(self.program_id, self.hold_ids[key])
 

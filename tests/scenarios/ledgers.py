@@ -53,7 +53,7 @@ class Holds:
         self.program_id = found
 
     def hold(self, points: int, *, minutes: int = 30, ref: str = "mina") -> str:
-        from storefront.points import holds
+        from tests import holding as holds
 
         with self.world.app.app_context():
             made = holds.hold(
@@ -62,7 +62,7 @@ class Holds:
         return str(made["id"])
 
     def end(self, hold_id: str, how: str, **more: Any) -> dict[str, Any]:
-        from storefront.points import holds
+        from tests import holding as holds
 
         with self.world.app.app_context():
             done: dict[str, Any] = getattr(holds, how)(self.program_id, hold_id, **more)

@@ -51,7 +51,7 @@ def expiring(world: World, ref: str = "mina") -> list[tuple[str, int]]:
 
 
 def spend(world: World, points: int) -> None:
-    from storefront.points import holds
+    from tests import holding as holds
 
     program_id = ids.read_id("prg", world.program_id)
     assert program_id is not None

@@ -130,7 +130,7 @@ def test_a_refund_told_late_is_known_late(make_world: Make) -> None:
 
 def test_a_hold_runs_out_as_of_its_instant(make_world: Make) -> None:
     from core import ids
-    from storefront.points import holds
+    from tests import holding as holds
 
     world = shop(make_world, start="2026-03-01T10:00:00Z", expiry=MONTH)
     world.order("A-1", 10_000, placed_at="2026-03-01T10:00:00Z")

@@ -14,7 +14,7 @@ from core import clock, db, ids, jsontext
 from core.outbox import OutboxMessage
 from members.models import Member
 from storefront import due
-from storefront.points import holds
+from tests import holding as holds
 from tests.concurrency.parallel import assert_sound, at_once, put
 from tests.contract.checking import rows
 from tests.world import World, order

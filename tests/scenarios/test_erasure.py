@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from core import clock, ids, outbox
 from server.app import _read_member_refs
-from storefront.points import holds
+from tests import holding as holds
 from tests.concurrency.parallel import assert_sound
 from tests.conftest import make_app
 from tests.scenarios.erasing import WELCOMING, account, erase, places_of, program_id_of, run

@@ -55,7 +55,7 @@ def balances(world: World) -> dict[str, tuple[int, int, int]]:
 
 
 def spend(world: World, count: int, points_key: str) -> None:
-    from storefront.points import holds
+    from tests import holding as holds
 
     program_id = ids.read_id("prg", world.program_id)
     assert program_id is not None

@@ -206,7 +206,7 @@ def test_pending_points_stay_pending_until_their_time(make_world: Make) -> None:
 
 def test_open_holds_are_released(pair: World) -> None:
     from core.errors import Problem
-    from storefront.points import holds
+    from tests import holding as holds
 
     give(pair, "jun", 100)
     program_id = ids.read_id("prg", pair.program_id)
@@ -221,7 +221,7 @@ def test_open_holds_are_released(pair: World) -> None:
 
 
 def test_a_redemption_from_before_comes_back_to_the_one_who_stays(pair: World) -> None:
-    from storefront.points import holds
+    from tests import holding as holds
 
     jun, mina = (pair.get(f"/members/{ref}")["id"] for ref in ("jun", "mina"))
     give(pair, "jun", 100, expires_at="2026-03-31T15:00:00Z")

@@ -5,45 +5,42 @@ from typing import Any
 
 import pytest
 
-from core import clock, ids
-from storefront.points import holds
 from tests.concurrency.parallel import assert_sound
+from tests.scenarios import redeeming
 from tests.world import World, line, points, reversed_points
 
 Make = Callable[..., World]
 EXPIRY = {"policy": "after", "duration": "P12M"}
+PAY = {"min_points": 1}
 
 
-class Till:
+class Till(redeeming.Till):
     """Mina has 1,000 points until March and 4,000 until June of next year; 3,000 of them pay."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
+        super().__init__(world)
         self.held: str = ""
-        program_id = ids.read_id("prg", world.program_id)
-        assert program_id is not None
-        self.program_id = program_id
         world.set_clock("2026-07-01T00:00:00Z")
         world.member()
         world.order("A-1", 100000, placed_at="2026-03-10T10:00:00Z")
         world.order("A-2", 400000, placed_at="2026-06-10T10:00:00Z")
 
-    def hold(self, count: int, *, member_ref: str = "mina") -> str:
+    def hold_points(self, count: int, *, member_ref: str = "mina") -> str:
         """Hold points."""
-        with self.world.app.app_context():
-            found: str = holds.hold(
-                self.program_id, member_ref, count, ttl=clock.Duration(days=30)
-            )["id"]
+        found: str = self.hold(count, member_ref)["id"]
         return found
 
     def capture(self, held: str) -> None:
         """Spend what is held."""
-        with self.world.app.app_context():
-            holds.capture(self.program_id, held)
+        self.done("capture", held)
+
+    def reverse(self, held: str) -> Any:
+        """Give back by hand what was spent."""
+        return self.done("reverse", held)
 
     def buy(self, **more: Any) -> Any:
         """100.00 in two lines, 70.00 by card and 3,000 points."""
-        self.held = self.held or self.hold(3000)
+        self.held = self.held or self.hold_points(3000)
         if more.pop("is_captured", True):
             self.capture(self.held)
         payments = [
@@ -67,7 +64,7 @@ class Till:
 @pytest.fixture
 def till(make_world: Make) -> Till:
     """Points are worth 0.01 and live for twelve months."""
-    return Till(make_world(points=[{"key": "points", "expiry": EXPIRY}]))
+    return Till(make_world(points=[{"key": "points", "expiry": EXPIRY}], pay_with_points=PAY))
 
 
 LINE_1: dict[str, Any] = {"lines": [{"line_ref": "1", "quantity": 1, "amount_minor": 4000}]}
@@ -139,7 +136,7 @@ def test_a_withdrawn_refund_takes_the_points_again(till: Till) -> None:
 def test_points_that_are_gone_again_are_named_and_no_deficit_is_made(till: Till) -> None:
     till.buy()
     till.refund("R-1", **LINE_1)
-    till.capture(till.hold(3000))  # 242 are left
+    till.capture(till.hold_points(3000))  # 242 are left
     back = till.refund("R-1", status="withdrawn", **LINE_1)
     # 28 come back to the order's own lot before: 270 of 1,200 can be taken.
     assert till.world.balance() == 0
@@ -176,8 +173,7 @@ def test_what_the_snapshot_refunds_gives_points_back_too_and_once(till: Till) ->
 
 def test_points_that_the_storefront_gave_back_itself_are_not_given_twice(till: Till) -> None:
     till.buy()
-    with till.world.app.app_context():
-        holds.reverse(till.program_id, till.held)
+    till.reverse(till.held)
     told = till.refund("R-1", **LINE_1)
     assert (told["points_returned"], reversed_points(told)) == (0, 28)
     # Nor are they taken when the refund is withdrawn, or the order told again.
@@ -218,7 +214,7 @@ def test_a_redemption_that_is_none_of_ours_gives_nothing_back(till: Till) -> Non
 def test_a_redemption_of_another_member_is_left_alone(till: Till) -> None:
     till.world.member("jun")
     till.world.order("C-1", 300000, member_ref="jun")
-    till.held = till.hold(3000, member_ref="jun")
+    till.held = till.hold_points(3000, member_ref="jun")
     till.buy()
     back = till.refund("R-1", **LINE_1)
     assert back["points_returned"] == 0
@@ -226,13 +222,11 @@ def test_a_redemption_of_another_member_is_left_alone(till: Till) -> None:
     assert till.world.balance("jun") == 0
 
 
-def test_what_is_only_held_is_named_and_let_go_when_the_order_is_cancelled(till: Till) -> None:
-    till.buy(is_captured=False)
+def test_what_is_only_held_is_captured_by_the_order_and_let_go_with_it(till: Till) -> None:
+    told = till.buy(is_captured=False)
+    assert [one["state"] for one in told["redemptions"]] == ["captured"]
     back = till.refund("R-1", **LINE_1)
-    assert (back["points_returned"], [one["code"] for one in back["problems"]]) == (
-        0,
-        ["state_conflict"],
-    )
+    assert (back["points_returned"], back["problems"]) == (1200, [])
     till.buy(is_captured=False, status="cancelled")
     assert till.world.balance() == 5000
     assert till.world.get("/members/mina/balances")["data"][0]["held"] == 0
@@ -251,7 +245,7 @@ def test_points_that_come_back_after_their_date_expire_at_once(till: Till) -> No
 
 
 def test_after_a_merge_points_go_back_to_the_one_who_stays(make_world: Make) -> None:
-    till = Till(make_world(points=[{"key": "points", "expiry": EXPIRY}]))
+    till = Till(make_world(points=[{"key": "points", "expiry": EXPIRY}], pay_with_points=PAY))
     world = till.world
     till.buy()
     world.member("jun")
@@ -266,12 +260,11 @@ def test_after_a_merge_points_go_back_to_the_one_who_stays(make_world: Make) -> 
 
 
 def test_what_comes_back_to_somebody_erased_is_forfeited(make_world: Make) -> None:
-    till = Till(make_world())
+    till = Till(make_world(pay_with_points=PAY))
     till.buy()
     member_id = till.world.get("/members/mina")["id"]
     assert till.world.call("DELETE", "/members/mina").status_code == 200
-    with till.world.app.app_context():
-        holds.reverse(till.program_id, till.held)
+    till.reverse(till.held)
     report = till.world.verify()
     assert report["mismatches"] == []
     data = till.world.call("GET", f"/members/{member_id}/balances")
@@ -339,7 +332,7 @@ def test_a_parked_refund_pays_back_no_more_than_it_takes(till: Till) -> None:
 
 
 def test_after_a_merge_a_withdrawn_refund_takes_its_points_again(make_world: Make) -> None:
-    till = Till(make_world(points=[{"key": "points", "expiry": EXPIRY}]))
+    till = Till(make_world(points=[{"key": "points", "expiry": EXPIRY}], pay_with_points=PAY))
     world = till.world
     till.buy()
     world.member("jun")
@@ -354,7 +347,7 @@ def test_after_a_merge_a_withdrawn_refund_takes_its_points_again(make_world: Mak
         assert_sound(world)
     # Only what is there is taken: of 1,200 that came back 200 are left.
     till.refund("R-1", **LINE_1)
-    till.capture(till.hold(before - 28 + 1000, member_ref="jun"))
+    till.capture(till.hold_points(before - 28 + 1000, member_ref="jun"))
     back = till.refund("R-1", status="withdrawn", **LINE_1)
     assert [one["code"] for one in back["problems"]] == ["insufficient_points"]
     assert (back["points_returned"], world.balance("jun")) == (1200 - 228, 0)
@@ -364,17 +357,15 @@ def test_after_a_merge_a_withdrawn_refund_takes_its_points_again(make_world: Mak
 def test_a_redemption_that_was_reversed_by_hand_is_left_alone(till: Till) -> None:
     till.buy()
     till.refund("R-1", **LINE_1)
-    with till.world.app.app_context():
-        holds.reverse(till.program_id, till.held)
+    till.reverse(till.held)
     assert till.world.balance() == 5042
     back = till.refund("R-1", status="withdrawn", **LINE_1)
     assert [(one["code"], one["pointer"]) for one in back["problems"]] == [
         ("state_conflict", "/payments/1/redemption_id")
     ]
     assert (back["points_returned"], till.world.balance()) == (1200, 5070)
-    with till.world.app.app_context():
-        # It is still reversed: again changes nothing.
-        assert holds.reverse(till.program_id, till.held)["state"] == "reversed"
+    # It is still reversed: again changes nothing.
+    assert till.reverse(till.held)["state"] == "reversed"
     # Wholly refunded and withdrawn, nothing more comes of it either.
     till.refund("R-2", amount_minor=10000)
     till.refund("R-2", amount_minor=10000, status="withdrawn")

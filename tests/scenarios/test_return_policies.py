@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core import ids
-from storefront.points import holds
+from tests import holding as holds
 from tests.concurrency.parallel import assert_sound
 from tests.world import World, points, reversed_points
 

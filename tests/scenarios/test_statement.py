@@ -9,7 +9,8 @@ import pytest
 
 from core import ids
 from loyalty.ledger.entries import OWN
-from storefront.points import holds, statements
+from storefront.points import statements
+from tests import holding as holds
 from tests.world import World
 
 Make = Callable[..., World]

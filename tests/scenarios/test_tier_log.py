@@ -107,7 +107,7 @@ def test_a_changed_row_is_found(shop: World, table: sa.Table, column: str, value
     [
         (
             {"levels": [SILVER | {"entry_effects": [{"do": "grant_reward", "reward": "mug"}]}]},
-            "/tiers/levels/0/entry_effects/0/do",
+            "/tiers/levels/0/entry_effects/0/reward",
         ),
         (
             {

@@ -14,7 +14,7 @@ from flask import Flask
 from core import clock, ids
 from loyalty.ledger.rows import ACCOUNTS, ALLOCATIONS, ENTRIES, HOLDS, LOTS
 from server.verify.hands import ADJUSTMENTS, TRANSFERS
-from storefront.points import holds
+from tests import holding as holds
 from tests.server.tampering import changed, flipped, mismatches, program_id, rows
 from tests.world import World, line, per_euro, rule
 

@@ -14,6 +14,7 @@ from programs.checking.advice.groups import advise_groups
 from programs.checking.advice.points import advise_points
 from programs.checking.advice.reading import Rule, is_live, rules_of
 from programs.checking.advice.removals import advise_removals
+from programs.checking.advice.rewards import advise_rewards
 from programs.checking.advice.rules import advise_rule
 from programs.checking.advice.tiers import advise_tiers
 from programs.checking.findings import Findings
@@ -43,5 +44,6 @@ def advise(
     advise_groups(found, rules, document)
     advise_tiers(found, rules, document)
     advise_points(found, rules, document)
+    advise_rewards(found, document, now)
     if live is not None:
         advise_removals(found, document, live)

@@ -160,6 +160,50 @@ CODES: dict[str, Code] = {
         "No rule and no card adds stamps to this card. Add a rule with `add_stamps`, or pause it.",
         "A card `coffee` in a program whose rules add points alone.",
     ),
+    "reward_above_points": Code(
+        "Worth more than its points",
+        "A reward in money costs fewer points than its value comes to by the value of the kind, or "
+        "points that pay are worth more than that value says. That may be the offer; but what is "
+        "owed is estimated by the value of the kind, and members will redeem nothing else.",
+        "5,000 won off for 3,000 points that are worth a won each.",
+    ),
+    "unbounded_discount": Code(
+        "A large share of any order",
+        "A percentage of half the order or more has no `max_discount_minor`, so one large order "
+        "costs more than all the others.",
+        "50 % off, whatever the order comes to.",
+    ),
+    "free_without_limit": Code(
+        "Free, as often as anybody likes",
+        "A reward costs 0 points and has neither limits nor stock. Give it `limits`, such as once "
+        "per member, or make it one that is only granted: a cost of null.",
+        '`"cost_points": 0` and nothing else.',
+    ),
+    "reward_for_nobody": Code(
+        "A reward that nobody can have",
+        "It has no cost and no live effect grants it, so it is only given by hand; or its "
+        "condition, or the one on its lines, cannot hold.",
+        "A thank-you gift without a rule that grants it.",
+    ),
+    "no_stock": Code(
+        "A reward without stock",
+        "Its stock at first is 0. Nobody has it until `POST /v1/rewards/{key}/stock` adds some; "
+        "where stock was moved before, the number in the document is ignored.",
+        '`"stock": 0`.',
+    ),
+    "weak_code": Code(
+        "Codes that can be guessed",
+        "A pattern has fewer than twelve `#`, so fewer than 60 random bits. Wrong guesses are "
+        "limited per member and address, but a short code is found by many who try. Leave the "
+        "pattern out, or give it more.",
+        "`WELCOME-####`.",
+    ),
+    "step_pays_fractions": Code(
+        "Steps that pay fractions",
+        "The step of paying with points does not come to whole minor units: what is over is cut "
+        "off, to the member's loss.",
+        "Steps of 5 where 10 points pay 1.",
+    ),
     "removed_points": Code(
         "A kind of points that would be gone",
         "The published version has a kind of points that this document does not have, and members "
@@ -175,6 +219,13 @@ CODES: dict[str, Code] = {
         "The stamps are kept too and count again once there is a card with the same key. To end a "
         "card for a while, pause it instead.",
         "A new name for a card, written as a new key.",
+    ),
+    "removed_reward": Code(
+        "A reward that would be gone",
+        "The published version has a reward that this document does not have. What members hold, "
+        "captured or were granted of it keeps its terms; nobody redeems it anew, and it is in no "
+        "list. To end a reward for a while, pause it instead.",
+        "A new name for a reward, written as a new key.",
     ),
     "removed_level": Code(
         "A level that would be gone",

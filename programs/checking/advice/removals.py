@@ -8,7 +8,7 @@ from programs.checking.findings import Findings
 
 
 def advise_removals(found: Findings, document: dict[str, Any], live: dict[str, Any]) -> None:
-    """Kinds of points, cards and levels that the published document has and this one does not."""
+    """Kinds of points, cards, rewards and levels that the published document alone has."""
     for key in _gone(live["points"], document["points"]):
         detail = (
             f"{key} is published, and members may have some: their balances stay and expire as "
@@ -21,6 +21,12 @@ def advise_removals(found: Findings, document: dict[str, Any], live: dict[str, A
             "completes it any more; a card with the same key would take the stamps up again"
         )
         found.warning("/cards", "removed_card", detail)
+    for key in _gone(live.get("rewards") or [], document.get("rewards") or []):
+        detail = (
+            f"the reward {key} is published, and members may hold it or have been granted it: they "
+            "keep it on its terms, but nobody can redeem it any more"
+        )
+        found.warning("/rewards", "removed_reward", detail)
     left = {level["key"] for level in levels_of(document)}
     for key in _gone(levels_of(live), levels_of(document)):
         where = "stand on what they reach without it" if left else "have no level then"

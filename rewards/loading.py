@@ -1,0 +1,57 @@
+"""Loading: redemptions with the holds of points behind them, many in one statement.
+
+For whoever is told of several at once. Refuses to lock and to change: members are locked by whoever
+asks, and what a unit has taken up before stays as the unit has left it.
+"""
+
+import functools
+from collections.abc import Iterable
+
+from core import rawsql
+from loyalty import reading
+from rewards import redemptions
+from rewards.carried import REDEMPTIONS
+from rewards.desk import Desk, connection_of
+
+_COLUMNS = tuple(REDEMPTIONS.columns.keys())
+#: Few shapes of the statement, so that each is prepared once and kept.
+_SIZES = (1, 2, 4, 16, 64, 256)
+_NOBODY = bytes(16)
+
+
+def load(desk: Desk, redemption_ids: Iterable[bytes]) -> None:
+    """Take up redemptions that are not known yet; what is unknown stays so."""
+    known = desk.rewards.redemptions
+    wanted = [one for one in dict.fromkeys(redemption_ids) if one not in known]
+    for start in range(0, len(wanted), _SIZES[-1]):
+        _load(desk, wanted[start : start + _SIZES[-1]])
+
+
+def _load(desk: Desk, wanted: list[bytes]) -> None:
+    connection = connection_of(desk)
+    size = next(size for size in _SIZES if size >= len(wanted))
+    padding = [_NOBODY] * (size - len(wanted))
+    sql = _sql(size, connection.dialect.name)
+    count = len(_COLUMNS)
+    for row in rawsql.run(connection, sql, [desk.program_id, *wanted, *padding]):
+        redemptions.take_up(desk, [row[:count]])
+        held, lot = reading.hold_of(row[count:])
+        if held is None:
+            continue
+        taken_up = desk.book.take_up(held)
+        if lot is not None:
+            desk.book.load((), [lot])
+            if taken_up is held:
+                held.parts = [(desk.book.lot(lot.id), held.points)]
+
+
+@functools.cache
+def _sql(size: int, dialect: str) -> str:
+    mark = rawsql.mark(dialect)
+    columns = ", ".join(f"r.{name}" for name in _COLUMNS)
+    marks = ", ".join(f"{mark}{2 + place}" for place in range(size))
+    joins = reading.hold_joins(dialect, f"{mark}1", "r.id")
+    return (
+        f"SELECT {columns}, {reading.HOLD_COLUMNS}, {reading.LOT_COLUMNS} FROM redemptions r"
+        f" {joins} WHERE r.program_id = {mark}1 AND r.id IN ({marks})"
+    )

@@ -1,0 +1,318 @@
+"""Everything that a list of rewards takes, in one statement: the member, their accounts, level and
+orders, what is there for them, and what limits count.
+
+What to ask for depends on the program, so it is asked for as this process last saw the program;
+the answer says whether that is what is live. If not, or if anything of the member's is due, it is
+not used: `storefront.redeeming.catalogue` then asks step by step.
+"""
+
+import functools
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import clock, db, jsontext, rawsql
+from loyalty import reading
+from loyalty.ledger.rows import Holding
+from loyalty.limits import storing
+from loyalty.limits.claims import NONE_USED
+from loyalty.tiers.standing import place_of
+from members.members import Known
+from programs import versions
+from programs.compiled import Compiled
+from programs.models import Program
+from rewards.availability import Asked
+from rules.limits import Use
+from storefront import decide, limiting, standing
+from storefront.limiting import Day
+from storefront.plan import Plan, begin
+from storefront.redeeming import asking, opened
+from storefront.redeeming.opened import Opened
+from storefront.standing import Item, Read, Sums, TierRow
+from storefront.telling import Telling, item_of
+from storefront.tiers import levels
+
+#: No order has this reference.
+_NO_ORDER = "\x01"
+#: Columns of a row: the program and the member, then lists in JSON.
+_OF_MEMBER = 10
+_ACCOUNT = (
+    "a.points_key, a.available, a.pending, a.held, a.lifetime_earned, a.version, {head}, a.due_at,"
+    " a.has_inactivity, a.has_counted"
+)
+_TIER = (
+    "t.level_key, t.since, t.until, t.grace_until, t.is_at_risk, t.due_at, t.manual_key,"
+    " t.manual_since, t.manual_until, t.assured_key, t.assured_since, t.assured_until"
+)
+
+#: Edition and own clock of programs as they were last seen.
+_seen: OrderedDict[bytes, tuple[tuple[int, int], int | None]] = OrderedDict()
+_SEEN_MAX = 1024
+_lock = threading.Lock()
+_program_of = db.Statement(
+    sa.select(Program.live_version, Program.switches, Program.clock_at).where(
+        Program.program_id == sa.bindparam("program_id")
+    )
+)
+
+
+def _remember(program_id: bytes, edition: tuple[int, int], clock_at: int | None) -> None:
+    with _lock:
+        _seen[program_id] = edition, clock_at
+        while len(_seen) > _SEEN_MAX:
+            _seen.popitem(last=False)
+
+
+def ask(
+    connection: sa.Connection, program_id: bytes, member_ref: str
+) -> tuple[Plan, Opened, Asked] | None:
+    """What judging every reward takes of a member, in a plan to be thrown away; None where one
+    statement could not tell."""
+    seen = _seen.get(program_id)
+    if seen is None:
+        [row] = _program_of.rows(connection, {"program_id": program_id})
+        seen = (row[0], row[1]), row[2]
+        _remember(program_id, *seen)
+    live = versions.get_compiled(connection, program_id, *seen[0])
+    now = versions.program_now(seen[1])
+    catalogue = live.catalogue
+    item = _item(live, now) if catalogue.needs_standing else None
+    windows = limiting.day_of(catalogue.rules, now, live.zone)
+    row = _read(connection, live, (program_id, member_ref, now), item, windows)
+    if row is None:
+        return None
+    told = (row[0], row[1]), row[2]
+    if told != seen:
+        _remember(program_id, *told)
+        return None
+    known = _known(row)
+    accounts, tier, sums, used, counted, *columns = row[_OF_MEMBER:]
+    holdings = _holdings(program_id, known.id, accounts)
+    there = opened.parse(columns)
+    if there.is_over or any(one.due_at is not None or one.held for one in holdings):
+        return None
+    plan = begin(connection, live, now=now, is_quote=True)
+    plan.book.load(holdings)
+    level_key, facts = None, None
+    if item is not None:
+        read = _standing(live, sums, tier, holdings)
+        if _is_due(live, read, now):
+            return None
+        level_key, facts = _stood(plan, known, item, read)
+    is_counted = connection.dialect.name != "sqlite"
+    if is_counted:
+        _count(plan, known.id, windows, used=used, counted=counted)
+    asked = asking.gather(
+        connection,
+        plan,
+        known.id,
+        rewards=catalogue.rewards,
+        opened=there,
+        at=now,
+        level_key=level_key,
+        facts=asking.facts_of_row(plan, known) if facts is None else facts,
+        # Where nothing counts, limits leave everything.
+        rooms={} if is_counted and not used and not counted else None,
+    )
+    return plan, there, asked
+
+
+def _item(live: Compiled, now: clock.Instant) -> Item:
+    return item_of(Telling(_NO_ORDER, {"placed_at": now}), live, now)
+
+
+def _read(
+    connection: sa.Connection,
+    live: Compiled,
+    named: tuple[bytes, str, clock.Instant],
+    item: Item | None,
+    windows: Day,
+) -> Any:
+    values: list[Any] = [*named]
+    if item is not None:
+        values += [item.year_from, item.window_from, item.now_from]
+    dialect = connection.dialect.name
+    # The embedded database has no lists; being nearby, it is as fast asked again.
+    has_windows = bool(windows.windows) and dialect != "sqlite"
+    has_counters = bool(windows.counters) and dialect != "sqlite"
+    if has_windows:
+        values += windows.texts
+    if has_counters:
+        values += storing.window_texts(windows.counters)
+    sql = _sql(
+        dialect,
+        has_standing=item is not None,
+        has_windows=has_windows,
+        has_counters=has_counters,
+        has_stock=live.catalogue.has_stock,
+        has_pools=live.catalogue.has_pools,
+    )
+    return next(iter(rawsql.run(connection, sql, values)), None)
+
+
+@functools.cache
+def _sql(
+    dialect: str,
+    *,
+    has_standing: bool,
+    has_windows: bool,
+    has_counters: bool,
+    has_stock: bool,
+    has_pools: bool,
+) -> str:
+    mark = rawsql.mark(dialect)
+    program = f"program_id = {mark}1"
+    start = (
+        "SELECT p.live_version, p.switches, p.clock_at, m.id, m.member_ref, m.is_enrolled,"
+        f" m.joined_at, m.locale, m.attributes, m.erased_at, CAST({mark}3 AS BIGINT) AS now"
+        f" FROM members m JOIN programs p ON p.{program} WHERE m.{program}"
+        f" AND m.member_ref = {mark}2 AND m.merged_into_id IS NULL"
+    )
+    head = "hex(a.head)" if dialect == "sqlite" else "encode(a.head, 'hex')"
+    account = _array(dialect, _ACCOUNT.format(head=head))
+    accounts = f"SELECT {account} FROM accounts a WHERE a.{program} AND a.member_id = m.id"
+    tier = sums = windows = counters = "NULL"
+    place = 4
+    if has_standing:
+        tier = (
+            f"(SELECT {_one(dialect, _TIER)} FROM member_tiers t WHERE t.{program}"
+            " AND t.member_id = m.id)"
+        )
+        item = ", ".join(
+            f"CAST({mark}{number} AS BIGINT) AS {name}"
+            for number, name in enumerate(("at", "year_from", "window_from", "now_from"), start=3)
+        )
+        sums = (
+            f"(SELECT {_one(dialect, standing.SUMS)} FROM (SELECT {item}) i CROSS JOIN orders h"
+            f" WHERE h.{program} AND h.member_id = m.id AND h.stands)"
+        )
+        place = 7
+    if has_windows:
+        windows = _windows(place)
+        place += 3
+    if has_counters:
+        counters = _counters(place)
+    there = opened.columns(dialect, has_stock=has_stock, has_pools=has_pools)
+    return (
+        f"WITH m AS ({start}) SELECT m.live_version, m.switches, m.clock_at, m.id, m.member_ref,"
+        " m.is_enrolled, m.joined_at, m.locale, m.attributes, m.erased_at,"
+        f" {_all(dialect, accounts)}, {tier}, {sums}, {windows}, {counters}, {there} FROM m"
+    )
+
+
+def _array(dialect: str, columns: str) -> str:
+    return f"{'json_array' if dialect == 'sqlite' else 'json_build_array'}({columns})"
+
+
+def _one(dialect: str, columns: str) -> str:
+    """A row's columns, as a list in JSON."""
+    return _array(dialect, columns) + ("" if dialect == "sqlite" else "::text")
+
+
+def _all(dialect: str, sql: str) -> str:
+    """The rows of a query of one column, as a list in JSON."""
+    if dialect == "sqlite":
+        return f"(WITH q(c) AS ({sql}) SELECT json_group_array(json(c)) FROM q)"
+    return f"(SELECT json_agg(c)::text FROM ({sql}) q(c))"
+
+
+def _windows(place: int) -> str:
+    """What the member's own windows hold, looked up one by one only if there is anything."""
+    found = _all(
+        "postgresql",
+        "SELECT json_build_array(w.k, s.times, s.points) FROM"
+        f" {_unnested(('text', 'bigint', 'bigint'), place)}"
+        " WITH ORDINALITY w(rule, start, ending, k) CROSS JOIN LATERAL (SELECT"
+        " SUM(c.times)::bigint, SUM(c.points)::bigint FROM limit_claims c WHERE"
+        " c.program_id = $1 AND c.member_id = m.id AND c.rule = w.rule AND c.at >= w.start"
+        " AND c.at < w.ending) s(times, points) WHERE s.times IS NOT NULL",
+    )
+    return (
+        "CASE WHEN EXISTS (SELECT 1 FROM limit_claims e WHERE e.program_id = $1 AND e.member_id ="
+        f" m.id AND e.rule = ANY(CAST(CAST(${place} AS text) AS text[]))) THEN {found} END"
+    )
+
+
+def _counters(place: int) -> str:
+    return _all(
+        "postgresql",
+        "SELECT json_build_array(n.k, c.used) FROM"
+        f" {_unnested(('text', 'text', 'bigint', 'text'), place)}"
+        " WITH ORDINALITY n(rule, period, starts_at, unit, k) CROSS JOIN LATERAL (SELECT"
+        " d.used FROM limit_counters d WHERE d.program_id = $1 AND d.rule = n.rule AND"
+        " d.period = n.period AND d.starts_at = n.starts_at AND d.unit = n.unit OFFSET 0) c",
+    )
+
+
+def _unnested(types: tuple[str, ...], place: int) -> str:
+    lists = (
+        f"CAST(CAST(${place + index} AS text) AS {kind}[])" for index, kind in enumerate(types)
+    )
+    return f"unnest({', '.join(lists)})"
+
+
+def _known(row: Any) -> Known:
+    return Known(
+        id=bytes(row[3]),
+        member_ref=row[4],
+        is_enrolled=bool(row[5]),
+        joined_at=row[6],
+        locale=row[7],
+        attributes=jsontext.parse(row[8]) if row[8] != "{}" else {},
+        is_erased=row[9] is not None,
+    )
+
+
+def _holdings(program_id: bytes, member_id: bytes, accounts: str | None) -> list[Holding]:
+    return [
+        reading.holding_of(program_id, (member_id, *row[:6], bytes.fromhex(row[6]), *row[7:]))
+        for row in (jsontext.parse(accounts) if accounts else ())
+    ]
+
+
+def _standing(live: Compiled, sums: Any, tier: Any, holdings: list[Holding]) -> Read:
+    # Only who stands somewhere, or was promised something, has a row.
+    place = None if tier is None else TierRow(*jsontext.parse(tier))
+    version, switches = live.edition
+    return Read(
+        version, None, None, Sums(*jsontext.parse(sums)), None, place, False, holdings, switches
+    )
+
+
+def _is_due(live: Compiled, read: Read, now: int) -> bool:
+    """Whether where the member stands takes looking at each of their orders."""
+    if any(holding.has_counted for holding in read.holdings):
+        return True
+    if not live.ladder.levels:
+        return False
+    spot = place_of(live.ladder, read.tier)
+    derived = spot.derived
+    is_later = read.sums.later_count > 0 or derived.since > now or derived.grace_until is not None
+    return is_later or (spot.due_at is not None and spot.due_at <= now)
+
+
+def _stood(plan: Plan, known: Known, item: Item, read: Read) -> tuple[str | None, dict[str, Any]]:
+    """The member's level and facts as before an order placed now."""
+    telling = Telling(_NO_ORDER, {"placed_at": plan.now}, member=known, item=item)
+    assert plan.connection is not None
+    stood = levels.before(plan.connection, plan, telling, read)
+    available = plan.book.holding(known.id, plan.live.points[0].key).available
+    facts = decide.facts_of(
+        plan.live, known, read.sums, at=item.at, level_key=stood.key, balance=available
+    )
+    return stood.key, facts
+
+
+def _count(
+    plan: Plan, member_id: bytes, windows: Day, *, used: str | None, counted: str | None
+) -> None:
+    """Note what limits count, so that nobody reads it again."""
+    keys = [(member_id, *window) for window in windows.windows]
+    plan.claims.sums |= dict.fromkeys(keys, NONE_USED)
+    for place, times, points in jsontext.parse(used) if used else ():
+        plan.claims.sums[keys[place - 1]] = Use(times, points)
+    plan.claims.used |= dict.fromkeys(windows.counters, 0)
+    for place, count in jsontext.parse(counted) if counted else ():
+        plan.claims.used[windows.counters[place - 1]] = count

@@ -1,0 +1,19 @@
+"""Addresses of the catalogue: what members can have."""
+
+from typing import Any
+
+from core import auth, http
+from storefront import schemas
+from storefront.redeeming import catalogue
+
+routes = http.Routes("rewards", __name__, url_prefix="/v1", description="Rewards.")
+
+
+@routes.operation(
+    "GET", "/members/<ref:member_ref>/rewards", answers={200: schemas.CatalogueAnswer()}
+)
+def list_rewards(member_ref: str) -> dict[str, Any]:
+    """Every reward of the catalogue, what it costs this member, whether they can have it now and
+    every reason why not; also what they were granted. What asks for an order is judged by a quote.
+    """
+    return catalogue.list_rewards(auth.credential().program_id, member_ref)
