@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from flask import Response, request
 from sqlalchemy.orm import Mapped, mapped_column
 
-from core import auth, clock, db, http, jsontext, rawsql
+from core import auth, clock, db, http, jsontext, rawsql, sealing
 from core.errors import Problem
 from core.writing import Writes
 
@@ -61,6 +61,7 @@ SUBJECTS: sa.Table = IdempotencySubject.__table__  # type: ignore[assignment]
 _PROGRAMS = sa.table("programs", sa.column("program_id", db.Id))
 _KEPT = 30 * 86_400 * clock.SECOND
 _FORGOTTEN_AT_ONCE = 1000
+_PURPOSE = "idempotency fingerprints"
 
 _stored = db.Statement(
     sa.select(KEYS.c.fingerprint, KEYS.c.status, KEYS.c.body).where(
@@ -90,7 +91,7 @@ def once(work: Work, *, subjects: Subjects | None = None) -> Response:
     """
     key = _read_key()
     credential = auth.credential()
-    fingerprint = _fingerprint()
+    fingerprints = _fingerprints()
 
     def unit(connection: sa.Connection) -> Response:
         _take_turn(connection, credential.program_id + credential.holder.encode() + key.encode())
@@ -101,10 +102,10 @@ def once(work: Work, *, subjects: Subjects | None = None) -> Response:
         }
         stored = _stored.first(connection, row)
         if stored is not None:
-            return _replayed(stored, fingerprint)
+            return _replayed(stored, fingerprints)
         body, status = work(connection)
         raw = jsontext.write(body)
-        made = {"fingerprint": fingerprint, "status": status, "body": raw}
+        made = {"fingerprint": fingerprints[0], "status": status, "body": raw}
         # Sent together with COMMIT.
         writes = Writes()
         writes.insert(KEYS, row | made | {"created_at": clock.system_now()})
@@ -187,10 +188,12 @@ def _read_key() -> str:
     return text
 
 
-def _fingerprint() -> bytes:
-    """Digest of the method, the path and the body as JSON (not as text)."""
+def _fingerprints() -> list[bytes]:
+    """Keyed digests of the method, the path and the body as JSON (not as text): a short code in one
+    of them could be guessed from a digest without a key."""
     value = http.read_body() if request.get_data(cache=True) else None
-    return hashlib.sha256(jsontext.canonical([request.method, request.full_path, value])).digest()
+    message = jsontext.canonical([request.method, request.full_path, value])
+    return sealing.digests(message, purpose=_PURPOSE, keys=sealing.keys())
 
 
 def _take_turn(connection: sa.Connection, name: bytes) -> None:
@@ -209,13 +212,13 @@ def _take_turn(connection: sa.Connection, name: bytes) -> None:
         )
 
 
-def _replayed(stored: db.Row, fingerprint: bytes) -> Response:
+def _replayed(stored: db.Row, fingerprints: Sequence[bytes]) -> Response:
     stored_fingerprint, status, body = stored
     if not body:
         raise Problem(
             404, "not_found", "What this key was used for told of somebody who was erased since."
         )
-    if bytes(stored_fingerprint) != fingerprint:
+    if bytes(stored_fingerprint) not in fingerprints:
         raise Problem(
             422,
             "idempotency_key_reused",

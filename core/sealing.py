@@ -7,6 +7,7 @@ seals.
 """
 
 import base64
+import binascii
 import functools
 import hashlib
 import hmac
@@ -21,7 +22,8 @@ _NONCE_BYTES = 12
 
 
 class SealError(ValueError):
-    """A sealed text that no key of this instance opens: SECRET_KEY changed without fallback."""
+    """A sealed text that no key of this instance opens: SECRET_KEY changed without fallback, or it
+    is damaged."""
 
 
 def keys() -> tuple[str, ...]:
@@ -45,13 +47,16 @@ def seal(text: str, *, purpose: str, keys: Sequence[str], owner: bytes) -> str:
 
 def unseal(sealed: str, *, purpose: str, keys: Sequence[str], owner: bytes) -> str:
     """The text again, by the current key or an earlier one; SealError when none opens it."""
-    raw = base64.b64decode(sealed)
+    try:
+        raw = base64.b64decode(sealed, validate=True)
+    except binascii.Error:
+        raise SealError(f"what was sealed is damaged: {purpose}") from None
     for key in keys:
         try:
             opened = AESGCM(derived(key, purpose)).decrypt(
                 raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], owner
             )
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             continue
         return opened.decode()
     raise SealError(f"no SECRET_KEY of this instance opens what was sealed: {purpose}")

@@ -1,6 +1,6 @@
 """A checkout with rewards, as a storefront would write it: quote, hold, order, partial refund.
 
-    python -m examples.checkout --url http://127.0.0.1:5000 --key sk_test_...
+    python -m examples.checkout --url http://127.0.0.1:8000 --key sk_test_...
 
 Needs nothing but the standard library and a program with the document that `--print-document`
 prints. Every call is safe to send again: orders and refunds go by the storefront's own references,
@@ -166,7 +166,7 @@ def _now() -> str:
 def main(arguments: list[str]) -> int:
     """Play it once; 1 when the instance refused something."""
     parser = argparse.ArgumentParser(prog="python -m examples.checkout", description=__doc__)
-    parser.add_argument("--url", default="http://127.0.0.1:5000", help="where Dangol is served")
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="where Dangol is served")
     parser.add_argument("--key", help="a secret key of the program")
     parser.add_argument("--print-document", action="store_true", help="print the program and stop")
     given = parser.parse_args(arguments)

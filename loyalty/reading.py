@@ -94,10 +94,11 @@ def read_lots(
             LOTS.c.program_id == program_id, LOTS.c.source_id.in_(source_ids)
         )
     )
-    return [_held_lot(row) for row in rows]
+    return [held_lot(row) for row in rows]
 
 
-def _held_lot(row: Sequence[Any]) -> HeldLot:
+def held_lot(row: Sequence[Any]) -> HeldLot:
+    """A lot from its columns."""
     values = dict(zip(_LOT_NAMES, row, strict=True))
     for name in ("program_id", "id", "member_id", "source_id", "origin_lot_id"):
         if values[name] is not None:
@@ -106,7 +107,8 @@ def _held_lot(row: Sequence[Any]) -> HeldLot:
     return HeldLot(**values)
 
 
-def _held_hold(row: Sequence[Any]) -> HeldHold:
+def held_hold(row: Sequence[Any]) -> HeldHold:
+    """A hold from its columns."""
     values = dict(zip(HOLDS.columns.keys(), row, strict=True))
     for name in ("program_id", "id", "member_id", "entry_id"):
         values[name] = bytes(values[name])
@@ -114,31 +116,6 @@ def _held_hold(row: Sequence[Any]) -> HeldHold:
 
 
 _LOT_NAMES = tuple(LOTS.columns.keys())
-#: Columns of a hold, then of the one lot that it took its points from.
-HOLD_COLUMNS = ", ".join(f"h.{name}" for name in HOLDS.columns.keys())  # noqa: SIM118
-LOT_COLUMNS = ", ".join(f"l.{name}" for name in _LOT_NAMES)
-
-
-def hold_joins(dialect: str, program: str, hold_id: str) -> str:
-    """Joins a statement with holds, and each hold that was made of one lot with this."""
-    joined = {
-        "holds h": f"h.id = {hold_id}",
-        "entries e": "e.id = h.entry_id AND NOT e.is_split",
-        "lots l": "l.id = e.lot_id",
-    }
-    return " ".join(
-        rawsql.left_join(dialect, *name.split(), on=f"{name[-1]}.program_id = {program} AND {on}")
-        for name, on in joined.items()
-    )
-
-
-def hold_of(row: Sequence[Any]) -> tuple[HeldHold | None, HeldLot | None]:
-    """A hold and its lot from the columns of both; none where there is none."""
-    count = len(HOLDS.columns)
-    if row[0] is None:
-        return None, None
-    return _held_hold(row[:count]), None if row[count] is None else _held_lot(row[count:])
-
 
 _open_lots_of = db.Statement(
     sa.select(*LOTS.columns).where(
@@ -171,7 +148,7 @@ class Stored:
             self._connection,
             {"program_id": self._program_id, "member_id": member_id, "points_key": points_key},
         )
-        return [_held_lot(row) for row in rows]
+        return [held_lot(row) for row in rows]
 
     def lots_by_id(self, lot_ids: Sequence[bytes]) -> list[HeldLot]:
         """Lots by id."""
@@ -183,7 +160,7 @@ class Stored:
             self._connection,
             {"program_id": self._program_id, "member_id": member_id, "points_key": points_key},
         )
-        return [_held_hold(row) for row in rows]
+        return [held_hold(row) for row in rows]
 
     def hold_parts(self, entry_id: bytes) -> list[tuple[bytes, int]]:
         """What the entry of a hold took of which lot."""
@@ -253,7 +230,7 @@ def _lots_where(connection: sa.Connection, program_id: bytes, *where: Any) -> li
     rows = connection.execute(
         sa.select(*LOTS.columns).where(LOTS.c.program_id == program_id, *where)
     )
-    return [_held_lot(row) for row in rows]
+    return [held_lot(row) for row in rows]
 
 
 def given_again(connection: sa.Connection, program_id: bytes, lot: HeldLot) -> int:
@@ -300,7 +277,7 @@ def find_hold(connection: sa.Connection, program_id: bytes, hold_ref: str) -> He
         if hold_id
         else None
     )
-    return None if row is None else _held_hold(row)
+    return None if row is None else held_hold(row)
 
 
 def get_lot(connection: sa.Connection, program_id: bytes, lot_id: bytes) -> HeldLot:
@@ -308,7 +285,7 @@ def get_lot(connection: sa.Connection, program_id: bytes, lot_id: bytes) -> Held
     row = connection.execute(
         sa.select(*LOTS.columns).where(LOTS.c.program_id == program_id, LOTS.c.id == lot_id)
     ).one()
-    return _held_lot(row)
+    return held_lot(row)
 
 
 def list_entries(
@@ -362,7 +339,7 @@ def captured_holds(
             HOLDS.c.state == "captured",
         )
     )
-    return [_held_hold(row) for row in rows]
+    return [held_hold(row) for row in rows]
 
 
 def list_holdings(
@@ -400,4 +377,4 @@ def list_open_holds(
             HOLDS.c.state == sa.literal_column("'held'"),
         )
     )
-    return [_held_hold(row) for row in rows]
+    return [held_hold(row) for row in rows]

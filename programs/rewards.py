@@ -191,7 +191,7 @@ def compile_catalogue(document: dict[str, Any], kinds: Sequence[PointsKind]) -> 
     return Catalogue(
         tuple(rewards),
         {one.key: one for one in rewards},
-        None if not pay else _pay_with_points(pay, kinds),
+        None if pay is None else _pay_with_points(pay, kinds),
         tuple(one.rule for one in rewards),
         any(one.needs_standing for one in rewards),
         any(one.stock is not None for one in rewards),

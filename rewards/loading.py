@@ -8,7 +8,7 @@ import functools
 from collections.abc import Iterable
 
 from core import rawsql
-from loyalty import reading
+from loyalty import joining
 from rewards import redemptions
 from rewards.carried import REDEMPTIONS
 from rewards.desk import Desk, connection_of
@@ -35,7 +35,7 @@ def _load(desk: Desk, wanted: list[bytes]) -> None:
     count = len(_COLUMNS)
     for row in rawsql.run(connection, sql, [desk.program_id, *wanted, *padding]):
         redemptions.take_up(desk, [row[:count]])
-        held, lot = reading.hold_of(row[count:])
+        held, lot = joining.read(row[count:])
         if held is None:
             continue
         taken_up = desk.book.take_up(held)
@@ -50,8 +50,8 @@ def _sql(size: int, dialect: str) -> str:
     mark = rawsql.mark(dialect)
     columns = ", ".join(f"r.{name}" for name in _COLUMNS)
     marks = ", ".join(f"{mark}{2 + place}" for place in range(size))
-    joins = reading.hold_joins(dialect, f"{mark}1", "r.id")
+    joins = joining.joins(dialect, program=f"{mark}1", hold_id="r.id")
     return (
-        f"SELECT {columns}, {reading.HOLD_COLUMNS}, {reading.LOT_COLUMNS} FROM redemptions r"
-        f" {joins} WHERE r.program_id = {mark}1 AND r.id IN ({marks})"
+        f"SELECT {columns}, {joining.COLUMNS} FROM redemptions r {joins}"
+        f" WHERE r.program_id = {mark}1 AND r.id IN ({marks})"
     )

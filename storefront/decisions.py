@@ -256,6 +256,7 @@ def _shown(connection: sa.Connection, row: Any, told: Told) -> dict[str, Any]:
         "outcomes": told.explained(),
         "arithmetic": told.arithmetic(),
         "stamps": told.outcomes.get("stamps") or {},
+        "grants": told.outcomes.get("grants") or {},
         "qualifying_points": told.outcomes["qualifying_points"],
         "effective_at": clock.format_instant(row.effective_at),
         "recorded_at": clock.format_instant(row.recorded_at),

@@ -19,7 +19,8 @@ from storefront import answers, cards, decide, limiting, orders, standing
 from storefront.decide import Decided
 from storefront.decisions import Told
 from storefront.plan import Plan, begin
-from storefront.redeeming import catalogue
+from storefront.redeeming import at_once, catalogue
+from storefront.redeeming.at_once import Got
 from storefront.standing import Read
 from storefront.telling import Telling, item_of
 from storefront.tiers import levels, tier_entries
@@ -62,13 +63,18 @@ def quote(
 def _quote(
     connection: sa.Connection, program_id: bytes, body: Mapping[str, Any], key_id: bytes | None
 ) -> tuple[dict[str, Any], Looked]:
-    live, now = versions.get_live(connection, program_id)
+    ref, got = body.get("member_ref"), None
+    if ref is not None:
+        got = at_once.read(connection, program_id, ref, at=body.get("at"), is_cart=True)
+    if got is None:
+        live, now = versions.get_live(connection, program_id)
+    else:
+        live, now = got.live, got.now
     at = min(body.get("at") or now, now)
     cart = {**body["cart"], "placed_at": at, "paid_at": at, "status": "paid", "is_history": False}
     figures.check(cart, currency=live.currency, pointer="/cart")
-    ref = body.get("member_ref")
-    member = None
-    if ref is not None:
+    member = None if got is None else got.known
+    if ref is not None and member is None:
         member = members.find(connection, program_id, ref)
         if member is None and not live.auto_enrol:
             raise invalid(
@@ -77,7 +83,9 @@ def _quote(
         if member is None:
             member = Known(bytes(16), ref, True, at, None, {})
     codes = quoted_codes.look(connection, live, now, body, member=member, key_id=key_id)
-    quoted = decide_cart(connection, live, now, cart=codes.cart(cart), member=member)
+    quoted = decide_cart(
+        connection, live, now, cart=codes.cart(cart), member=member, got=got
+    )
     plan, telling, read, decided = quoted.plan, quoted.telling, quoted.read, quoted.decided
     tier, shown, rewards = None, list[dict[str, Any]](), list[dict[str, Any]]()
     slider = _slider(plan, member, decided)
@@ -91,6 +99,7 @@ def _quote(
             level_key=decided.pinned.level_key,
             facts={**decided.pinned.facts, **decided.order_facts},
             order=decided.figures,
+            got=got,
         )
         own = Contribution(at, decided.spend_minor, decided.qualifying_points)
         tier = _tier_after(plan, telling, read, own)
@@ -128,12 +137,19 @@ def decide_cart(
     *,
     cart: Mapping[str, Any],
     member: Known | None,
+    got: Got | None = None,
 ) -> Quoted:
-    """Decide on a cart that looks like an order, as if it were told now for a member."""
+    """Decide on a cart that looks like an order, as if it were told now for a member; `got` is
+    what was read of them already."""
     telling = Telling(_NO_ORDER, cart, member=member or _NOBODY)
-    telling.item = item_of(telling, live, now)
-    [read] = standing.read(connection, live.program_id, [telling.item])
     plan = begin(connection, live, now=now, is_quote=True)
+    if got is not None and got.read is not None:
+        telling.item, read = got.item, got.read
+        got.count(plan)
+    else:
+        telling.item = item_of(telling, live, now)
+        [read] = standing.read(connection, live.program_id, [telling.item])
+    assert telling.item is not None
     plan.book.load(read.holdings)
     if member is not None:
         plan.settle(member.id)

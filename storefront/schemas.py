@@ -504,6 +504,7 @@ class DecisionAnswer(Schema):
         allow_none=True,
     )
     stamps = described(Json, "Stamps by card.", required=True)
+    grants = described(Json, "Rewards by the rule that gave them.", required=True)
     arithmetic = ma.fields.List(described(Json, _ARITHMETIC), required=True)
     qualifying_points = whole("What counts for tiers.")
     effective_at = described(Instant, "As of when it was decided.", required=True)

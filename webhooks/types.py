@@ -70,6 +70,16 @@ _REDEMPTION: dict[str, Any] = {
     | {"description": "When it runs out, while it is held; null while an order keeps it."},
 }
 
+_MEMBER = {
+    "type": "object",
+    "required": ["id", "member_ref"],
+    "properties": {
+        "id": _id("mem", "Our id."),
+        "member_ref": _NULLABLE_TEXT
+        | {"description": "The storefront's reference; null when it is gone."},
+    },
+}
+
 #: Of each type: what it says, whether it is about a member, its required and optional fields.
 _Message = tuple[str, bool, dict[str, Any], dict[str, Any]]
 MESSAGES: dict[str, _Message] = {
@@ -148,7 +158,7 @@ MESSAGES: dict[str, _Message] = {
                 "description": "What is left of its money; null where it holds none.",
             },
         },
-        {},
+        {"member": _MEMBER},
     ),
     "fulfilment.changed": (
         "What staff sends a member was requested, shipped, delivered or cancelled.",
@@ -194,16 +204,6 @@ MESSAGES: dict[str, _Message] = {
         },
         {},
     ),
-}
-
-_MEMBER = {
-    "type": "object",
-    "required": ["id", "member_ref"],
-    "properties": {
-        "id": _id("mem", "Our id."),
-        "member_ref": _NULLABLE_TEXT
-        | {"description": "The storefront's reference; null when it is gone."},
-    },
 }
 
 

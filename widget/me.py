@@ -17,6 +17,7 @@ from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
 from storefront import answers, cards, reads
+from storefront.explanations import redeemed
 from storefront.membership import signup
 from storefront.plan import Plan, begin
 from widget import catalogue
@@ -140,12 +141,13 @@ def entries(
         limit=limit,
     )
     reader = Reader(live, known.locale)
+    named = redeemed.names(connection, program_id, live.currency, rows)
     return paging.page(
         rows,
         limit,
         key=lambda row: [row["recorded_at"], ids.show_id("ent", bytes(row["id"]))],
         show=lambda row: reader.only(
-            showing.show_entry(row, live, member_ref=known.member_ref), ENTRY
+            showing.show_entry(row, live, member_ref=known.member_ref, named=named), ENTRY
         ),
     )
 

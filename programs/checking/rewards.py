@@ -36,7 +36,7 @@ def check_rewards(found: Findings, document: dict[str, Any]) -> None:
         _check_conditions(found, reward, at)
         _check_voucher(found, reward, f"{at}/voucher")
         _check_limits(found, reward, at)
-    if document.get("pay_with_points"):
+    if document.get("pay_with_points") is not None:
         _check_paying(found, document, kinds)
 
 

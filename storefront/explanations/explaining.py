@@ -15,7 +15,7 @@ from loyalty.exact import TIER_RULE
 from programs.compiled import Compiled
 from programs.rules import Rule
 from rules.effects import AddStamps, GrantReward, PointsPerAmount, PointsPerUnit
-from storefront.explanations import missed_days, missing
+from storefront.explanations import besides, missed_days, missing
 from storefront.explanations.missed_days import Missed
 
 #: What an outcome says that did not fire, by its reason; `{topic}` is the name with its particle.
@@ -177,11 +177,11 @@ def decision(
 ) -> Text:
     """A decision in a sentence: how much, and for what."""
     given = [one for one in outcomes["arithmetic"] if one["points"]]
-    stamps: Mapping[str, int] = outcomes.get("stamps") or {}
-    if not given and not stamps:
+    others = besides.of_decision(program, outcomes)
+    if not given and not others:
         return _nothing(program, source, outcomes["rules"])
     amounts = [sentences.points(one["points"], one["points_key"], program) for one in given]
-    amounts += [_stamps(program, card, count) for card, count in stamps.items()]
+    amounts += others
     parts = _parts(program, given, rules, tier_key) if len(amounts) == 1 and given else []
     told = {}
     for one in LANGUAGES:
@@ -191,17 +191,9 @@ def decision(
         else:
             given_ko = with_particle(total, "이")
             by = sentences.by(source.type, source.words[one])
-            told[one] = f"{by} {given_ko} 적립되었습니다{_because_ko(parts)}."
+            done = besides.verb(bool(given), has_stamps=bool(outcomes.get("stamps")))
+            told[one] = f"{by} {given_ko} {done}{_because_ko(parts)}."
     return told
-
-
-def _stamps(program: Compiled, card_key: str, count: int) -> Text:
-    card = program.card(card_key)
-    name = language.name_of(None if card is None else card.name, card_key)
-    return {
-        "en": f"{language.plural(count, 'stamp', 'stamps')} on {quoted(name['en'], 'en')}",
-        "ko": f"{quoted(name['ko'], 'ko')} 스탬프 {language.number(count)}개",
-    }
 
 
 _Part = tuple[Text, Text]
@@ -370,8 +362,7 @@ def _fired(
         sentences.points(points, points_key, program)
         for points_key, points in given_by(outcomes, stored["rule"])
     ]
-    if rule is not None and isinstance(rule.effect, AddStamps):
-        amounts.append(_stamps(program, rule.effect.card, rule.effect.stamps))
+    amounts += besides.of_rule(program, rule)
     if not amounts:
         said = {
             "en": f"{name['en']} applied and gave nothing more.",
@@ -381,7 +372,9 @@ def _fired(
         english = language.listed([one["en"] for one in amounts], "en")
         korean = language.listed([one["ko"] for one in amounts], "ko")
         by, many = with_particle(name["ko"], "으로"), with_particle(korean, "이")
-        said = {"en": f"{name['en']} gave {english}.", "ko": f"{by} {many} 적립되었습니다."}
+        is_reward = rule is not None and isinstance(rule.effect, GrantReward)
+        done = besides.verb(not is_reward, has_stamps=False)
+        said = {"en": f"{name['en']} gave {english}.", "ko": f"{by} {many} {done}."}
     withheld = stored.get("withheld")
     if withheld:
         key = program.points[0].key

@@ -191,8 +191,7 @@ def _read(
     reasons = records.reasons(connection, statement.program_id, found)
     named = redeemed.names(connection, statement.program_id, statement.live.currency, found)
     return [
-        dict(row)
-        | {"reason": reasons.get(row["source_ref"], {}).get("reason"), "named": named}
+        dict(row) | {"reason": reasons.get(row["source_ref"], {}).get("reason"), "named": named}
         for row in found
     ]
 

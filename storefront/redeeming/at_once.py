@@ -1,14 +1,15 @@
-"""Everything that a list of rewards takes, in one statement: the member, their accounts, level and
-orders, what is there for them, and what limits count.
+"""Everything that a list of rewards or a quote takes, in one statement: the member, their accounts,
+level and orders, what is there for them, and what limits count.
 
 What to ask for depends on the program, so it is asked for as this process last saw the program;
-the answer says whether that is what is live. If not, or if anything of the member's is due, it is
-not used: `storefront.redeeming.catalogue` then asks step by step.
+the answer says whether that is what is live, and is not used if not. Refuses to read what only few
+take: who asks reads on, or asks step by step.
 """
 
 import functools
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,8 +24,9 @@ from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
 from programs.models import Program
+from programs.rules import Rule
 from rewards.availability import Asked
-from rules.limits import Use
+from rules.limits import Room, Use
 from storefront import decide, limiting, standing
 from storefront.limiting import Day
 from storefront.plan import Plan, begin
@@ -65,11 +67,96 @@ def _remember(program_id: bytes, edition: tuple[int, int], clock_at: int | None)
             _seen.popitem(last=False)
 
 
+@dataclass(slots=True)
+class Got:
+    """What the statement told, of a program as it is live. `read` is how the member stands as of
+    an instant, where that matters."""
+
+    live: Compiled
+    now: clock.Instant
+    known: Known
+    holdings: list[Holding]
+    opened: Opened
+    item: Item | None
+    read: Read | None
+    _day: Day
+    _used: str | None
+    _counted: str | None
+    #: Whether it told what limits count.
+    _is_counted: bool
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something of the member's accounts may be due, or some hold of theirs is."""
+        return self.opened.is_over or any(
+            one.due_at is not None or one.held for one in self.holdings
+        )
+
+    @property
+    def rooms(self) -> dict[str, Room] | None:
+        """What limits leave of rewards, where that is everything; None where it must be seen."""
+        if not self._is_counted or self._used or self._counted or self.opened.is_over:
+            return None
+        return {}
+
+    def count(self, plan: Plan) -> None:
+        """Note what limits count in a plan, so that nobody reads it again."""
+        if not self._is_counted:
+            return
+        keys = [(self.known.id, *window) for window in self._day.windows]
+        plan.claims.sums |= dict.fromkeys(keys, NONE_USED)
+        for place, times, points in jsontext.parse(self._used) if self._used else ():
+            plan.claims.sums[keys[place - 1]] = Use(times, points)
+        plan.claims.used |= dict.fromkeys(self._day.counters, 0)
+        for place, count in jsontext.parse(self._counted) if self._counted else ():
+            plan.claims.used[self._day.counters[place - 1]] = count
+
+
 def ask(
-    connection: sa.Connection, program_id: bytes, member_ref: str
+    connection: sa.Connection, program_id: bytes, member_ref: str, *, is_alone: bool
 ) -> tuple[Plan, Opened, Asked] | None:
-    """What judging every reward takes of a member, in a plan to be thrown away; None where one
-    statement could not tell."""
+    """What judging every reward takes of a member, in a plan to be thrown away; None where this
+    statement could not tell. One that `is_alone`, in no transaction, is followed by no other."""
+    got = read(connection, program_id, member_ref)
+    if got is None:
+        return None
+    if is_alone and (got.is_due or any(one.voucher_id for one in got.opened.grants)):
+        return None
+    live, known = got.live, got.known
+    plan = begin(connection, live, now=got.now, is_quote=True)
+    plan.book.load(got.holdings)
+    if got.is_due:
+        plan.settle(known.id)
+    level_key, facts = None, None
+    if got.item is not None and got.read is not None:
+        if is_alone and _is_moving(live, got.read, got.now):
+            return None
+        level_key, facts = _stood(plan, known, got.item, got.read)
+    got.count(plan)
+    asked = asking.gather(
+        connection,
+        plan,
+        known.id,
+        rewards=live.catalogue.rewards,
+        opened=got.opened,
+        at=got.now,
+        level_key=level_key,
+        facts=asking.facts_of_row(plan, known) if facts is None else facts,
+        rooms=got.rooms,
+    )
+    return plan, got.opened, asked
+
+
+def read(
+    connection: sa.Connection,
+    program_id: bytes,
+    member_ref: str,
+    *,
+    at: int | None = None,
+    is_cart: bool = False,
+) -> Got | None:
+    """Ask once; None where the member is not found so, or another edition is live by now. For a
+    cart (`is_cart`) also what the rules of orders take, as of `at`."""
     seen = _seen.get(program_id)
     if seen is None:
         [row] = _program_of.rows(connection, {"program_id": program_id})
@@ -77,10 +164,13 @@ def ask(
         _remember(program_id, *seen)
     live = versions.get_compiled(connection, program_id, *seen[0])
     now = versions.program_now(seen[1])
-    catalogue = live.catalogue
-    item = _item(live, now) if catalogue.needs_standing else None
-    windows = limiting.day_of(catalogue.rules, now, live.zone)
-    row = _read(connection, live, (program_id, member_ref, now), item, windows)
+    item = None
+    if is_cart or live.catalogue.needs_standing:
+        placed_at = now if at is None else min(at, now)
+        item = item_of(Telling(_NO_ORDER, {"placed_at": placed_at}), live, now)
+    rules = _rules(live) if is_cart else live.catalogue.rules
+    day = limiting.day_of(rules, now if item is None else item.at, live.zone)
+    row = _row(connection, live, (program_id, member_ref, now), item, day)
     if row is None:
         return None
     told = (row[0], row[1]), row[2]
@@ -88,42 +178,35 @@ def ask(
         _remember(program_id, *told)
         return None
     known = _known(row)
-    accounts, tier, sums, used, counted, *columns = row[_OF_MEMBER:]
+    accounts, tier, sums, first_ref, used, counted, *columns = row[_OF_MEMBER:]
     holdings = _holdings(program_id, known.id, accounts)
-    there = opened.parse(columns)
-    if there.is_over or any(one.due_at is not None or one.held for one in holdings):
-        return None
-    plan = begin(connection, live, now=now, is_quote=True)
-    plan.book.load(holdings)
-    level_key, facts = None, None
+    stood = None
     if item is not None:
-        read = _standing(live, sums, tier, holdings)
-        if _is_due(live, read, now):
+        if any(one.has_counted for one in holdings):
             return None
-        level_key, facts = _stood(plan, known, item, read)
+        item.member_id = known.id
+        stood = _standing(live, sums, tier, first_ref=first_ref, holdings=holdings)
+    there = opened.parse(columns)
     is_counted = connection.dialect.name != "sqlite"
-    if is_counted:
-        _count(plan, known.id, windows, used=used, counted=counted)
-    asked = asking.gather(
-        connection,
-        plan,
-        known.id,
-        rewards=catalogue.rewards,
-        opened=there,
-        at=now,
-        level_key=level_key,
-        facts=asking.facts_of_row(plan, known) if facts is None else facts,
-        # Where nothing counts, limits leave everything.
-        rooms={} if is_counted and not used and not counted else None,
-    )
-    return plan, there, asked
+    return Got(live, now, known, holdings, there, item, stood, day, used, counted, is_counted)
 
 
-def _item(live: Compiled, now: clock.Instant) -> Item:
-    return item_of(Telling(_NO_ORDER, {"placed_at": now}), live, now)
+#: The rules of orders and of rewards, of editions by their identity.
+_joined: dict[int, tuple[Compiled, tuple[Rule, ...]]] = {}
 
 
-def _read(
+def _rules(live: Compiled) -> tuple[Rule, ...]:
+    known = _joined.get(id(live))
+    if known is not None and known[0] is live:
+        return known[1]
+    if len(_joined) >= _SEEN_MAX:
+        _joined.clear()
+    made = live.rules_of("order") + live.catalogue.rules
+    _joined[id(live)] = live, made
+    return made
+
+
+def _row(
     connection: sa.Connection,
     live: Compiled,
     named: tuple[bytes, str, clock.Instant],
@@ -132,7 +215,7 @@ def _read(
 ) -> Any:
     values: list[Any] = [*named]
     if item is not None:
-        values += [item.year_from, item.window_from, item.now_from]
+        values += [item.at, item.year_from, item.window_from, item.now_from]
     dialect = connection.dialect.name
     # The embedded database has no lists; being nearby, it is as fast asked again.
     has_windows = bool(windows.windows) and dialect != "sqlite"
@@ -173,7 +256,7 @@ def _sql(
     head = "hex(a.head)" if dialect == "sqlite" else "encode(a.head, 'hex')"
     account = _array(dialect, _ACCOUNT.format(head=head))
     accounts = f"SELECT {account} FROM accounts a WHERE a.{program} AND a.member_id = m.id"
-    tier = sums = windows = counters = "NULL"
+    tier = sums = first_ref = windows = counters = "NULL"
     place = 4
     if has_standing:
         tier = (
@@ -182,13 +265,17 @@ def _sql(
         )
         item = ", ".join(
             f"CAST({mark}{number} AS BIGINT) AS {name}"
-            for number, name in enumerate(("at", "year_from", "window_from", "now_from"), start=3)
+            for number, name in enumerate(("at", "year_from", "window_from", "now_from"), start=4)
         )
         sums = (
             f"(SELECT {_one(dialect, standing.SUMS)} FROM (SELECT {item}) i CROSS JOIN orders h"
             f" WHERE h.{program} AND h.member_id = m.id AND h.stands)"
         )
-        place = 7
+        first_ref = (
+            f"(SELECT f.order_ref FROM orders f WHERE f.{program} AND f.member_id = m.id"
+            " AND f.is_first)"
+        )
+        place = 8
     if has_windows:
         windows = _windows(place)
         place += 3
@@ -198,7 +285,8 @@ def _sql(
     return (
         f"WITH m AS ({start}) SELECT m.live_version, m.switches, m.clock_at, m.id, m.member_ref,"
         " m.is_enrolled, m.joined_at, m.locale, m.attributes, m.erased_at,"
-        f" {_all(dialect, accounts)}, {tier}, {sums}, {windows}, {counters}, {there} FROM m"
+        f" {_all(dialect, accounts)}, {tier}, {sums}, {first_ref}, {windows}, {counters},"
+        f" {there} FROM m"
     )
 
 
@@ -272,19 +360,18 @@ def _holdings(program_id: bytes, member_id: bytes, accounts: str | None) -> list
     ]
 
 
-def _standing(live: Compiled, sums: Any, tier: Any, holdings: list[Holding]) -> Read:
+def _standing(
+    live: Compiled, sums: Any, tier: Any, *, first_ref: str | None, holdings: list[Holding]
+) -> Read:
     # Only who stands somewhere, or was promised something, has a row.
     place = None if tier is None else TierRow(*jsontext.parse(tier))
+    told = Sums(*jsontext.parse(sums))
     version, switches = live.edition
-    return Read(
-        version, None, None, Sums(*jsontext.parse(sums)), None, place, False, holdings, switches
-    )
+    return Read(version, None, None, told, first_ref, place, False, holdings, switches)
 
 
-def _is_due(live: Compiled, read: Read, now: int) -> bool:
+def _is_moving(live: Compiled, read: Read, now: int) -> bool:
     """Whether where the member stands takes looking at each of their orders."""
-    if any(holding.has_counted for holding in read.holdings):
-        return True
     if not live.ladder.levels:
         return False
     spot = place_of(live.ladder, read.tier)
@@ -303,16 +390,3 @@ def _stood(plan: Plan, known: Known, item: Item, read: Read) -> tuple[str | None
         plan.live, known, read.sums, at=item.at, level_key=stood.key, balance=available
     )
     return stood.key, facts
-
-
-def _count(
-    plan: Plan, member_id: bytes, windows: Day, *, used: str | None, counted: str | None
-) -> None:
-    """Note what limits count, so that nobody reads it again."""
-    keys = [(member_id, *window) for window in windows.windows]
-    plan.claims.sums |= dict.fromkeys(keys, NONE_USED)
-    for place, times, points in jsontext.parse(used) if used else ():
-        plan.claims.sums[keys[place - 1]] = Use(times, points)
-    plan.claims.used |= dict.fromkeys(windows.counters, 0)
-    for place, count in jsontext.parse(counted) if counted else ():
-        plan.claims.used[windows.counters[place - 1]] = count

@@ -24,6 +24,7 @@ from rewards.availability import CONDITION, Asked, Reason
 from storefront.explanations import missing
 from storefront.plan import Plan, begin
 from storefront.redeeming import asking, at_once
+from storefront.redeeming.at_once import Got
 from storefront.redeeming.opened import Opened, OpenGrant
 
 Shown = dict[str, Any]
@@ -38,20 +39,20 @@ _TOLD_MAX = 4096
 
 def list_rewards(program_id: bytes, member_ref: str) -> Shown:
     """The rewards for a member, judged without a cart; 404 for an unknown member."""
-    found = db.reading_once(lambda connection: _list_at_once(connection, program_id, member_ref))
-    if found is None:
-        found = db.reading(lambda connection: _list(connection, program_id, member_ref))
-    return {"data": found, "next_cursor": None}
 
+    def at_once_(connection: sa.Connection, *, is_alone: bool) -> list[Shown] | None:
+        found = at_once.ask(connection, program_id, member_ref, is_alone=is_alone)
+        if found is None:
+            return None
+        plan, opened, asked = found
+        return show(connection, plan, asked, opened)
 
-def _list_at_once(
-    connection: sa.Connection, program_id: bytes, member_ref: str
-) -> list[Shown] | None:
-    found = at_once.ask(connection, program_id, member_ref)
-    if found is None:
-        return None
-    plan, opened, asked = found
-    return show(connection, plan, asked, opened)
+    def step_by_step(connection: sa.Connection) -> list[Shown]:
+        found = at_once_(connection, is_alone=False)
+        return _list(connection, program_id, member_ref) if found is None else found
+
+    shown = db.reading_once(lambda connection: at_once_(connection, is_alone=True))
+    return {"data": db.reading(step_by_step) if shown is None else shown, "next_cursor": None}
 
 
 def _list(connection: sa.Connection, program_id: bytes, member_ref: str) -> list[Shown]:
@@ -86,12 +87,14 @@ def quoted(
     level_key: str | None,
     facts: Mapping[str, Any],
     order: OrderFigures,
+    got: Got | None = None,
 ) -> list[Shown]:
-    """The rewards for a member and a cart that was decided, in the plan that decided it."""
+    """The rewards for a member and a cart that was decided, in the plan that decided it; `got` is
+    what was read at once for both."""
     rewards = plan.live.catalogue.rewards
     if not rewards:
         return []
-    opened = asking.read(connection, plan, member_id)
+    opened = asking.read(connection, plan, member_id) if got is None else got.opened
     asked = asking.gather(
         connection,
         plan,
@@ -102,6 +105,7 @@ def quoted(
         level_key=level_key,
         facts=facts,
         order=order,
+        rooms=None if got is None else got.rooms,
     )
     return show(connection, plan, asked, opened)
 

@@ -190,3 +190,53 @@ def test_the_quote_judges_what_the_list_leaves_open_and_nothing_else(
     assert [*found] == [*listed]
     for key, one in found.items():
         assert one | {"discount": None} == listed[key] | {"discount": None}
+
+
+def test_a_quote_read_at_once_is_the_one_asked_step_by_step(shop: Callable[..., World]) -> None:
+    """By the storefront's reference all is read at once; by our own id, one after another."""
+    world = shop(
+        reward("level", tiers=["silver"], cost_by_tier={"silver": 5}),
+        reward("first", when={"fact": "order.is_first", "op": "=", "value": True}),
+        reward("mine", cost_points=10, limits=[{"period": "day", "times": 1}]),
+        reward("all", cost_points=10, limits=[{"per": "program", "period": "day", "times": 1}]),
+        reward("stock", cost_points=10, stock=1),
+        pay_with_points={"min_points": 100, "step_points": 100},
+    )
+    told = world.get("/program")["document"]
+    limits = [{"per": "member", "period": "day", "points": 120}]
+    limited = rule("base", per_euro(), limits=limits)
+    seen = []
+
+    def agree(**more: Any) -> None:
+        own = world.get("/members/mina")["id"]
+        body = {"cart": cart(line("1", 9_000, categories=["mugs"]), 2_000), **more}
+        by_ref = world.post("/quotes", body | {"member_ref": "mina"})
+        assert by_ref == world.post("/quotes", body | {"member_ref": own})
+        assert by_ref == world.post("/quotes", body | {"member_ref": "mina"})
+        seen.append({one["key"]: codes(one) for one in by_ref["rewards"]} | {"by": by_ref})
+
+    agree()
+    world.publish(**told | {"earning": {"rules": [limited, WELCOME]}})
+    agree()
+    world.order("A-1", 10_000, placed_at="2026-04-01T02:00:00Z")
+    agree()
+    agree(at="2026-04-01T01:00:00Z")
+    for key in ("mine", "all", "stock"):
+        body = {"member_ref": "mina", "reward": key, "ttl": "PT10M"}
+        world.post("/redemptions", body, status=201)
+        agree()
+    world.set_clock("2026-04-01T03:10:00Z")
+    agree()
+    # 100 of 120 points of the day are given: of 110 the rest.
+    assert [sum(one["points"] for one in told["by"]["earned"]) for told in seen] == [
+        *(110, 110, 20, 20),
+        *(20, 20, 20, 20),
+    ]
+    assert [one["first"] for one in seen[1:3]] == [[], ["condition_not_met"]]
+    assert [one["level"] for one in seen[1:4]] == [["tier_required"], [], ["tier_required"]]
+    assert [seen[6][key] for key in ("mine", "all", "stock")] == [
+        ["limit_reached"],
+        ["limit_reached"],
+        ["out_of_stock"],
+    ]
+    assert seen[7]["mine"] == seen[7]["stock"] == []
