@@ -19,7 +19,7 @@ from members.schemas import MemberSchema, MembersQuery, SearchSchema
 from orders.schemas import OrderSchema, RefundQuery, RefundSchema
 from programs import versions
 from storefront import batch, decisions, orders, quotes, reads, schemas
-from storefront.explanations import redeemed, why
+from storefront.explanations import explanation_schemas, redeemed, why
 from storefront.membership import signup
 from storefront.points import past
 from storefront.refunding import refunds
@@ -207,8 +207,8 @@ def quote(body: dict[str, Any]) -> dict[str, Any]:
 @routes.operation(
     "GET",
     "/members/<ref:member_ref>/why",
-    answers={200: schemas.WhyAnswer()},
-    query=schemas.WhyQuery(),
+    answers={200: explanation_schemas.WhyAnswer()},
+    query=explanation_schemas.WhyQuery(),
 )
 def get_why(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
     """What became of each rule when something happened, and what would have changed it."""
@@ -216,13 +216,17 @@ def get_why(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
     return db.reading(lambda connection: why.explain(connection, _program_id(), member_ref, source))
 
 
-@routes.operation("GET", "/decisions/<decision_id>", answers={200: schemas.DecisionAnswer()})
+@routes.operation(
+    "GET", "/decisions/<decision_id>", answers={200: explanation_schemas.DecisionAnswer()}
+)
 def get_decision(decision_id: str) -> dict[str, Any]:
     """Why points were given, and why not."""
     return db.reading(lambda connection: decisions.show(connection, _program_id(), decision_id))
 
 
-@routes.operation("GET", "/entries/<entry_id>", answers={200: schemas.EntryDetailAnswer()})
+@routes.operation(
+    "GET", "/entries/<entry_id>", answers={200: explanation_schemas.EntryDetailAnswer()}
+)
 def get_entry(entry_id: str) -> dict[str, Any]:
     """An entry with its decision and the lots it touched."""
     return db.reading(lambda connection: decisions.show_entry(connection, _program_id(), entry_id))

@@ -8,7 +8,6 @@ from core.fields import (
     Integer,
     Items,
     Json,
-    Localised,
     Reference,
     Schema,
     Text,
@@ -17,16 +16,14 @@ from core.fields import (
 from loyalty.schemas import (
     BalanceAnswer,
     EntryAnswer,
-    SourceAnswer,
     TierAnswer,
-    TouchedLotAnswer,
     whole,
 )
 from members.evidence import VisitorSchema
 from members.schemas import ConsentSchema
 from orders.schemas import BatchOrderSchema, CartSchema, OrderSchema, RefundSchema
-from programs.rewards import KINDS
 from storefront.granting.granting_schemas import GrantView
+from storefront.redeeming.reward_schemas import RewardAnswer
 
 BATCH_MAX = 500
 
@@ -318,113 +315,6 @@ class BatchAnswer(Schema):
     )
 
 
-class ReasonAnswer(Schema):
-    """Why a member cannot have a reward."""
-
-    code = described(
-        Text,
-        "Which reason.",
-        required=True,
-        one_of=(
-            "paused",
-            "not_started",
-            "ended",
-            "tier_required",
-            "condition_not_met",
-            "limit_reached",
-            "out_of_stock",
-            "negative_balance",
-            "insufficient_points",
-        ),
-    )
-    detail = described(
-        Localised, "The same in a sentence, in English and Korean.", required=True, most=4000
-    )
-    missing_points = described(Integer, "How many points are missing.", least=1)
-    missing_minor = described(Integer, "How much the order is below the least.", least=1)
-    missing = ma.fields.List(
-        described(Json, "{detail, fact, op, needed, actual, minor?}."),
-        metadata={"description": "What the easiest way of meeting its condition takes."},
-    )
-    alternatives = ma.fields.List(
-        ma.fields.List(described(Json, "The same.")),
-        metadata={"description": "Other ways of meeting it."},
-    )
-
-
-# `from` is a word of Python's own.
-ReasonAnswer._declared_fields["from"] = described(Instant, "From when on it is none any more.")
-
-
-class OpenGrantAnswer(Schema):
-    """A grant of the reward that the member can use."""
-
-    id = described(Text, "Our id.", required=True)
-    expires_at = described(Instant, "Until when; null for ever.", required=True, allow_none=True)
-    voucher = described(
-        Json,
-        "{code, expires_at} of the code that uses it; null where a redemption does.",
-        required=True,
-        allow_none=True,
-    )
-
-
-class RewardAnswer(Schema):
-    """A reward of the catalogue, for one member."""
-
-    key = described(Text, "Key of the reward.", required=True)
-    name = described(Localised, "Name by locale.", required=True)
-    description = described(Localised, "Description by locale.", required=True, most=2000)
-    kind = described(Text, "What it is.", required=True, one_of=KINDS)
-    cost_points = described(
-        Integer,
-        "What it costs this member; 0 is free, null is only granted.",
-        required=True,
-        allow_none=True,
-    )
-    points_key = described(Text, "In which kind of points.", required=True)
-    discount = described(
-        Json,
-        "What it is worth: {kind, minor?, percent_bp?, max_minor?, sku?, perk?, valid_for?}; in a"
-        " quote `minor` is what it takes off the cart.",
-        required=True,
-    )
-    is_available = described(Boolean, "Whether the member can have it now.", required=True)
-    unavailable_reasons = ma.fields.List(
-        ma.fields.Nested(ReasonAnswer),
-        required=True,
-        metadata={"description": "Every reason why not; none when it is available."},
-    )
-    missing_points = described(Integer, "How many points the member lacks, if they do.", least=1)
-    needs_cart = described(
-        Boolean,
-        "Part of what it takes can only be judged with a cart; never in a quote.",
-        required=True,
-    )
-    min_order_minor = whole("The least that an order must come to.")
-    stock_left = described(
-        Integer, "How many are left; null without limit.", required=True, allow_none=True
-    )
-    has_voucher = described(Boolean, "It comes with a code.", required=True)
-    combines = described(Boolean, "Can be used beside others in one order.", required=True)
-    image_url = described(Text, "Picture.", required=True, allow_none=True, most=2048)
-    terms = described(Localised, "Terms by locale.", required=True, most=4000)
-    category = described(Text, "Where it is shown.", required=True, allow_none=True)
-    position = described(Integer, "Smaller is shown first.", required=True, least=-(10**6))
-    grants = ma.fields.List(
-        ma.fields.Nested(OpenGrantAnswer),
-        required=True,
-        metadata={"description": "What the member was granted of it and has not used."},
-    )
-
-
-class CatalogueAnswer(Schema):
-    """The catalogue for a member, in the order in which it is shown."""
-
-    data = ma.fields.List(ma.fields.Nested(RewardAnswer), required=True)
-    next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
-
-
 class QuoteAnswer(Schema):
     """What the cart would bring."""
 
@@ -456,115 +346,3 @@ class QuoteAnswer(Schema):
         required=True,
     )
     missing = ma.fields.List(described(Json, "{detail, minor, rule}."), required=True)
-
-
-class AdjustmentView(Schema):
-    """An adjustment."""
-
-    id = described(Text, "Our id.", required=True)
-    reason = described(Text, "Why.", required=True)
-    note = described(
-        Text,
-        "More for the staff; gone when the member was erased.",
-        required=True,
-        allow_none=True,
-        most=2000,
-    )
-
-
-_ARITHMETIC = "How each kind of points came about: {points_key, points, exact, rounding, breakdown}"
-
-
-class DecisionAnswer(Schema):
-    """A program version applied to facts: why points were given, and why not."""
-
-    id = described(Text, "Our id.", required=True)
-    source = ma.fields.Nested(SourceAnswer, required=True)
-    summary = described(Localised, "In a sentence, in English and Korean.", required=True)
-    member_id = described(Text, "Whose.", required=True, allow_none=True)
-    version = whole("Program version that was pinned.")
-    trigger = described(Text, "Whose rules were decided.", required=True)
-    facts = described(Json, "Facts by name.", required=True)
-    outcomes = ma.fields.List(
-        described(
-            Json,
-            "{rule, name, is_fired, reason?, detail?, withheld?, again_at?, conditions, missing,"
-            " alternatives?, summary, points}.",
-        ),
-        required=True,
-    )
-    lines = ma.fields.List(
-        described(Json, "{line_ref, quantity, net_minor, earning_minor} of what is left."),
-        required=True,
-    )
-    tier = described(
-        Json,
-        "{key, name, metric_before, factor} before the order.",
-        required=True,
-        allow_none=True,
-    )
-    stamps = described(Json, "Stamps by card.", required=True)
-    grants = described(Json, "Rewards by the rule that gave them.", required=True)
-    arithmetic = ma.fields.List(described(Json, _ARITHMETIC), required=True)
-    qualifying_points = whole("What counts for tiers.")
-    effective_at = described(Instant, "As of when it was decided.", required=True)
-    recorded_at = described(Instant, "When it was decided.", required=True)
-
-
-class WhyQuery(Schema):
-    """What is asked about."""
-
-    source = described(
-        Text,
-        "order:A-1, activity:R-1, signup, birthday:2027-05-04, anniversary:2027-05-04, tier:gold"
-        " or card:coffee.",
-        required=True,
-        most=160,
-    )
-
-
-class WhyAnswer(Schema):
-    """What became of each rule when something happened to a member."""
-
-    source = ma.fields.Nested(SourceAnswer, required=True)
-    member_ref = described(Reference, "Whose.", required=True)
-    summary = described(Localised, "In a sentence, in English and Korean.", required=True)
-    is_hypothetical = described(
-        Boolean, "Of an order without a member: what it would be for this one.", required=True
-    )
-    decision_id = described(Text, "The decision that stands.", required=True, allow_none=True)
-    version = whole("Program version that was pinned.")
-    trigger = described(Text, "Whose rules were decided.", required=True)
-    tier = described(
-        Json,
-        "{key, name, metric_before, factor} before the order.",
-        required=True,
-        allow_none=True,
-    )
-    rules = ma.fields.List(
-        described(
-            Json,
-            "{rule, name, is_fired, reason?, detail?, withheld?, again_at?, conditions, missing,"
-            " alternatives?, summary, points}; missing is what would have changed it, all of it.",
-        ),
-        required=True,
-    )
-    arithmetic = ma.fields.List(described(Json, _ARITHMETIC), required=True)
-    entries = ma.fields.List(ma.fields.Nested(EntryAnswer), required=True)
-    earned = ma.fields.List(described(Json, "{points_key, points} that came."), required=True)
-    reversed = ma.fields.List(
-        described(Json, "{points_key, points} that were taken back since."), required=True
-    )
-
-
-class EntryDetailAnswer(EntryAnswer):
-    """An entry with its decision, or why it was made by hand, and the lots it touched."""
-
-    decision = ma.fields.Nested(DecisionAnswer, required=True, allow_none=True)
-    adjustment = ma.fields.Nested(
-        AdjustmentView,
-        required=True,
-        allow_none=True,
-        metadata={"description": "The adjustment that it comes from."},
-    )
-    lots = ma.fields.List(ma.fields.Nested(TouchedLotAnswer), required=True)

@@ -16,7 +16,7 @@ from core.fields import (
     described,
 )
 from loyalty.schemas import BalanceAnswer, EntryAnswer, whole
-from storefront.schemas import AdjustmentView
+from storefront.explanations.explanation_schemas import AdjustmentView
 
 POINTS_MAX = 10**12
 

@@ -3,14 +3,13 @@
 from typing import Any
 
 from core import auth, http
-from storefront import schemas
-from storefront.redeeming import catalogue
+from storefront.redeeming import catalogue, reward_schemas
 
 routes = http.Routes("rewards", __name__, url_prefix="/v1", description="Rewards.")
 
 
 @routes.operation(
-    "GET", "/members/<ref:member_ref>/rewards", answers={200: schemas.CatalogueAnswer()}
+    "GET", "/members/<ref:member_ref>/rewards", answers={200: reward_schemas.CatalogueAnswer()}
 )
 def list_rewards(member_ref: str) -> dict[str, Any]:
     """Every reward of the catalogue, what it costs this member, whether they can have it now and
