@@ -40,6 +40,7 @@ bench: setup ## measure against limits taken in the same run (15 minutes)
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.tiers
+	$(BIN)/python -m bench.redeeming
 
 soak: setup ## long runs: memory, the whole replayed year, kill -9 under load (40 minutes)
 	$(BIN)/python -m bench.soak

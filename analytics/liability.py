@@ -1,4 +1,4 @@
-"""What the program owes: points, stored value, codes and grants that can still be used.
+"""What the program owes: points, stored value, codes and grants that can still be used, parcels.
 
 Money is counted exactly and floored once, at the end. Points that members are about to get
 (pending) and what some lack (deficit) are told apart, and never netted against what others hold.
@@ -10,14 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from analytics import points
+from analytics import costs, points
 from analytics.points import Sums
 from core import clock
 from programs import versions
 from programs.compiled import Compiled
 from programs.rewards import STORED_VALUE
 from rewards import terms
-from rewards.carried import GRANTS, REDEMPTIONS, USES, VOUCHERS
+from rewards.carried import FULFILMENTS, GRANTS, REDEMPTIONS, USES, VOUCHERS
 
 #: As long as fewer points than these have ended, history says nothing: all are taken to be spent.
 HISTORY_MIN = 1000
@@ -39,6 +39,7 @@ def report(
     stored = _stored_value(connection, program_id, as_of)
     vouchers = _vouchers(connection, program_id, as_of)
     grants = _grants(connection, program_id, as_of)
+    sent = _fulfilments(connection, program_id, as_of)
     return {
         "as_of": clock.format_instant(as_of),
         "currency": live.currency,
@@ -46,6 +47,7 @@ def report(
         "stored_value": stored,
         "vouchers": vouchers,
         "grants": grants,
+        "fulfilments": sent,
         "totals": {
             "points_minor": _total(kinds, "value_minor"),
             "points_expected_minor": _total(kinds, "expected_minor"),
@@ -53,6 +55,7 @@ def report(
             "stored_value_minor": _total(stored, "remaining_minor"),
             "vouchers_minor": _total(vouchers, "estimated_cost_minor"),
             "grants_minor": _total(grants, "estimated_cost_minor"),
+            "fulfilments_minor": _total(sent, "estimated_cost_minor"),
         },
     }
 
@@ -187,22 +190,69 @@ def _vouchers(
 def _grants(
     connection: sa.Connection, program_id: bytes, as_of: clock.Instant
 ) -> list[dict[str, Any]]:
-    """Open grants that come without a code, by reward; those with one count as vouchers."""
-    columns = GRANTS.c
+    """Open grants that come without a code, by reward; those with one count as vouchers. One that
+    a redemption holds is owed all the same until that is captured, and outlives its date."""
+    columns, held_by = GRANTS.c, REDEMPTIONS.c
     state = sa.case((columns.state == "frozen", "frozen"), else_="open")
+    is_dated = sa.or_(columns.expires_at.is_(None), columns.expires_at > as_of)
+    is_unused = sa.or_(columns.state.in_(("open", "frozen")), columns.ended_at > as_of)
+    is_held = sa.and_(
+        columns.state == "used",
+        held_by.held_at <= as_of,
+        sa.or_(held_by.state == "held", held_by.captured_at > as_of),
+    )
+    is_running = sa.or_(
+        held_by.state != "held", held_by.expires_at.is_(None), held_by.expires_at > as_of
+    )
+    its = sa.and_(held_by.program_id == columns.program_id, held_by.id == columns.redemption_id)
     lead = (columns.reward_key, columns.terms)
     rows = connection.execute(
         sa.select(*lead, state, sa.func.count())
+        .select_from(GRANTS.outerjoin(REDEMPTIONS, its))
         .where(
             columns.program_id == program_id,
             columns.voucher_id.is_(None),
             columns.recorded_at <= as_of,
-            sa.or_(columns.expires_at.is_(None), columns.expires_at > as_of),
-            sa.or_(columns.state.in_(("open", "frozen")), columns.ended_at > as_of),
+            sa.or_(
+                sa.and_(is_dated, is_unused),
+                sa.and_(is_held, sa.or_(is_running, is_dated)),
+            ),
         )
         .group_by(*lead, state)
     )
     return _by_reward((key, text, found, count, count) for key, text, found, count in rows)
+
+
+def _fulfilments(
+    connection: sa.Connection, program_id: bytes, as_of: clock.Instant
+) -> list[dict[str, Any]]:
+    """What was to be sent then and had not left, by reward."""
+    columns = FULFILMENTS.c
+    its = sa.and_(
+        REDEMPTIONS.c.program_id == columns.program_id, REDEMPTIONS.c.id == columns.redemption_id
+    )
+    lead = (columns.reward_key, REDEMPTIONS.c.terms, REDEMPTIONS.c.cost_minor)
+    later = (columns.shipped_at, columns.delivered_at, columns.cancelled_at)
+    rows = connection.execute(
+        sa.select(*lead, sa.func.count())
+        .select_from(FULFILMENTS.join(REDEMPTIONS, its))
+        .where(
+            columns.program_id == program_id,
+            columns.requested_at <= as_of,
+            *(sa.or_(one.is_(None), one > as_of) for one in later),
+        )
+        .group_by(*lead)
+    )
+    found: dict[str, list[int]] = {}
+    for reward_key, text, told, count in rows:
+        cost = costs.estimated(terms.parse(text)) if told is None else told
+        one = found.setdefault(reward_key or "", [0, 0])
+        one[0] += count
+        one[1] += count * cost
+    return [
+        {"reward": key or None, "count": count, "estimated_cost_minor": cost}
+        for key, (count, cost) in sorted(found.items())
+    ]
 
 
 def _by_reward(rows: Iterable[tuple[str | None, str, str, int, int]]) -> list[dict[str, Any]]:
@@ -212,7 +262,7 @@ def _by_reward(rows: Iterable[tuple[str | None, str, str, int, int]]) -> list[di
         one = found.setdefault((reward_key or "", state), [0, 0, 0])
         one[0] += count
         one[1] += uses
-        one[2] += uses * terms.parse(text).estimated_cost_minor
+        one[2] += uses * costs.estimated(terms.parse(text))
     return [
         {
             "reward": reward_key or None,

@@ -12,12 +12,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from analytics import costs as costs_
 from analytics import points
 from core import clock
 from core.errors import FieldError, invalid
 from loyalty.ledger.rows import ENTRIES, HOLDS
 from programs import versions
 from programs.compiled import Compiled
+from programs.rewards import STORED_VALUE
 from rewards import terms
 from rewards.carried import GRANTS, REDEMPTIONS, USES, VOUCHERS
 from rewards.stock import STOCK
@@ -42,8 +44,8 @@ class Redeemed:
 
 @dataclass(slots=True)
 class Costs:
-    """What it gave and cost. `cost_minor` takes the estimate of those of which nobody told more:
-    so many are `estimated_count`."""
+    """What it gave and cost (`analytics.costs`). `cost_minor` takes the estimate of those of which
+    no more is known: so many are `estimated_count`."""
 
     discount_minor: int = 0
     estimated_cost_minor: int = 0
@@ -58,6 +60,7 @@ class Issued:
     issued: int = 0
     used: int = 0
     used_minor: int = 0
+    drawn_minor: int = 0
     remaining: int = 0
     remaining_minor: int = 0
 
@@ -197,7 +200,7 @@ def _count_redemptions(
 ) -> None:
     """Redemptions by reward and terms, since terms say what one is estimated to cost. A hold whose
     time is over has run out, written or not."""
-    columns = REDEMPTIONS.c
+    columns, costs = REDEMPTIONS.c, costs_.Redeemed(program_id)
     is_held = columns.state == "held"
     has_lapsed = sa.and_(is_held, columns.expires_at.is_not(None), columns.expires_at <= now)
     stands = sa.and_(columns.state == "captured", period.has(columns.captured_at))
@@ -215,18 +218,24 @@ def _count_redemptions(
             period.count(is_held) - period.count(has_lapsed),
             sa.func.sum(sa.case((stands, sa.func.coalesce(columns.discount_minor, 0)), else_=0)),
             period.count(stands),
-            period.count(stands, columns.cost_minor.is_(None)),
-            sa.func.sum(sa.case((stands, sa.func.coalesce(columns.cost_minor, 0)), else_=0)),
+            period.count(stands, costs.known_minor.is_(None)),
+            sa.func.sum(sa.case((stands, sa.func.coalesce(costs.known_minor, 0)), else_=0)),
+            sa.func.sum(sa.case((stands, costs.returned), else_=0)),
         )
+        .select_from(costs.source())
         .where(columns.program_id == program_id)
         .group_by(columns.kind, columns.reward_key, columns.terms)
     )
     for kind, reward_key, text, *counted in rows:
-        *counts, discount, standing, unknown, cost = map(int, counted)
+        *counts, discount, standing, unknown, cost, returned = map(int, counted)
         one = _of(found, PAY_WITH_POINTS if kind == PAY_WITH_POINTS else reward_key)
-        of = Of(redemptions=Redeemed(*counts))
-        estimated = terms.parse(text).estimated_cost_minor
-        of.costs = Costs(discount, standing * estimated, cost + unknown * estimated, unknown)
+        promised = terms.parse(text)
+        estimated = costs_.estimated(promised)
+        if kind == PAY_WITH_POINTS:
+            cost = costs_.of_points(promised, count=standing, returned=returned)
+            unknown = 0
+        total = cost + unknown * estimated
+        of = Of(Redeemed(*counts), Costs(discount, standing * estimated, total, unknown))
         one.add(of)
 
 
@@ -312,11 +321,13 @@ def _count_uses(
 ) -> None:
     """Uses of codes by orders, but those that were released; money less what went back."""
     its = sa.and_(VOUCHERS.c.program_id == USES.c.program_id, VOUCHERS.c.id == USES.c.voucher_id)
+    taken = sa.func.coalesce(USES.c.amount_minor, 0) - USES.c.returned_minor
     rows = connection.execute(
         sa.select(
             VOUCHERS.c.reward_key,
             sa.func.count(),
-            sa.func.sum(USES.c.amount_minor - USES.c.returned_minor),
+            sa.func.sum(taken),
+            sa.func.sum(sa.case((VOUCHERS.c.kind.in_(STORED_VALUE), taken), else_=0)),
         )
         .select_from(USES.join(VOUCHERS, its))
         .where(
@@ -326,10 +337,11 @@ def _count_uses(
         )
         .group_by(VOUCHERS.c.reward_key)
     )
-    for reward_key, count, minor in rows:
+    for reward_key, count, minor, drawn in rows:
         one = _of(found, reward_key).vouchers
         one.used += int(count)
         one.used_minor += int(minor)
+        one.drawn_minor += int(drawn)
 
 
 def _count_grants(
@@ -340,10 +352,13 @@ def _count_grants(
     now: clock.Instant,
 ) -> None:
     """Grants by reward and terms. One that a code used has no redemption to tell its cost."""
-    columns = GRANTS.c
+    columns, used = GRANTS.c, costs_.used_of_grants(program_id)
     is_over = sa.and_(columns.due_at.is_not(None), columns.due_at <= now)
     by_date = sa.and_(is_over, columns.expires_at <= columns.due_at)
     is_unused = columns.state.in_(("open", "frozen"))
+    by_code = sa.and_(
+        columns.state == "used", columns.redemption_id.is_(None), period.has(columns.ended_at)
+    )
 
     def ended(state: str) -> sa.ColumnElement[Any]:
         return period.count(columns.state == state, period.has(columns.ended_at))
@@ -360,19 +375,19 @@ def _count_grants(
             ended("lapsed") + due(by_date),
             ended("revoked") + due(is_over) - due(by_date),
             period.count(columns.state == "open") - period.count(columns.state == "open", is_over),
-            period.count(
-                columns.state == "used",
-                columns.redemption_id.is_(None),
-                period.has(columns.ended_at),
-            ),
+            period.count(by_code),
+            period.count(by_code, used.c.minor.is_(None)),
+            sa.func.sum(sa.case((by_code, sa.func.coalesce(used.c.minor, 0)), else_=0)),
         )
+        .select_from(GRANTS.outerjoin(used, used.c.owner_id == columns.id))
         .where(columns.program_id == program_id)
         .group_by(columns.reward_key, columns.terms)
     )
     for reward_key, text, *counted in rows:
-        *counts, by_code = map(int, counted)
-        cost = by_code * terms.parse(text).estimated_cost_minor
-        one = Of(grants=Granted(*counts), costs=Costs(0, cost, cost, by_code))
+        *counts, count, unknown, cost = map(int, counted)
+        estimated = costs_.estimated(terms.parse(text))
+        total = cost + unknown * estimated
+        one = Of(grants=Granted(*counts), costs=Costs(0, count * estimated, total, unknown))
         _of(found, reward_key).add(one)
 
 

@@ -83,6 +83,14 @@ class Unredeemed(Schema):
     estimated_cost_minor = whole("What those uses are estimated to cost.")
 
 
+class Unsent(Schema):
+    """What is requested of one reward and has not been sent."""
+
+    reward = described(Text, "The reward.", required=True, allow_none=True)
+    count = whole("How many.")
+    estimated_cost_minor = whole("What they cost: as told of them, else as estimated.")
+
+
 class LiabilityTotals(Schema):
     """Sums in the program's currency."""
 
@@ -92,6 +100,7 @@ class LiabilityTotals(Schema):
     stored_value_minor = whole("What is left of gift cards and store credit.")
     vouchers_minor = whole("Estimated cost of codes.")
     grants_minor = whole("Estimated cost of grants.")
+    fulfilments_minor = whole("Estimated cost of what is to be sent.")
 
 
 class LiabilityReport(Schema):
@@ -103,6 +112,7 @@ class LiabilityReport(Schema):
     stored_value = ma.fields.List(ma.fields.Nested(StoredValue), required=True)
     vouchers = ma.fields.List(ma.fields.Nested(Unredeemed), required=True)
     grants = ma.fields.List(ma.fields.Nested(Unredeemed), required=True)
+    fulfilments = ma.fields.List(ma.fields.Nested(Unsent), required=True)
     totals = ma.fields.Nested(LiabilityTotals, required=True)
 
 
@@ -121,6 +131,7 @@ class IssuedVouchers(Schema):
     issued = whole("Given out in the period, those of open redemptions not.")
     used = whole("Uses by orders in the period, released ones not.")
     used_minor = whole("What they took: money of stored value, or the discount where known.")
+    drawn_minor = whole("Of this, money of gift cards and store credit.")
     remaining = whole("Can be used now.")
     remaining_minor = whole("What is left of stored value.")
 
@@ -147,7 +158,10 @@ class RewardFigures(Schema):
     points = ma.fields.List(ma.fields.Nested(SpentPoints), required=True)
     discount_minor = whole("Taken off orders by redemptions captured in it that stand.")
     estimated_cost_minor = whole("Estimated cost of these, and of grants that a code used.")
-    cost_minor = whole("What they cost; where nobody told, the estimate.")
+    cost_minor = whole(
+        "What they really cost: as told of their fulfilment, else what they took off, else the"
+        " estimate; points that paid, what they paid less what went back."
+    )
     estimated_count = whole("How many only have the estimate.")
     vouchers = ma.fields.Nested(IssuedVouchers, required=True)
     grants = ma.fields.Nested(GivenGrants, required=True)

@@ -4,7 +4,6 @@ Owns request ids, the reading and validating of bodies and queries, JSON answers
 translation of every exception (Flask's and Werkzeug's too) into `application/problem+json`.
 """
 
-import itertools
 import logging
 import secrets
 from collections.abc import Callable
@@ -15,10 +14,10 @@ import flask_smorest
 import marshmallow as ma
 from flask import Flask, Response, current_app, g, request
 from flask.json.provider import JSONProvider
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import BaseConverter, ValidationError
 
-from core import auth, db, failpoints, jsontext, loading
+from core import auth, db, failpoints, findings, jsontext, loading
 from core.errors import FieldError, Problem, invalid
 from core.fields import BELOW, Boolean, Instant, Integer, Schema, Text, reference_fault
 
@@ -39,7 +38,7 @@ _CODES = {
 }
 _DETAILS = {
     404: "There is nothing at this address. The list of addresses is at /docs.",
-    413: "The body is larger than 1 MiB. Send less at once, a batch in parts.",
+    413: "The body is larger than {} MiB. Send less at once, a batch in parts.",
 }
 
 
@@ -128,6 +127,7 @@ class Routes(flask_smorest.Blueprint):  # type: ignore[misc]
 
         def decorate(view: View) -> View:
             unasked = None if query is None else _unasked(query)
+            may_be_absent = method == "POST" and body is not None and _needs_nothing(body)
 
             @wraps(view)
             def wrapped(**arguments: Any) -> Any:
@@ -141,7 +141,8 @@ class Routes(flask_smorest.Blueprint):  # type: ignore[misc]
                     unknown = next(iter(request.args))
                     raise invalid([FieldError(f"?{unknown[:64]}", "unknown_field", _UNKNOWN)])
                 if body is not None:
-                    arguments["body"] = load_body(body)
+                    is_absent = may_be_absent and _is_absent()
+                    arguments["body"] = load(body, {}) if is_absent else load_body(body)
                 if is_writing:
                     auth.actor()
                 return view(**arguments)
@@ -150,6 +151,8 @@ class Routes(flask_smorest.Blueprint):  # type: ignore[misc]
             documentation = _documentation(
                 answers=answers, reads=reads, query=query, problems=problems, parameters=parameters
             )
+            if may_be_absent:
+                documentation["requestBody"]["required"] = False
             wrapped._apidoc = {"manual_doc": documentation}  # type: ignore[attr-defined]
             self.add_url_rule(rule, view.__name__, wrapped, methods=[method])
             return wrapped
@@ -214,6 +217,15 @@ def _check_references(arguments: dict[str, Any]) -> None:
             raise invalid([FieldError(f"/{name}", "invalid", f"in the path {fault}")])
 
 
+def _needs_nothing(body: Schema) -> bool:
+    return not any(field.required for field in body.load_fields.values())
+
+
+def _is_absent() -> bool:
+    """Whether nothing was sent, whatever it was said to be: what needs nothing is told so."""
+    return not request.get_data(cache=True)
+
+
 def load_body(schema: Schema) -> Any:
     """The request's body through a schema: 415, 413, 400 or 422 when it is not acceptable."""
     return load(schema, read_body())
@@ -229,14 +241,22 @@ def read_body(*, also: str = "application/json", most: int = BODY_MAX) -> Any:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if charset not in {"utf-8", "utf8"}:
         raise Problem(415, "unsupported_media_type", "Send JSON in UTF-8.")
-    raw = request.get_data(cache=True)
+    try:
+        raw = request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        raise too_large(most) from None
     if request.content_length is None and len(raw) >= most:
         # A body of unannounced length is cut at the limit, not refused, below Flask.
-        raise Problem(413, "payload_too_large", _DETAILS[413])
+        raise too_large(most)
     try:
         return jsontext.read(raw)
     except jsontext.MalformedJson as error:
         raise Problem(400, "malformed_json", f"The body is not acceptable JSON: {error}.") from None
+
+
+def too_large(most: int) -> Problem:
+    """413, for a body of more than so many bytes."""
+    return Problem(413, "payload_too_large", _DETAILS[413].format(most // BODY_MAX))
 
 
 def load(schema: Schema, value: Any, *, pointer: str = "") -> Any:
@@ -244,7 +264,7 @@ def load(schema: Schema, value: Any, *, pointer: str = "") -> Any:
     try:
         return loading.load(schema, value)
     except ma.ValidationError as error:
-        raise invalid(_findings(error.messages, pointer)) from None
+        raise invalid(findings.of(error.messages, pointer, schema)) from None
 
 
 def load_query(schema: Schema) -> Any:
@@ -257,8 +277,8 @@ def load_query(schema: Schema) -> Any:
     try:
         return schema.load(values)
     except ma.ValidationError as error:
-        findings = _findings(error.messages, "")
-        raise invalid([_in_query(schema, values, one) for one in findings]) from None
+        found = findings.of(error.messages, "", schema)
+        raise invalid([_in_query(schema, values, one) for one in found]) from None
 
 
 def _in_query(schema: Schema, values: dict[str, Any], found: FieldError) -> FieldError:
@@ -275,34 +295,6 @@ def _from_text(field: Any, text: str) -> Any:
     if isinstance(field, Boolean):
         return {"true": True, "false": False}.get(text, text)
     return text
-
-
-_FINDINGS_MAX = 100
-
-
-def _findings(messages: Any, pointer: str) -> list[FieldError]:
-    """Findings by pointer, the first hundred."""
-    found: list[FieldError] = []
-    if isinstance(messages, dict):
-        for name, inner in itertools.islice(messages.items(), _FINDINGS_MAX):
-            if name == "_schema":
-                found.extend(_findings(inner, pointer))
-                continue
-            token = str(name).replace("~", "~0").replace("/", "~1")
-            token = token.encode("utf-8", "backslashreplace").decode()[:128]
-            found.extend(_findings(inner, f"{pointer}/{token}"))
-        return found[:_FINDINGS_MAX]
-    for message in messages if isinstance(messages, list) else [messages]:
-        text = str(message)
-        if text.startswith("Missing data"):
-            found.append(FieldError(pointer, "required", "is required"))
-        elif text.startswith("Field may not be null"):
-            found.append(FieldError(pointer, "invalid", "must not be null; leave it out instead"))
-        elif "not a field of this object" in text:
-            found.append(FieldError(pointer, "unknown_field", text))
-        else:
-            found.append(FieldError(pointer, "invalid", text))
-    return found[:_FINDINGS_MAX]
 
 
 def init(app: Flask) -> None:
@@ -374,6 +366,8 @@ def _answer_http_exception(error: HTTPException) -> Response:
         status = 404
     code = _CODES.get(status, "internal_error")
     detail = _DETAILS.get(status) or str(error.description or error.name)
+    if status == 413:
+        return answer_problem(too_large(BODY_MAX))
     if allowed:
         headers["Allow"] = ", ".join(allowed)
         detail = f"This address knows {', '.join(allowed)}."

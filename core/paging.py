@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core import ids, jsontext
@@ -10,10 +10,16 @@ from core.errors import Problem
 from core.fields import Integer, Schema, Text, described
 
 
+#: How many are shown where nobody says.
+LIMIT = 50
+
+
 class PageQuery(Schema):
     """Query of every reading list."""
 
-    limit = described(Integer, "How many at most, 1 to 100.", least=1, most=100, load_default=50)
+    limit = described(
+        Integer, "How many at most, 1 to 100.", least=1, most=100, load_default=LIMIT
+    )
     cursor = described(Text, "`next_cursor` of the page before.", most=512)
 
 
@@ -64,3 +70,24 @@ def page(
         "data": [show(row) for row in shown],
         "next_cursor": _show_cursor(key(shown[-1])) if more else None,
     }
+
+
+def of_list(
+    answer: Mapping[str, Any], query: Mapping[str, Any], *, key: str = "key"
+) -> dict[str, Any]:
+    """The page of a list that is short and whole already, whose items differ by `key`; a cursor
+    whose item is gone is none any more."""
+    found: Sequence[Any] = answer["data"]
+    cursor = read_cursor(query.get("cursor"), [str])
+    if cursor:
+        place = next((at for at, one in enumerate(found) if one[key] == cursor[0]), None)
+        if place is None:
+            raise Problem(
+                400, "invalid_cursor", "What this cursor names is gone; start without a cursor."
+            )
+        found = found[place + 1 :]
+    return page(found, query.get("limit", LIMIT), key=lambda one: [one[key]], show=_as_it_is)
+
+
+def _as_it_is(one: dict[str, Any]) -> dict[str, Any]:
+    return one

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import db, ids, rawsql
+from loyalty import returning
 from loyalty.ledger.rows import (
     ACCOUNTS,
     ALLOCATIONS,
@@ -180,6 +181,21 @@ class Stored:
                 self._connection, self._program_id, entry_id
             )
         ]
+
+    def spent_again(self, held: HeldHold) -> list[tuple[int, list[tuple[bytes, int]]]]:
+        """What went back of a hold since it was made and what of that was spent anew, in order:
+        how many points, with the lots of what was spent; nothing where none was."""
+        rows = returning.moved(self._connection, held)
+        if all(kind != "spend" for _, kind, _ in rows):
+            return []
+        return [
+            (points, self._spent(bytes(entry_id)) if kind == "spend" else [])
+            for entry_id, kind, points in rows
+        ]
+
+    def _spent(self, entry_id: bytes) -> list[tuple[bytes, int]]:
+        # One that is not split has its points in the last column.
+        return [(lot_id, -remaining or held) for lot_id, remaining, held in self._parts(entry_id)]
 
     def taken_for(self, lot_id: bytes) -> dict[bytes, int]:
         """What other lots gave for this one's award, less what they got back, by lot."""

@@ -40,6 +40,13 @@ _RETURNED: Text = {
     "en": "{points} that {were} spent on {source} given back",
     "ko": "{source} 변경으로 사용한 {points} 반환",
 }
+#: What was redeemed, where its name is known, in Korean: by it, points are exchanged or pay.
+_REDEEMED = {
+    "hold": "{source} 대기 ({points})",
+    "capture": "{source}에 {points} 사용",
+    "release": "{source} 대기 해제로 {points} 반환",
+    "restore": "{source}에 사용한 {points} 반환",
+}
 #: Korean points are given for these days, not by them.
 _CONGRATULATED = ("birthday", "anniversary")
 #: What is called a benefit in Korean where it is not told as what the member did.
@@ -151,7 +158,8 @@ def entry(
     named: Text | None = None,
 ) -> Text:
     """An entry in a sentence; `pinned` is the version that decided it, and names what the program
-    no longer has; `named` is what its source is called where only others know that."""
+    no longer has; `named` is what its source is called where only others know that, a redemption
+    by what is done: 머그컵 교환, 1,000원 결제."""
     type_, points_key = row["source_type"], row["points_key"]
     told = named or source(type_, ref or row["source_ref"], program, pinned=pinned)
     is_gone = program is not None and program.kind(points_key) is None
@@ -159,6 +167,8 @@ def entry(
     way = _WAYS[row["to_bucket"] in ("available", "pending")]
     is_returned = row["kind"] == "restore" and row["from_bucket"] == "spent"
     texts = _RETURNED if is_returned else KINDS[row["kind"]]
+    if type_ == "redemption" and named is not None and row["kind"] in _REDEEMED:
+        texts = texts | {"ko": _REDEEMED[row["kind"]]}
     undone = f"{told['ko']} {_UNDONE.get(type_, '변경으로')}"
     return {
         one: texts[one].format(

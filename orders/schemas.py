@@ -11,6 +11,7 @@ from core.fields import (
     Instant,
     Integer,
     Items,
+    Json,
     Minor,
     Reference,
     Schema,
@@ -20,6 +21,8 @@ from core.fields import (
 from members.evidence import ContactSchema, ReferralSchema, VisitorSchema
 
 STATUSES = ("pending", "paid", "fulfilled", "cancelled")
+#: Which vouchers a stored order names, kept beside its codes: no field that callers may send.
+VOUCHER_IDS = "voucher_ids"
 LINES_MAX = 1000
 QUANTITY_MAX = 10**7
 
@@ -70,7 +73,7 @@ class OrderPaymentSchema(PaymentSchema):
     )
 
 
-class CartSchema(Schema):
+class BasketSchema(Schema):
     """What an order and a cart have in common."""
 
     currency = described(Currency, "The program's currency.", required=True)
@@ -103,7 +106,7 @@ class CartSchema(Schema):
     attributes = described(Attributes, "Facts of your own.")
 
 
-class OrderSchema(CartSchema):
+class OrderSchema(BasketSchema):
     """How the order looks now."""
 
     member_ref = described(Reference, "Whose order; null for a guest's.", allow_none=True)
@@ -129,6 +132,37 @@ class OrderSchema(CartSchema):
     )
     contact = ma.fields.Nested(ContactSchema, metadata={"description": "Contact given."})
     visitor = ma.fields.Nested(VisitorSchema, metadata={"description": "Traces of the visitor."})
+
+
+class Ignored(Json):
+    """What an order may say and a cart need not: taken whatever it is, as if it said `instead`."""
+
+    instead: Any = None
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        return self.instead
+
+
+class IgnoredAmount(Ignored):
+    """The same of an amount."""
+
+    instead = 0
+
+
+class CartSchema(BasketSchema):
+    """A cart: like an order, before it is placed. An order may be sent as it is."""
+
+
+#: What means nothing in a cart.
+IGNORED = (
+    *("member_ref", "status", "placed_at", "paid_at", "fulfilled_at", "cancelled_at", "revision"),
+    *("contact", "visitor", "referral", "is_history", "refunded_minor", "shipping_refunded_minor"),
+)
+for _name in IGNORED:
+    _kind = IgnoredAmount if _name.endswith("_minor") else Ignored
+    CartSchema._declared_fields[_name] = described(
+        _kind, "Ignored: it means nothing in a cart.", allow_none=_kind is Ignored
+    )
 
 
 class BatchOrderSchema(OrderSchema):

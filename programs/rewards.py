@@ -96,8 +96,9 @@ class Reward:
     access_for: str | None
     max_discount_minor: int | None
     min_order_minor: int
-    #: As written, since redemptions freeze it; compiled in `lines`.
+    #: As written, since redemptions freeze them; compiled in `lines` and in `rule`.
     applies_to: Any
+    when: Any
     lines: Condition | None
     tiers: frozenset[str] | None
     stock: int | None
@@ -232,6 +233,7 @@ def _reward(item: dict[str, Any], kinds: Sequence[PointsKind], names: Mapping[st
         max_discount_minor=item.get("max_discount_minor"),
         min_order_minor=item.get("min_order_minor") or 0,
         applies_to=item.get("applies_to"),
+        when=item.get("when"),
         lines=lines_of(item.get("applies_to")),
         tiers=None if item.get("tiers") is None else frozenset(item["tiers"]),
         stock=item.get("stock"),
@@ -250,24 +252,38 @@ def _reward(item: dict[str, Any], kinds: Sequence[PointsKind], names: Mapping[st
     )
 
 
+def of_order(when: Any) -> Condition | None:
+    """What a checked condition asks of the order, whether of the member as well or not: the whole
+    of it, or those of several parts that must all be met. None where it asks nothing."""
+    asked = [part for part in _parts(when) if not _is_of_member(part)]
+    return _compiled({"all": asked}) if asked else None
+
+
 def _of_member(when: Any) -> Condition:
     """What can be judged of a condition without a cart: the whole of it, or those of several
     parts that must all be met."""
+    parts = _parts(when)
+    known = [part for part in parts if _is_of_member(part)]
+    if len(known) == len(parts):
+        return _compiled(when)
+    return _compiled({"all": known} if known else None)
+
+
+def _parts(when: Any) -> list[Any]:
+    """What must all be met."""
+    if when is None:
+        return []
+    return list(when["all"]) if isinstance(when, dict) and "all" in when else [when]
+
+
+def _is_of_member(part: Any) -> bool:
+    return all(name.startswith(_OF_MEMBER) for name in _compiled(part).facts)
+
+
+def _compiled(when: Any) -> Condition:
     facts = triggers.find_facts(TRIGGER)
     assert facts is not None
-    parts = when["all"] if isinstance(when, dict) and "all" in when else [when]
-    known = [
-        part
-        for part in parts
-        if part is not None
-        and all(
-            name.startswith(_OF_MEMBER)
-            for name in conditions.compile_condition(part, catalogue=facts).facts
-        )
-    ]
-    if len(known) == len(parts):
-        return conditions.compile_condition(when, catalogue=facts)
-    return conditions.compile_condition({"all": known} if known else None, catalogue=facts)
+    return conditions.compile_condition(when, catalogue=facts)
 
 
 def _levels(keys: Sequence[str] | None, names: Mapping[str, Any]) -> language.Text | None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from core import clock, language
 from core.language import Text
+from loyalty import sentences
 from orders import figures
 from orders.figures import LineFigures, OrderFigures
 from programs.compiled import Compiled
@@ -36,7 +37,8 @@ class Asked:
     """Everything that is to be known of a member, an instant and a cart, to judge any reward.
 
     `stock` is what there is and what is taken, of rewards that have a row; `grants` how many a
-    member can use by redeeming; `empty_pools` are the pools of codes with none left.
+    member can use by redeeming, `coded` of which they have a code that can be used;
+    `empty_pools` are the pools of codes with none left, or that do not exist.
     """
 
     program: Compiled
@@ -47,6 +49,7 @@ class Asked:
     stock: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     rooms: Mapping[str, Room] = field(default_factory=dict)
     grants: Mapping[str, int] = field(default_factory=dict)
+    coded: frozenset[str] = frozenset()
     empty_pools: frozenset[str] = frozenset()
     order: OrderFigures | None = None
 
@@ -76,6 +79,13 @@ _ONLY_GRANTED = Reason(
     {
         "en": "It cannot be bought with points, only be given.",
         "ko": "포인트로 교환할 수 없고 지급받을 수만 있습니다.",
+    },
+)
+_HAS_CODE = Reason(
+    "condition_not_met",
+    {
+        "en": "The member has it already: its code uses it.",
+        "ko": "이미 지급받은 리워드입니다. 코드로 사용할 수 있습니다.",
     },
 )
 _NOT_ENROLLED = Reason(
@@ -127,11 +137,12 @@ def reasons(reward: Reward, asked: Asked, *, cost: int | None) -> list[Reason]:
         found.append(_limit_reached(room, asked))
     if _is_gone(reward, asked):
         found.append(_NONE_LEFT)
-    if cost:
+    if cost is not None:
         available = asked.available.get(reward.points_key, 0)
         if available < 0:
+            # Nothing is redeemed below zero, what costs nothing neither (SEMANTICS B11).
             found.append(_negative(available, reward, asked))
-        if available < cost:
+        if cost and available < cost:
             found.append(_insufficient(cost - available, reward, asked))
     return found
 
@@ -153,7 +164,7 @@ def _is_gone(reward: Reward, asked: Asked) -> bool:
 
 def _conditions(found: list[Reason], reward: Reward, asked: Asked, cost: int | None) -> None:
     if cost is None:
-        found.append(_ONLY_GRANTED)
+        found.append(_HAS_CODE if reward.key in asked.coded else _ONLY_GRANTED)
     if not asked.facts.get("member.is_enrolled", True):
         found.append(_NOT_ENROLLED)
     when = reward.of_member if asked.order is None else reward.rule.when
@@ -252,11 +263,12 @@ def _negative(available: int, reward: Reward, asked: Asked) -> Reason:
 
 def _insufficient(missing: int, reward: Reward, asked: Asked) -> Reason:
     name = _named(reward, asked)
+    korean = sentences.points(missing, reward.points_key, asked.program)["ko"]
     return Reason(
         "insufficient_points",
         {
             "en": f"{missing:,} more {name['en']} needed.",
-            "ko": f"{language.with_particle(name['ko'], '이')} {missing:,} 더 필요합니다.",
+            "ko": f"{language.with_particle(korean, '이')} 더 필요합니다.",
         },
         missing_points=missing,
     )

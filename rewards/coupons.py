@@ -5,12 +5,10 @@ code is used by that order; otherwise it can be used from then on. Given up, a p
 back, and a generated one is void until the same redemption is held again.
 """
 
-from rewards import spending, vouchers
+from programs.rewards import STORED_VALUE
+from rewards import issuing, spending, vouchers
 from rewards.carried import Row
 from rewards.desk import Desk
-
-#: What an order that captures it has used at once: it took its discount.
-_USED_WITH_ORDER = ("discount_amount", "discount_percent", "free_shipping")
 
 
 def held(desk: Desk, row: Row) -> None:
@@ -22,7 +20,7 @@ def held(desk: Desk, row: Row) -> None:
         known = vouchers.get(desk, row.voucher_id)
         if known.redemption_id == row.id and vouchers.revive(desk, known, "reserved"):
             return
-    issued = vouchers.issue(
+    issued = issuing.issue(
         desk,
         terms,
         member_id=row.member_id,
@@ -39,7 +37,7 @@ def captured(desk: Desk, row: Row) -> None:
         return
     voucher = vouchers.get(desk, row.voucher_id)
     vouchers.activate(desk, voucher)
-    if row.kept_by is not None and voucher.kind in _USED_WITH_ORDER:
+    if row.kept_by is not None and _is_used_with(desk, row):
         spending.use(
             desk,
             voucher,
@@ -47,6 +45,15 @@ def captured(desk: Desk, row: Row) -> None:
             member_id=row.member_id,
             minor=row.discount_minor or 0,
         )
+
+
+def _is_used_with(desk: Desk, row: Row) -> bool:
+    """Whether the order that captured it has had what its code is for: all but money that is spent
+    in parts, and a product that the order does not hold."""
+    terms = row.frozen
+    if terms.kind in STORED_VALUE:
+        return False
+    return terms.kind != "free_product" or terms.sku in desk.rewards.skus.get(row.kept_by, ())
 
 
 def given_up(desk: Desk, row: Row) -> None:
@@ -66,8 +73,9 @@ def reversed_(desk: Desk, row: Row) -> None:
         return
     voucher = vouchers.get(desk, row.voucher_id)
     problem = spending.unreversible(desk, voucher, row.kept_by)
+    if row.kept_by is not None:
+        # Where others use it too, its own use goes back all the same.
+        spending.release(desk, voucher, row.kept_by)
     if problem is not None:
         raise problem
-    if row.kept_by is not None:
-        spending.release(desk, voucher, row.kept_by)
     vouchers.void(desk, voucher)

@@ -10,9 +10,10 @@ from typing import Any
 from core import clock, jsontext
 from orders import figures
 from orders.figures import LineFigures, OrderFigures
-from programs.rewards import Reward, lines_of
+from programs.rewards import Reward, lines_of, of_order
 from rewards.terms import PAY_WITH_POINTS, Terms
 from rules.conditions import Condition
+from rules.facts import Facts
 
 _BP = 10_000
 Shown = dict[str, Any]
@@ -52,7 +53,7 @@ def worth(terms: Terms | Reward, order: OrderFigures) -> int:
     """What it takes off a cart as that is before, in minor units: 0 for what takes nothing off."""
     kind = terms.kind
     if kind == "free_shipping":
-        return order.shipping_minor if _has_line(terms, order) else 0
+        return order.shipping_minor if has_line(terms, order) else 0
     if kind == "free_product":
         return _piece(terms, order)
     if kind not in TAKES_OFF:
@@ -112,7 +113,19 @@ def _compiled(applies_to: str) -> Condition | None:
     return lines_of(jsontext.parse(applies_to))
 
 
-def _has_line(terms: Terms | Reward, order: OrderFigures) -> bool:
+def is_met(terms: Terms, facts: Facts) -> bool:
+    """Whether an order, with its member, is as the reward asked of orders when it was promised."""
+    condition = None if terms.when is None else _of_order(jsontext.sorted_text(terms.when))
+    return condition is None or condition.matches(facts)
+
+
+@functools.lru_cache(maxsize=1024)
+def _of_order(when: str) -> Condition | None:
+    return of_order(jsontext.parse(when))
+
+
+def has_line(terms: Terms | Reward, order: OrderFigures) -> bool:
+    """Whether it applies to anything of an order, where it asks for lines."""
     return condition_of(terms) is None or bool(_lines(terms, order))
 
 

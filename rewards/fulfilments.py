@@ -105,11 +105,27 @@ def captured(desk: Desk, redemption: Row) -> None:
 
 
 def reversed_(desk: Desk, redemption: Row) -> None:
-    """What is not delivered yet of a redemption that is reversed is cancelled."""
+    """What was to be sent for a redemption that is reversed is cancelled; delivered goods as well,
+    since whoever reverses it has them back."""
     if is_needed(redemption.frozen):
         known = find_of(desk, redemption)
-        if known is not None and known.state in _FROM["cancelled"]:
+        if known is not None and known.state != "cancelled":
             _move(desk, known, "cancelled")
+
+
+def unreversible(desk: Desk, redemption: Row) -> Problem | None:
+    """409 `state_conflict` where a redemption is not reversed with its order: its goods are on
+    their way or delivered, and nobody has said that they came back."""
+    known = find_of(desk, redemption) if is_needed(redemption.frozen) else None
+    if known is None or known.state not in ("shipped", "delivered"):
+        return None
+    how = "cancel its fulfilment" if known.state == "shipped" else "reverse the redemption"
+    return Problem(
+        409,
+        "state_conflict",
+        f"What it brought is {known.state}, so it stays captured: once the goods are back, {how}.",
+        state=known.state,
+    )
 
 
 def change(desk: Desk, row: Row, told: Mapping[str, Any]) -> bool:

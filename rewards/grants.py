@@ -37,6 +37,20 @@ _of_source = db.Statement(
     .where(_of_program, GRANTS.c.source_id == sa.bindparam("source_id"))
     .order_by(GRANTS.c.rule, GRANTS.c.number)
 )
+_is_fallen = sa.and_(
+    _of_program,
+    GRANTS.c.rule == sa.bindparam("rule"),
+    GRANTS.c.state == sa.literal_column("'used'"),
+    GRANTS.c.cause == sa.literal_column("'fell'"),
+)
+_fallen = {
+    is_of_all: db.Statement(
+        sa.select(GRANTS).where(
+            _is_fallen, sa.true() if is_of_all else GRANTS.c.member_id == sa.bindparam("member_id")
+        )
+    )
+    for is_of_all in (False, True)
+}
 _open_of = db.Statement(
     sa.select(GRANTS).where(
         _of_program,
@@ -97,6 +111,22 @@ def known_of(desk: Desk, source_id: bytes) -> list[Row]:
     return sorted(found, key=lambda one: (one.rule, one.number))
 
 
+def fallen(desk: Desk, rule: str, member_id: bytes, *, is_of_all: bool) -> list[Row]:
+    """What a rule gave a member, or anybody, that was used although its cause fell; as this unit
+    leaves it."""
+    values = {"program_id": desk.program_id, "rule": rule}
+    if not is_of_all:
+        values["member_id"] = member_id
+    for row in _fallen[is_of_all].rows(connection_of(desk), values):
+        take_up(desk, row)
+    return [
+        one
+        for one in desk.rewards.grants.values()
+        if (one.rule, one.state, one.cause) == (rule, "used", "fell")
+        and (is_of_all or one.member_id == member_id)
+    ]
+
+
 def settle(desk: Desk, row: Row) -> None:
     """Let what time has ended be over, at its own instant."""
     state = state_of(row, desk.now)
@@ -111,6 +141,44 @@ def end(desk: Desk, row: Row, state: str, *, at: int) -> None:
     give_stock_back(desk, row)
     if state == "revoked" and row.voucher_id is not None:
         vouchers.void(desk, vouchers.get(desk, row.voucher_id))
+
+
+def is_spent(desk: Desk, row: Row) -> bool:
+    """Whether anything stands of what a used grant was used for: of a card from which all went
+    back, or of access that is simply had, nothing does."""
+    if row.state != "used":
+        return False
+    if row.voucher_id is None:
+        return row.redemption_id is not None or row.frozen.kind != "access"
+    voucher = vouchers.get(desk, row.voucher_id)
+    return not vouchers.is_stored_value(voucher) or voucher.remaining_minor < voucher.value_minor
+
+
+def take_rest(desk: Desk, row: Row) -> None:
+    """The cause of a used grant fell: what is left to be used of its code goes with it."""
+    if row.voucher_id is not None:
+        voucher = vouchers.get(desk, row.voucher_id)
+        if _is_used_in_parts(voucher):
+            vouchers.void(desk, voucher)
+
+
+def give_rest(desk: Desk, row: Row) -> None:
+    """The cause of a used grant stands again: what is left of its code comes back."""
+    if row.voucher_id is None:
+        return
+    voucher = vouchers.get(desk, row.voucher_id)
+    if not (_is_used_in_parts(voucher) and vouchers.revive(desk, voucher, "active")):
+        return
+    if vouchers.is_stored_value(voucher):
+        is_over = voucher.remaining_minor == 0
+    else:
+        is_over = voucher.uses >= voucher.uses_max
+    if is_over:
+        voucher.state, voucher.ended_at = "redeemed", desk.now
+
+
+def _is_used_in_parts(voucher: Row) -> bool:
+    return vouchers.is_stored_value(voucher) or voucher.uses_max > 1
 
 
 def lock(desk: Desk, rows: Sequence[Row]) -> None:

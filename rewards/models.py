@@ -178,12 +178,16 @@ class Voucher(db.Base):
     issued_at: Mapped[int] = mapped_column(sa.BigInteger)
     expires_at: Mapped[int | None] = mapped_column(sa.BigInteger)
     ended_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    void_reason: Mapped[str | None] = mapped_column(sa.Text)
+    void_actor: Mapped[str | None] = mapped_column(sa.Text)
 
 
 class VoucherUse(db.Base):
     """What one order used of a voucher: once, or money of its value. `amount_minor` is what was
     taken of stored value, or what the discount came to where that is known; `returned_minor` what
-    of it went back. A use that is released is none, and can be made again."""
+    of it went back. A use that is released is none, and can be made again. One that was made by
+    hand, not by an order that names the code, follows its order all the same: where it fell with
+    it (`is_undone`) it comes back with it."""
 
     __tablename__ = "voucher_uses"
     __table_args__ = (
@@ -204,6 +208,8 @@ class VoucherUse(db.Base):
     is_released: Mapped[bool] = mapped_column(sa.Boolean)
     used_at: Mapped[int] = mapped_column(sa.BigInteger)
     released_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    is_by_hand: Mapped[bool] = mapped_column(sa.Boolean)
+    is_undone: Mapped[bool] = mapped_column(sa.Boolean)
     actor: Mapped[str | None] = mapped_column(sa.Text)
 
 
@@ -224,6 +230,13 @@ class Grant(db.Base):
         _of_member(),
         sa.UniqueConstraint("program_id", "source_id", "rule", "number"),
         sa.Index("ix_grants_member", "program_id", "member_id", "id"),
+        sa.Index(
+            "ix_grants_fallen",
+            "program_id",
+            "rule",
+            "member_id",
+            **_where("state = 'used' AND cause = 'fell'"),
+        ),
         sa.Index(
             "ix_grants_due",
             "program_id",

@@ -7,8 +7,12 @@ Refuses to hold points: whether there are still so many is said by the ledger wh
 from dataclasses import dataclass
 from typing import Any
 
+from core import language
 from core.errors import Problem, invalid_at
+from core.language import Text
+from loyalty import sentences
 from orders.figures import OrderFigures
+from programs.compiled import Compiled
 from programs.rewards import PayWithPoints
 
 POINTER = "/pay_with_points/points"
@@ -20,13 +24,27 @@ class Unavailable:
     """Why nobody can pay with points here; codes are those of rewards (API section 5)."""
 
     code: str
-    detail: str
+    text: Text
     missing_points: int | None = None
 
     def shown(self) -> dict[str, Any]:
         """How quotes say it."""
         missing = {} if self.missing_points is None else {"missing_points": self.missing_points}
-        return {"code": self.code, "detail": self.detail, **missing}
+        return {"code": self.code, "detail": self.text, **missing}
+
+
+PAUSED = Unavailable(
+    "paused",
+    {
+        "en": "Paying with points is paused at the moment.",
+        "ko": "지금은 포인트 결제가 일시 중지되었습니다.",
+    },
+)
+#: A guest has no points.
+GUEST = Unavailable(
+    "condition_not_met",
+    {"en": "Only members pay with points.", "ko": "회원만 포인트로 결제할 수 있습니다."},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +74,22 @@ class Bounds:
         }
 
 
-def bounds(pay: PayWithPoints, *, available: int, order: OrderFigures | None = None) -> Bounds:
-    """What a member with so many points can pay of an order; of any order where none is known."""
+def bounds(
+    pay: PayWithPoints,
+    *,
+    available: int,
+    order: OrderFigures | None = None,
+    program: Compiled | None = None,
+) -> Bounds:
+    """What a member with so many points can pay of an order, or of any where none is known; the
+    program gives points and money their names."""
     least, step = least_points(pay), pay.step_points
     most = _multiple(max(0, available), step)
     payable = None if order is None else payable_minor(pay, order)
     if payable is not None:
         most = min(most, _most_for(pay, payable))
-    reason = _reason(pay, available=available, least=least, most=most, payable=payable)
+    why = _Why(pay, program)
+    reason = why.reason(available=available, least=least, most=most, payable=payable)
     return Bounds(least, most, step, pay.value_minor(most), reason)
 
 
@@ -115,18 +141,66 @@ def _most_for(pay: PayWithPoints, payable_minor: int) -> int:
     return _multiple(((payable_minor + 1) * pay.points - 1) // pay.minor, pay.step_points)
 
 
-def _reason(
-    pay: PayWithPoints, *, available: int, least: int, most: int, payable: int | None
-) -> Unavailable | None:
-    if not pay.is_live:
-        return Unavailable("paused", "paying with points is paused")
-    if available < 0:
-        detail = f"the balance is {available}; the next points earned come first"
-        return Unavailable("negative_balance", detail, least - available)
-    if payable is not None and _most_for(pay, payable) < least:
-        detail = f"points can pay at most {payable} (minor units) of this order"
-        return Unavailable("condition_not_met", f"{detail}, fewer than the least of {least} points")
-    if most < least:
-        detail = f"at least {least} points are needed and {available} are available"
-        return Unavailable("insufficient_points", detail, least - available)
-    return None
+@dataclass(frozen=True, slots=True)
+class _Why:
+    """Why nothing can be paid so, in words."""
+
+    pay: PayWithPoints
+    program: Compiled | None
+
+    def reason(
+        self, *, available: int, least: int, most: int, payable: int | None
+    ) -> Unavailable | None:
+        """None where something can."""
+        if not self.pay.is_live:
+            return PAUSED
+        if available < 0:
+            return self._negative(available, least)
+        if payable is not None and _most_for(self.pay, payable) < least:
+            return self._too_small(payable, least)
+        if most < least:
+            return self._too_few(available, least)
+        return None
+
+    def _points(self, count: int) -> Text:
+        return sentences.points(count, self.pay.points_key, self.program)
+
+    def _money(self, minor: int, language_: str) -> str:
+        if self.program is None:
+            return language.number(minor)
+        return language.money(minor, self.program.currency, language=language_)
+
+    def _negative(self, available: int, least: int) -> Unavailable:
+        lacking = self._points(-available)
+        return Unavailable(
+            "negative_balance",
+            {
+                "en": f"The balance is {lacking['en']} below zero; what is earned next fills it.",
+                "ko": f"잔액이 {lacking['ko']} 부족합니다. 다음에 적립되는 포인트로 채워집니다.",
+            },
+            least - available,
+        )
+
+    def _too_small(self, payable: int, least: int) -> Unavailable:
+        fewest = self._points(least)
+        return Unavailable(
+            "condition_not_met",
+            {
+                "en": f"Points can pay at most {self._money(payable, 'en')} of this order, and "
+                f"{fewest['en']} are the fewest that can be used.",
+                "ko": f"이 주문에는 포인트로 최대 {self._money(payable, 'ko')}까지 결제할 수 "
+                f"있고, 최소 {fewest['ko']}부터 사용할 수 있습니다.",
+            },
+        )
+
+    def _too_few(self, available: int, least: int) -> Unavailable:
+        fewest, has = self._points(least), self._points(available)
+        return Unavailable(
+            "insufficient_points",
+            {
+                "en": f"{fewest['en']} are the fewest that can be used; there are "
+                f"{language.number(available)}.",
+                "ko": f"최소 {fewest['ko']}부터 사용할 수 있습니다. 현재 잔액은 {has['ko']}입니다.",
+            },
+            least - available,
+        )

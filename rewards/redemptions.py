@@ -17,7 +17,7 @@ from core.errors import Problem
 from loyalty import reading
 from loyalty.ledger import holds
 from loyalty.ledger.rows import HOLD_PREFIX, HeldHold
-from rewards import claiming, following, stock
+from rewards import claiming, following, fulfilments, stock
 from rewards.carried import REDEMPTIONS, Row
 from rewards.desk import Desk, connection_of
 from rewards.terms import Terms
@@ -251,10 +251,9 @@ def _stock_left(desk: Desk, row: Row) -> tuple[bool, int | None]:
     409 `out_of_stock` where none is left. What is had by a grant has its stock by that."""
     if row.reward_key is None or row.grant_id is not None:
         return False, None
-    reward = desk.live.catalogue.find(row.reward_key)
-    if reward is None or reward.stock is None:
+    first = stock.first_of(desk, row)
+    if first is None:
         return False, None
-    first = reward.stock
     found = stock.read(connection_of(desk), desk.program_id, [row.reward_key]).get(row.reward_key)
     total, used = found or (first, 0)
     if used + desk.rewards.stock.get(row.reward_key, 0) >= total:
@@ -302,14 +301,18 @@ def reverse(
     policy: Literal["strict", "grace"] = "strict",
     reason: str | None = None,
     at: int | None = None,
+    is_with_order: bool = False,
 ) -> bool:
     """Undo what was captured: its points go back to their lots (SEMANTICS C20), its stock is free
     again, its voucher void. False when it was reversed already; 409 `state_conflict` when it was
-    not captured, or when its voucher was used."""
+    not captured, or when its voucher was used; with its order also when its goods are away."""
     if row.state == "reversed":
         return False
     if row.state != "captured":
         raise conflict(row, "reversed", desk.now)
+    problem = fulfilments.unreversible(desk, row) if is_with_order else None
+    if problem is not None:
+        raise problem
     at = max(desk.now if at is None else at, row.captured_at or row.held_at)
     following.reversed_(desk, row)
     held = hold_of(desk, row)
@@ -343,6 +346,12 @@ def hold_of(desk: Desk, row: Row) -> HeldHold | None:
     found = reading.find_hold(connection_of(desk), desk.program_id, ids.show_id(PREFIX, row.id))
     assert found is not None
     return desk.book.take_up(found)
+
+
+def points_returned(desk: Desk, row: Row) -> int:
+    """How many of its points went back after it was captured."""
+    held = hold_of(desk, row)
+    return 0 if held is None else held.returned
 
 
 def tell(desk: Desk, row: Row, word: str) -> None:

@@ -24,12 +24,23 @@ _of_voucher = db.Statement(
         USES.c.order_ref == sa.bindparam("order_ref"),
     )
 )
+_of_order = db.Statement(
+    sa.select(USES).where(
+        USES.c.program_id == sa.bindparam("program_id"),
+        USES.c.order_ref == sa.bindparam("order_ref"),
+    )
+)
 _others = db.Statement(
     sa.select(USES.c.order_ref).where(
         USES.c.program_id == sa.bindparam("program_id"),
         USES.c.voucher_id == sa.bindparam("voucher_id"),
         USES.c.order_ref != sa.bindparam("order_ref"),
         USES.c.is_released.is_(False),
+        # What gave all of its money back uses nothing; no other use has money that went back.
+        sa.or_(
+            USES.c.returned_minor == sa.literal_column("0"),
+            USES.c.amount_minor > USES.c.returned_minor,
+        ),
     )
 )
 
@@ -53,8 +64,33 @@ def row_of(row: Any) -> Row:
     for name in _BYTES:
         if values[name] is not None:
             values[name] = bytes(values[name])
-    values["is_released"] = bool(values["is_released"])
+    for name in ("is_released", "is_by_hand", "is_undone"):
+        values[name] = bool(values[name])
     return Row(values)
+
+
+def used_by(desk: Desk, order_ref: str) -> list[Row]:
+    """All that an order used, released or not, in the order of vouchers: read in one statement, and
+    what this unit has taken up before as this unit leaves it."""
+    known = desk.rewards.uses
+    values = {"program_id": desk.program_id, "order_ref": order_ref}
+    for read in map(row_of, _of_order.rows(connection_of(desk), values)):
+        known.setdefault((read.voucher_id, order_ref), read)
+    found = [one for (_, ref), one in known.items() if ref == order_ref]
+    return sorted(found, key=lambda one: one.voucher_id)
+
+
+def voucher_ids_by_hand(desk: Desk, order_ref: str) -> set[bytes]:
+    """Vouchers that were redeemed for an order by hand, as they are stored: not locked, so they are
+    to be read again behind their locks."""
+    values = {"program_id": desk.program_id, "order_ref": order_ref}
+    rows = map(row_of, _of_order.rows(connection_of(desk), values))
+    return {one.voucher_id for one in rows if is_by_hand(one)}
+
+
+def is_by_hand(use: Row) -> bool:
+    """Whether a use was made by hand, and stands, or comes back with its order."""
+    return use.is_by_hand and (use.is_undone or not use.is_released)
 
 
 def standing(desk: Desk, voucher: Row, order_ref: str) -> Row | None:
@@ -66,7 +102,7 @@ def standing(desk: Desk, voucher: Row, order_ref: str) -> Row | None:
 def is_used_elsewhere(desk: Desk, voucher: Row, order_ref: str | None) -> bool:
     """Whether another order than this one uses it."""
     known = {
-        ref: one.is_released
+        ref: one.is_released or 0 < one.amount_minor == one.returned_minor
         for (voucher_id, ref), one in desk.rewards.uses.items()
         if voucher_id == voucher.id and ref != order_ref
     }
@@ -92,15 +128,22 @@ def is_usable(voucher: Row, at: int) -> bool:
 
 
 def use(
-    desk: Desk, voucher: Row, order_ref: str, *, member_id: bytes | None, minor: int = 0
+    desk: Desk,
+    voucher: Row,
+    order_ref: str,
+    *,
+    member_id: bytes | None,
+    minor: int = 0,
+    is_by_hand: bool = False,
 ) -> None:
     """Use it once for an order; `minor` is what that took off. Refuses nothing: the caller has
     asked `is_usable`, unless the order uses it already."""
     known = standing(desk, voucher, order_ref)
     if known is not None:
-        known.amount_minor = minor
+        known.amount_minor, known.is_by_hand = minor, is_by_hand
         return
-    _begin(desk, voucher, order_ref, member_id=member_id).amount_minor = minor
+    known = _begin(desk, voucher, order_ref, member_id=member_id)
+    known.amount_minor, known.is_by_hand = minor, is_by_hand
     voucher.order_ref = order_ref
     _follow(desk, voucher)
     tell(desk, voucher, order_ref, member_id=member_id, minor=minor)
@@ -109,7 +152,7 @@ def use(
 def capacity(desk: Desk, voucher: Row, order_ref: str) -> int:
     """What an order can have had of stored value in all: what it had, or what is there for it."""
     known = standing(desk, voucher, order_ref)
-    remaining: int = voucher.remaining_minor
+    remaining = left_of(voucher)
     if known is None:
         return remaining
     had: int = known.amount_minor
@@ -125,6 +168,7 @@ def take(
     member_id: bytes | None,
     gross_minor: int,
     back_minor: int = 0,
+    is_by_hand: bool = False,
 ) -> int:
     """Bring what an order has of stored value to `gross_minor`, of which `back_minor` went back;
     what of it the voucher does not hold. Never less than nothing remains.
@@ -134,7 +178,7 @@ def take(
     """
     known = standing(desk, voucher, order_ref)
     had, returned = (0, 0) if known is None else (known.amount_minor, known.returned_minor)
-    free: int = voucher.remaining_minor + had - returned
+    free = left_of(voucher) + had - returned
     gross = min(gross_minor, max(had, free))
     net = min(gross - min(back_minor, gross), free)
     missing = gross_minor - min(back_minor, gross) - net
@@ -143,7 +187,8 @@ def take(
             return missing
         known = _begin(desk, voucher, order_ref, member_id=member_id)
     known.amount_minor, known.returned_minor = gross, gross - net
-    voucher.remaining_minor = free - net
+    known.is_by_hand = is_by_hand
+    voucher.remaining_minor += had - returned - net
     _follow(desk, voucher)
     if net > had - returned:
         more = net - (had - returned)
@@ -151,11 +196,23 @@ def take(
     return missing
 
 
-def release(desk: Desk, voucher: Row, order_ref: str) -> bool:
-    """Give back all that an order used; False where it uses nothing (any more)."""
+def left_of(voucher: Row) -> int:
+    """What orders can take of stored value: nothing of what is void, though money that went back
+    to it is counted."""
+    remaining: int = voucher.remaining_minor
+    return 0 if voucher.state == "void" else remaining
+
+
+def release(desk: Desk, voucher: Row, order_ref: str, *, is_undone: bool = False) -> bool:
+    """Give back all that an order used; False where it uses nothing (any more). What is undone with
+    its order comes back with it."""
     known = use_of(desk, voucher, order_ref)
-    if known is None or known.is_released:
+    if known is None:
         return False
+    if known.is_released:
+        known.is_undone = known.is_undone and is_undone
+        return False
+    known.is_undone = is_undone
     if vouchers.is_stored_value(voucher):
         voucher.remaining_minor += known.amount_minor - known.returned_minor
         known.returned_minor = known.amount_minor
@@ -185,13 +242,15 @@ def _begin(desk: Desk, voucher: Row, order_ref: str, *, member_id: bytes | None)
                 "is_released": False,
                 "used_at": desk.now,
                 "released_at": None,
+                "is_by_hand": False,
+                "is_undone": False,
                 "actor": desk.actor,
             },
             is_new=True,
         )
         return known
     known.amount_minor = known.returned_minor = 0
-    known.is_released, known.released_at = False, None
+    known.is_released, known.released_at, known.is_undone = False, None, False
     known.used_at, known.member_id, known.actor = desk.now, member_id, desk.actor
     return known
 

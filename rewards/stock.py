@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from core import db, rawsql
 from core.errors import Problem
-from rewards.carried import Carried
+from programs import versions
+from rewards.carried import Carried, Row
+from rewards.desk import Desk, connection_of
 from rewards.models import RewardStock
 
 STOCK: sa.Table = RewardStock.__table__  # type: ignore[assignment]
@@ -29,6 +31,19 @@ def read(
         )
     )
     return {key: (total, used) for key, total, used in rows}
+
+
+def first_of(desk: Desk, row: Row) -> int | None:
+    """The stock that a document says at first of the reward of a redemption or a grant; None where
+    it has none. As it is by now; of a reward that is gone, as it was when it was promised: taking
+    it out of the document makes no more of it."""
+    reward = desk.live.catalogue.find(row.reward_key)
+    if reward is None:
+        program = versions.get_compiled(
+            connection_of(desk), desk.program_id, row.version, row.switches
+        )
+        reward = program.catalogue.find(row.reward_key)
+    return None if reward is None else reward.stock
 
 
 def out_of_stock(reward_key: str) -> Problem:

@@ -31,7 +31,9 @@ class Terms:
     max_discount_minor: int | None = None
     min_order_minor: int = 0
     applies_to: Any = None
+    when: Any = None
     exclude_gift_cards: bool = False
+    max_order_bp: int = 10_000
     voucher: VoucherTerms | None = None
     needs_fulfilment: bool | None = None
     estimated_cost_minor: int = 0
@@ -59,7 +61,9 @@ _USUAL: dict[str, Any] = {
     "max_discount_minor": None,
     "min_order_minor": 0,
     "applies_to": None,
+    "when": None,
     "exclude_gift_cards": False,
+    "max_order_bp": 10_000,
     "voucher": None,
     "needs_fulfilment": None,
     "estimated_cost_minor": 0,
@@ -83,6 +87,7 @@ def of_reward(reward: Reward, cost: int) -> Terms:
         max_discount_minor=reward.max_discount_minor,
         min_order_minor=reward.min_order_minor,
         applies_to=reward.applies_to,
+        when=reward.when,
         voucher=reward.voucher,
         needs_fulfilment=reward.needs_fulfilment,
         estimated_cost_minor=reward.estimated_cost_minor,
@@ -99,6 +104,7 @@ def of_points(pay: PayWithPoints, points: int) -> Terms:
         points=points,
         minor=pay.value_minor(points),
         exclude_gift_cards=pay.exclude_gift_cards,
+        max_order_bp=pay.max_order_bp,
         estimated_cost_minor=pay.value_minor(points),
     )
 

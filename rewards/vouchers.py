@@ -1,188 +1,38 @@
-"""Vouchers: codes that a storefront accepts. Issued, shown, found, changed.
+"""Vouchers: codes that a storefront accepts. Found, locked, changed, shown.
 
 Owns the rows and their states. Whoever changes a voucher holds its row's lock, taken after those
-of members and in the order of ids. What orders use of vouchers is in `rewards.spending`, the pools
-that imported codes come from in `rewards.pools`. Refuses to say who may use one.
+of members and in the order of ids. How codes come about is in `rewards.issuing`, what orders use
+of vouchers in `rewards.spending`, the pools that imported codes come from in `rewards.pools`.
+Refuses to say who may use one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from core import clock, db, ids
-from core.errors import Problem, not_found
-from programs.rewards import DEFAULT_PATTERN, STORED_VALUE
+from core import clock, db
+from core.errors import not_found
+from programs.rewards import STORED_VALUE
 from rewards import codes
 from rewards.carried import VOUCHERS, Row
 from rewards.desk import Desk, connection_of
-from rewards.terms import Terms
 
 PREFIX = "vou"
 #: States in which a code is nobody's: it is not shown to whom it was once given.
 UNBOUND = ("pooled", "void")
-#: Codes of a short pattern that are tried before it is taken for used up.
-_TRIES = 16
-#: So many random bits never meet twice.
-_ENOUGH_BITS = 60
 
 Start = Literal["reserved", "active"]
 
 _COLUMNS = tuple(VOUCHERS.columns.keys())
 _BYTES = ("program_id", "id", "digest", "member_id", "redemption_id", "grant_id")
-_POOLED: sa.ColumnElement[str] = sa.literal_column("'pooled'")
 
 _by_id = db.Statement(
     sa.select(VOUCHERS).where(
         VOUCHERS.c.program_id == sa.bindparam("program_id"), VOUCHERS.c.id == sa.bindparam("id")
     )
 )
-
-
-def issue(
-    desk: Desk,
-    terms: Terms,
-    *,
-    member_id: bytes,
-    redemption_id: bytes | None = None,
-    grant_id: bytes | None = None,
-    state: Start,
-    at: int,
-) -> Row:
-    """A code for a redemption or a grant: generated, or one of its pool; 409 `out_of_stock` where
-    none is left. Its date runs from `at`."""
-    assert terms.voucher is not None
-    bound = {
-        "kind": terms.kind,
-        "reward_key": terms.reward_key,
-        "terms": terms.text,
-        "origin": "granted",
-        "member_id": member_id,
-        "redemption_id": redemption_id,
-        "grant_id": grant_id,
-        "state": state,
-        "issued_at": at,
-        "expires_at": ends_at(terms.voucher.valid_for, at, desk.live.zone),
-    }
-    if terms.voucher.pool is not None:
-        voucher = _of_pool(desk, terms.voucher.pool)
-        return _bind(desk, voucher, _values(terms) | bound)
-    pattern = terms.voucher.pattern or DEFAULT_PATTERN
-    return _made(desk, pattern, _values(terms) | bound)
-
-
-def _bind(desk: Desk, voucher: Row, values: Mapping[str, Any]) -> Row:
-    # A new row: terms that were read of the old one are not those of now.
-    bound = Row({**voucher.values, **values}, is_new=True)
-    desk.rewards.vouchers[voucher.id] = bound
-    return bound
-
-
-def sell(
-    desk: Desk,
-    kind: str,
-    minor: int,
-    *,
-    member_id: bytes | None,
-    order_ref: str | None,
-    expires_at: int | None,
-) -> Row:
-    """A gift card or store credit that somebody paid for, or was given by hand."""
-    terms = Terms(kind=kind, reward_key=None, points_key=None, points=0, minor=minor)
-    values = _values(terms) | {
-        "kind": kind,
-        "reward_key": None,
-        "terms": terms.text,
-        "origin": "sold",
-        "member_id": member_id,
-        "redemption_id": None,
-        "grant_id": None,
-        "order_ref": order_ref,
-        "state": "active",
-        "issued_at": desk.now,
-        "expires_at": expires_at,
-    }
-    return _made(desk, DEFAULT_PATTERN, values)
-
-
-def _values(terms: Terms) -> dict[str, Any]:
-    """What it is worth, and how often it can be used."""
-    minor = terms.minor if terms.kind in STORED_VALUE else None
-    return {
-        "order_ref": None,
-        "uses_max": 1 if terms.voucher is None else terms.voucher.uses,
-        "uses": 0,
-        "value_minor": minor,
-        "remaining_minor": minor,
-        "ended_at": None,
-    }
-
-
-def _made(desk: Desk, pattern: str, values: Mapping[str, Any]) -> Row:
-    code = _free_code(desk, pattern)
-    voucher_id = ids.new_id()
-    row = Row(
-        {
-            "program_id": desk.program_id,
-            "id": voucher_id,
-            "digest": codes.digests(desk.program_id, code)[0],
-            "sealed": codes.seal(desk.program_id, voucher_id, code),
-            "pool_key": None,
-            **values,
-        },
-        is_new=True,
-    )
-    desk.rewards.vouchers[voucher_id] = row
-    return row
-
-
-def _free_code(desk: Desk, pattern: str) -> str:
-    if codes.random_bits(pattern) >= _ENOUGH_BITS:
-        return codes.make(pattern)
-    for _ in range(_TRIES):
-        code = codes.make(pattern)
-        if find_by_code(desk, code) is None:
-            return code
-    raise Problem(
-        409,
-        "out_of_stock",
-        f"Nearly all codes of the pattern {pattern} are given out: give it more #, or another"
-        " pattern. Nothing changed.",
-    )
-
-
-def _of_pool(desk: Desk, pool_key: str) -> Row:
-    known = desk.rewards.vouchers
-    for row in known.values():
-        if row.pool_key == pool_key and row.state == "pooled":
-            return row
-    # What another unit is binding at this moment is passed over; where nothing else is left, it is
-    # waited for, since that unit may give it up.
-    for is_waiting in (False, True):
-        statement = (
-            sa.select(VOUCHERS)
-            .where(
-                VOUCHERS.c.program_id == desk.program_id,
-                VOUCHERS.c.pool_key == pool_key,
-                VOUCHERS.c.state == _POOLED,
-                VOUCHERS.c.id.not_in([row.id for row in known.values() if row.pool_key]),
-            )
-            # What was imported first; what came back is last, since somebody has seen it.
-            .order_by(VOUCHERS.c.issued_at, VOUCHERS.c.id)
-            .limit(1)
-            .with_for_update(key_share=True, skip_locked=not is_waiting)
-        )
-        found = connection_of(desk).execute(statement).first()
-        if found is not None:
-            row = row_of(found)
-            known[row.id] = row
-            return row
-    raise Problem(
-        409,
-        "out_of_stock",
-        f"No code is left in the pool {pool_key}: import more. Nothing changed.",
-    )
 
 
 def ends_at(valid_for: str | None, at: int, zone: ZoneInfo) -> int | None:
@@ -315,9 +165,9 @@ def void(desk: Desk, voucher: Row) -> None:
 
 def revive(desk: Desk, voucher: Row, state: Start) -> bool:
     """Give a void code back its life, with its old date; False where that is over, or where the
-    code is another's by now."""
+    code is another's by now, or was made void by hand."""
     is_over = voucher.expires_at is not None and voucher.expires_at <= desk.now
-    if voucher.state != "void" or is_over:
+    if voucher.state != "void" or is_over or voucher.void_reason is not None:
         return False
     voucher.state, voucher.ended_at = state, None
     return True
@@ -362,6 +212,8 @@ def unbound() -> dict[str, Any]:
         "remaining_minor": None,
         "expires_at": None,
         "ended_at": None,
+        "void_reason": None,
+        "void_actor": None,
     }
 
 

@@ -16,6 +16,7 @@ from loyalty.tiers.contributions import Contribution
 from loyalty.tiers.showing import View
 from members import members
 from orders.refunds import Refund, fold
+from orders.schemas import VOUCHER_IDS
 from programs.compiled import Compiled
 from programs.triggers import ACTIVITY
 from storefront import cards as stamp_cards
@@ -29,6 +30,7 @@ from storefront.redeeming import named
 from storefront.refunding import refunded
 from storefront.standing import Read, StoredOrder
 from storefront.tiers import places
+from storefront.vouchers import told as told_codes
 
 _INSTANTS = ("placed_at", "paid_at", "fulfilled_at", "cancelled_at")
 #: How long after it was placed a guest's order can be claimed, and what its token is signed for.
@@ -211,6 +213,7 @@ def order(
         "cards": list(cards),
         "referral": referral(telling.body),
         "redemptions": telling.redemptions,
+        "codes": telling.codes,
         "surprises": [],
         "problems": [
             *problems(telling.body),
@@ -245,7 +248,7 @@ def claim_token(plan: Plan, row: Mapping[str, Any]) -> str | None:
 def _shown_order(
     row: Mapping[str, Any], body: dict[str, Any], member_ref: str | None
 ) -> dict[str, Any]:
-    shown = dict(body)
+    shown = {name: value for name, value in body.items() if name != VOUCHER_IDS}
     for name in _INSTANTS:
         if shown.get(name) is not None:
             shown[name] = clock.format_instant(shown[name])
@@ -307,6 +310,7 @@ def stored_order(
         telling.refunds = [one for one in told if one.is_applied]
     decided = decided_again(connection, plan, stored, telling.refunds)
     named.show_stored(connection, plan, telling, stored)
+    told_codes.show_stored(plan, telling, stored)
     shown = stamp_cards.show(connection, plan, telling.member.id) if telling.member else []
     answer = order(plan, telling, read, row=row, decided=decided, made=[], change=None, cards=shown)
     if is_stale:

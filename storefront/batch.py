@@ -78,7 +78,7 @@ def _split(
         body = bodies[index]
         member_ref = body.get("member_ref")
         # A member's orders keep their order: behind one that waits, the others wait too.
-        is_alone = member_ref is None or named_codes.has_codes(body)
+        is_alone = member_ref is None or named_codes.needs_care(body)
         if is_alone or seen[body["order_ref"]] > 1 or member_ref in waiting:
             rest.append(index)
             waiting.add(member_ref or "")

@@ -158,7 +158,7 @@ def decide_order(
     if reason is not None:
         result = earning.none_fired(rules, reason)
     else:
-        if order.net_minor != order.whole_net_minor or order.refunded_minor:
+        if _is_partly_back(order, body):
             whole = figures.order_facts(body, order, is_whole=True) | {"order.is_first": is_first}
         judged = {**pinned.facts, **facts}
         facts_whole = {**pinned.facts, **whole} if whole else judged
@@ -172,6 +172,13 @@ def decide_order(
             result.bound.clear()
             result.outcomes = earning.none_fired(rules, "already_paid").outcomes
     return Decided(pinned, order, stands, is_first, result, facts, whole)
+
+
+def _is_partly_back(order: OrderFigures, body: Mapping[str, Any]) -> bool:
+    """Whether less is left of an order than was bought: money, or pieces that cost nothing."""
+    if order.net_minor != order.whole_net_minor or order.refunded_minor:
+        return True
+    return any(line.get("refunded_quantity") for line in body["lines"])
 
 
 def _earn(

@@ -233,6 +233,12 @@ def show(connection: sa.Connection, program_id: bytes, decision_ref: str) -> dic
     return _shown(connection, row, told_of(connection, program_id, row))
 
 
+def is_known(connection: sa.Connection, program_id: bytes, decision_ref: str) -> bool:
+    """Whether the program has a decision with this id."""
+    decision_id = ids.read_id("dec", decision_ref)
+    return decision_id is not None and _find(connection, program_id, decision_id) is not None
+
+
 def _find(connection: sa.Connection, program_id: bytes, decision_id: bytes) -> Any:
     return connection.execute(
         sa.select(DECISIONS).where(

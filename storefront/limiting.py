@@ -4,7 +4,7 @@ Orders, quotes and whatever fires a trigger come here, so all of them are bounde
 to decide: `loyalty.earning` does, with the rooms that are given here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
@@ -298,6 +298,37 @@ def _is_in(claim: Claim, of: Span, counter: CounterKey | None) -> bool:
     if counter is not None:
         return counter in claim.counters
     return of.start <= claim.key.at < of.end
+
+
+def leaves_once(
+    plan: Plan,
+    program: Compiled,
+    rule: Rule,
+    *,
+    member_id: bytes,
+    at: int,
+    source_id: bytes,
+    fallen: Iterable[tuple[bytes, int]],
+) -> bool:
+    """Whether limits leave a source one more time beside what others claim and what was used of
+    sources that fell: whose it is and since when. What fell claims nothing, but what it gave is
+    gone. The limits of the rule were read at that instant (`rooms`)."""
+    one, claims, gone = _bound(rule, at, program.zone), plan.claims, list(fallen)
+    for limit, of, counter in zip(one.limits, one.spans, one.counters, strict=True):
+        if limit.unit != "times":
+            continue
+        within = [owner_id for owner_id, when in gone if of.start <= when < of.end]
+        if counter is None:
+            used = claims.use((member_id, rule.key, of.start, of.end), but=source_id).times
+            within = [owner_id for owner_id in within if owner_id == member_id]
+        else:
+            used = claims.counted(counter, but=source_id)
+        if used + len(within) >= limit.most:
+            return False
+        if counter is not None and within:
+            # Claimed under the same condition, last of all.
+            claims.most[counter] = limit.most - len(within)
+    return True
 
 
 def take(

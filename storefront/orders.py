@@ -28,6 +28,7 @@ from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
 from storefront.tiers import levels, tier_entries
 from storefront.tiers.tier_entries import Followed
+from storefront.vouchers import guessed
 from storefront.vouchers import named as named_codes
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
@@ -115,6 +116,7 @@ def decide_refunded(
     made += awarding.move_points(plan, telling, decided, row=row, decision_id=decision_id)
     bound.follow(plan, telling, redeemed, row=row, at=awarding.reversal_at(plan, telling))
     named_codes.follow(connection, plan, telling, folded=folded, row=row)
+    guessed.count(connection, plan, telling)
     change = levels.move(connection, plan, telling, read, row)
     entered = tier_entries.follow(connection, plan)
     if change is not None:

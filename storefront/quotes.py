@@ -1,12 +1,12 @@
 """Quotes: the same decision as an order's, thrown away. Writes nothing, draws nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db
+from core import clock, db, language
 from core.errors import FieldError, invalid
 from loyalty.tiers.contributions import Contribution
 from members import members
@@ -15,9 +15,11 @@ from orders import figures
 from programs import versions
 from programs.compiled import Compiled
 from rewards import guesses, paying
+from rewards.guesses import Claim
 from storefront import answers, cards, decide, limiting, orders, standing
 from storefront.decide import Decided
 from storefront.decisions import Told
+from storefront.explanations import missing
 from storefront.plan import Plan, begin
 from storefront.redeeming import at_once, catalogue
 from storefront.redeeming.at_once import Got
@@ -55,13 +57,19 @@ def quote(
 ) -> dict[str, Any]:
     """What a cart would earn if it were ordered and paid at `at` (now when absent). Wrong codes
     in it are counted: against `key_id` where neither member nor address is known."""
-    answer, codes = db.reading(lambda connection: _quote(connection, program_id, body, key_id))
-    guesses.note_wrong(program_id, codes.subjects, codes.wrong)
+    claimed = quoted_codes.claim(program_id, body, key_id=key_id)
+    # Where the cart is refused, none of them is told to be right or wrong.
+    right: Iterable[str] = claimed.texts
+    try:
+        answer, codes = db.reading(lambda connection: _quote(connection, program_id, body, claimed))
+        right = codes.usable
+    finally:
+        guesses.give_back(claimed, right)
     return answer
 
 
 def _quote(
-    connection: sa.Connection, program_id: bytes, body: Mapping[str, Any], key_id: bytes | None
+    connection: sa.Connection, program_id: bytes, body: Mapping[str, Any], claimed: Claim
 ) -> tuple[dict[str, Any], Looked]:
     ref, got = body.get("member_ref"), None
     if ref is not None:
@@ -82,13 +90,12 @@ def _quote(
             )
         if member is None:
             member = Known(bytes(16), ref, True, at, None, {})
-    codes = quoted_codes.look(connection, live, now, body, member=member, key_id=key_id)
-    quoted = decide_cart(
-        connection, live, now, cart=codes.cart(cart), member=member, got=got
-    )
+    codes = quoted_codes.look(connection, live, now, body, member=member, claimed=claimed)
+    quoted = decide_cart(connection, live, now, cart=codes.cart(cart), member=member, got=got)
     plan, telling, read, decided = quoted.plan, quoted.telling, quoted.read, quoted.decided
     tier, shown, rewards = None, list[dict[str, Any]](), list[dict[str, Any]]()
     slider = _slider(plan, member, decided)
+    facts = {**decided.pinned.facts, **decided.order_facts}
     if member is not None:
         # Before the cart itself moves anything.
         rewards = catalogue.quoted(
@@ -97,7 +104,7 @@ def _quote(
             member.id,
             at=at,
             level_key=decided.pinned.level_key,
-            facts={**decided.pinned.facts, **decided.order_facts},
+            facts=facts,
             order=decided.figures,
             got=got,
         )
@@ -110,20 +117,36 @@ def _quote(
         "cards": shown,
         **slider,
         "rewards": rewards,
-        "codes": codes.shown(decided.figures),
-        "missing": quoted.told().more_minor() if member is not None else [],
+        "codes": codes.shown(decided.figures, facts),
+        "missing": _missing(quoted, rewards) if member is not None else [],
     }
     return answer, codes
+
+
+def _missing(quoted: Quoted, rewards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How much more money the cart would need for rules, and for rewards that lack nothing else;
+    the least first."""
+    found = quoted.told().more_minor()
+    for one in rewards:
+        reasons = one["unavailable_reasons"]
+        if len(reasons) == 1 and "missing_minor" in reasons[0]:
+            minor = reasons[0]["missing_minor"]
+            name = language.name_of(one["name"], one["key"])
+            found.append(missing.more_for_reward(quoted.plan.live, minor, one["key"], name))
+    return sorted(found, key=lambda one: one["minor"])
 
 
 def _slider(plan: Plan, member: Known | None, decided: Decided) -> dict[str, Any]:
     """How much of the cart can be paid with points; why not, where the program lets points pay and
     they cannot pay here."""
     pay = plan.live.catalogue.pay_with_points
-    if pay is None or member is None:
+    if pay is None:
         return {"pay_with_points": None}
+    if member is None:
+        reason = paying.GUEST if pay.is_live else paying.PAUSED
+        return {"pay_with_points": None, "pay_with_points_unavailable": [reason.shown()]}
     available = plan.book.holding(member.id, pay.points_key).available
-    found = paying.bounds(pay, available=available, order=decided.figures)
+    found = paying.bounds(pay, available=available, order=decided.figures, program=plan.live)
     reasons = {}
     if found.reason is not None:
         reasons["pay_with_points_unavailable"] = [found.reason.shown()]

@@ -23,6 +23,7 @@ from storefront.explanations import explanation_schemas, redeemed, why
 from storefront.membership import signup
 from storefront.points import past
 from storefront.refunding import refunds
+from storefront.vouchers import seeing
 
 routes = http.Routes("storefront", __name__, url_prefix="/v1", description="Storefront.")
 
@@ -77,16 +78,20 @@ def search_members(body: dict[str, Any]) -> dict[str, Any]:
     "GET",
     "/members/<ref:member_ref>/balances",
     answers={200: BalancesAnswer()},
-    query=MomentQuery(),
+    query=schemas.BalancesQuery(),
 )
 def get_balances(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
     """Balances of every kind of points, now or as of another time."""
     program_id = _program_id()
-    if query:
-        return db.reading(
+    if not query:
+        return reads.balances(program_id, member_ref)
+    if "as_of" in query or "known_at" in query:
+        found = db.reading(
             lambda connection: past.balances(connection, program_id, member_ref, query)
         )
-    return reads.balances(program_id, member_ref)
+    else:
+        found = reads.balances(program_id, member_ref)
+    return paging.of_list(found, query, key="points_key")
 
 
 @routes.operation(
@@ -179,7 +184,8 @@ def put_refund(
 def get_order(order_ref: str) -> dict[str, Any]:
     """An order as last told, and what it earned."""
     ref = reads.resolve_order_ref(_program_id(), order_ref)
-    return db.reading(lambda connection: reads.order(connection, _program_id(), ref))
+    found = db.reading(lambda connection: reads.order(connection, _program_id(), ref))
+    return seeing.as_seen(found, "orders")
 
 
 @routes.operation(

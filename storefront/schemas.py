@@ -16,14 +16,16 @@ from core.fields import (
 from loyalty.schemas import (
     BalanceAnswer,
     EntryAnswer,
+    MomentQuery,
     TierAnswer,
     whole,
 )
-from members.evidence import VisitorSchema
+from members.evidence import AskingVisitorSchema
 from members.schemas import ConsentSchema
 from orders.schemas import BatchOrderSchema, CartSchema, OrderSchema, RefundSchema
 from storefront.granting.granting_schemas import GrantView
 from storefront.redeeming.reward_schemas import RewardAnswer
+from storefront.vouchers.voucher_schemas import STATES as VOUCHER_STATES
 
 BATCH_MAX = 500
 
@@ -37,9 +39,16 @@ class QuoteBody(Schema):
     )
     at = described(Instant, "As if ordered at; the clock when absent.")
     visitor = ma.fields.Nested(
-        VisitorSchema,
+        AskingVisitorSchema,
         metadata={"description": "Who asks: wrong codes are counted by address as well."},
     )
+
+
+class BalancesQuery(MomentQuery):
+    """As of when, and which page; all kinds of points fit one where nobody asks for less."""
+
+    limit = described(Integer, "How many kinds at most, 1 to 100.", least=1, most=100)
+    cursor = described(Text, "`next_cursor` of the page before.", most=512)
 
 
 class BatchBody(Schema):
@@ -246,12 +255,39 @@ class OrderRedemptionAnswer(Schema):
         one_of=("held", "captured", "released", "expired", "reversed"),
     )
     points = whole("What it costs.")
+    points_returned = whole("How many of these went back since it was captured.")
     discount_minor = described(
         Integer,
         "What it took off the order as that was captured; null before.",
         required=True,
         allow_none=True,
     )
+
+
+class OrderCodeAnswer(Schema):
+    """A code of ours that an order names, or that was redeemed for it."""
+
+    voucher_id = described(Text, "The voucher.", required=True)
+    kind = described(Text, "Kind of its reward.", required=True, allow_none=True)
+    state = described(
+        Text, "What the order leaves it in.", required=True, one_of=VOUCHER_STATES
+    )
+    discount_minor = described(
+        Integer,
+        "What it took off the order; null where it is not used, or holds money.",
+        required=True,
+        allow_none=True,
+    )
+    amount_minor = described(
+        Integer,
+        "What the order took of a card or credit; null where it holds no money.",
+        required=True,
+        allow_none=True,
+    )
+    returned_minor = described(
+        Integer, "What of that went back, in all.", required=True, allow_none=True
+    )
+    remaining_minor = described(Integer, "What is left.", required=True, allow_none=True)
 
 
 class OrderAnswer(Schema):
@@ -273,6 +309,11 @@ class OrderAnswer(Schema):
         ma.fields.Nested(OrderRedemptionAnswer),
         required=True,
         metadata={"description": "Those that the order names and that are its member's."},
+    )
+    codes = ma.fields.List(
+        ma.fields.Nested(OrderCodeAnswer),
+        required=True,
+        metadata={"description": "What it did with codes of ours, without the codes."},
     )
     surprises = ma.fields.List(described(Json, "Surprises."), required=True)
     problems = ma.fields.List(ma.fields.Nested(ProblemItemAnswer), required=True)
@@ -305,6 +346,11 @@ class RefundAnswer(OrderAnswer):
         "What points that could not be taken back for this refund are worth: deduct it from the"
         " money paid back, once; it is the same when the refund is told again."
     )
+    grants_revoked = ma.fields.List(
+        ma.fields.Nested(GrantView),
+        required=True,
+        metadata={"description": "Unused rewards that this request took back."},
+    )
 
 
 class BatchAnswer(Schema):
@@ -329,8 +375,8 @@ class QuoteAnswer(Schema):
         allow_none=True,
     )
     pay_with_points_unavailable = ma.fields.List(
-        described(Json, "{code, detail, missing_points?}."),
-        metadata={"description": "Why the member's points cannot pay here."},
+        described(Json, "{code, detail: {en, ko}, missing_points?}."),
+        metadata={"description": "Why no points can pay here; guests have none."},
     )
     rewards = ma.fields.List(
         ma.fields.Nested(RewardAnswer),
@@ -340,9 +386,13 @@ class QuoteAnswer(Schema):
     codes = ma.fields.List(
         described(
             Json,
-            "{code, is_valid, reason?: NOT_FOUND|BELOW_MIN|CONDITION_NOT_MET, missing_minor?,"
-            " discount?, remaining_minor?, expires_at?}; a code that is none of ours is NOT_FOUND.",
+            "{code, is_valid, reason?: NOT_FOUND|BELOW_MIN|CONDITION_NOT_MET|RATE_LIMITED,"
+            " missing_minor?, discount?, remaining_minor?, expires_at?}; a code that is none of"
+            " ours is NOT_FOUND.",
         ),
         required=True,
     )
-    missing = ma.fields.List(described(Json, "{detail, minor, rule}."), required=True)
+    missing = ma.fields.List(
+        described(Json, "{detail, minor, rule or reward}: how much more the order would take."),
+        required=True,
+    )

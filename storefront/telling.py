@@ -94,6 +94,8 @@ class Telling:
     named: Any = None
     #: The redemptions that the order names, as the answer shows them.
     redemptions: list[dict[str, Any]] = field(default_factory=list)
+    #: What it did with codes, likewise (`storefront.vouchers.told`).
+    codes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def member_ref(self) -> str | None:
@@ -112,7 +114,7 @@ class Telling:
 
     def start(self, refunds: list[Refund]) -> None:
         """Begin to decide it with these refunds, forgetting an attempt that was lost."""
-        self.refunds, self.problems, self.redemptions = refunds, [], []
+        self.refunds, self.problems, self.redemptions, self.codes = refunds, [], [], []
         self.points_returned = self.points_missed = 0
 
     def note(self, code: str, pointer: str, detail: str) -> None:

@@ -22,9 +22,10 @@ from members import erasing, members
 from members.activities import ACTIVITIES
 from members.members import Known
 from orders.models import Order, OrderRefund
+from orders.schemas import VOUCHER_IDS
 from programs import versions
 from programs.compiled import Compiled
-from rewards import fulfilments, grants, vouchers
+from rewards import fulfilments, grants, spending, vouchers
 from rewards.carried import GRANTS, VOUCHERS
 from rewards.models import Fulfilment
 from storefront import answers
@@ -168,7 +169,7 @@ def _told(body: Shown) -> Shown:
     return {
         name: clock.format_instant(value) if name in _INSTANTS and value is not None else value
         for name, value in body.items()
-        if name != "member_ref"
+        if name not in ("member_ref", VOUCHER_IDS)
     }
 
 
@@ -251,7 +252,9 @@ def _voucher(export: Export, row: Row) -> Shown:
         "origin": voucher.origin,
         "code": vouchers.shown(voucher)["code"] if is_bound else None,
         "value_minor": voucher.value_minor,
-        "remaining_minor": voucher.remaining_minor,
+        "remaining_minor": spending.left_of(voucher)
+        if vouchers.is_stored_value(voucher)
+        else None,
         "issued_at": clock.format_instant(voucher.issued_at),
         "expires_at": _instant(voucher.expires_at),
         "ended_at": _instant(voucher.ended_at),

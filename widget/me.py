@@ -18,6 +18,7 @@ from programs import versions
 from programs.compiled import Compiled
 from storefront import answers, cards, reads
 from storefront.explanations import redeemed
+from storefront.granting import entitlements
 from storefront.membership import signup
 from storefront.plan import Plan, begin
 from widget import catalogue
@@ -66,10 +67,11 @@ def account(connection: sa.Connection, program_id: bytes, member_id: bytes) -> S
     row = members.get_row(connection, program_id, known.id)
     shown = members.show(row, members.list_consents(connection, program_id, known.id))
     seen = signup.seen_now(connection, plan, known.id)
+    entitled = tiers.entitlements(seen.standing) + entitlements.of(connection, plan, known.id)
     return {
         "member": {
             **{field: shown[field] for field in MEMBER},
-            "entitlements": [reader.only(one, _PERK) for one in tiers.entitlements(seen.standing)],
+            "entitlements": [reader.only(one, _PERK) for one in entitled],
         },
         "locale": reader.locale,
         "balances": balances(plan.live, answers.balances(plan, known.id), reader),

@@ -21,6 +21,7 @@ from loyalty.schemas import ProgressAnswer, SourceAnswer, whole
 from members.schemas import ConsentSchema
 from orders.schemas import CartSchema
 from storefront.redeeming.schemas import STATES, CodeAnswer, PayWithPointsBody
+from storefront.vouchers.voucher_schemas import STATES as VOUCHER_STATES
 from widget.schemas import LOCALE, listed, nullable
 
 
@@ -209,7 +210,7 @@ class MeRewardsAnswer(Schema):
     """Rewards, in the order in which they are shown."""
 
     data = listed(MeRewardAnswer)
-    next_cursor = nullable(Text, "Always null.")
+    next_cursor = nullable(Text, "Next page.", most=512)
 
 
 class MeRedemptionBody(Schema):
@@ -230,6 +231,12 @@ class MeRedemptionBody(Schema):
     )
     grant_id = described(
         Text, "Which of their grants of the reward to use; the one that ends first.", most=64
+    )
+    capture = described(
+        Boolean,
+        "Have it at once: gift cards, store credit, access, free products, what is custom, and"
+        " whatever comes with a code; for the rest an order is needed.",
+        load_default=False,
     )
 
 
@@ -272,6 +279,38 @@ class MeRedemptionsQuery(PageQuery):
     """Which redemptions."""
 
     state = described(Text, "In this state.", one_of=STATES)
+
+
+class MeVoucherView(Schema):
+    """A code that the member has."""
+
+    id = described(Text, "Our id.", required=True)
+    state = described(Text, "Its state.", required=True, one_of=VOUCHER_STATES)
+    kind = described(Text, "Kind of the reward.", required=True)
+    reward = nullable(Text, "Key of the reward; null for what was sold.")
+    name = nullable(Text, "What the reward is called.", most=500)
+    discount = described(Json, "What it is worth: {kind, …}.", required=True)
+    value_minor = nullable(Integer, "What it held at first; null unless it is money.")
+    remaining_minor = nullable(Integer, "What is left of it; null unless it holds money.")
+    uses_left = nullable(Integer, "How often it can be used; null where money is.")
+    redemption_id = nullable(Text, "The redemption that it came with.")
+    grant_id = nullable(Text, "The grant that it came with.")
+    issued_at = nullable(Instant, "Since when they have it.")
+    expires_at = nullable(Instant, "Until when; null for ever.")
+    code = nullable(Text, "The code; null when it cannot be shown.")
+
+
+class MeVouchersAnswer(Schema):
+    """Codes, newest first."""
+
+    data = listed(MeVoucherView)
+    next_cursor = nullable(Text, "Next page.", most=512)
+
+
+class MeVouchersQuery(PageQuery):
+    """Which codes."""
+
+    state = described(Text, "In this state.", one_of=VOUCHER_STATES)
 
 
 class OwnConsentSchema(ConsentSchema):

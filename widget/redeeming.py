@@ -1,8 +1,8 @@
 """Redemptions by members themselves: what they hold, and give up again.
 
 Judged and held as for a storefront, for as long as holds last when nothing is said: a member
-cannot keep the last one for days. Refuses other members' redemptions as if there were none, and
-captures nothing: orders do.
+cannot keep the last one for days; what needs no order they may have at once. Refuses other members'
+redemptions as if there were none.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
 from storefront.redeeming import ending, holding, listing
+from storefront.vouchers import listing as wallet
 from widget import me
 from widget.texts import Reader
 
@@ -60,6 +61,17 @@ def find_all(
     return page | {"data": [_shown(live, one, reader) for one in page["data"]]}
 
 
+def vouchers(
+    connection: sa.Connection, program_id: bytes, member_id: bytes, query: Mapping[str, Any]
+) -> Shown:
+    """A page of the member's codes, newest first."""
+    known = me.known_by(connection, program_id, member_id)
+    live, _ = versions.get_live(connection, program_id)
+    reader = Reader(live, known.locale)
+    page = wallet.wallet(connection, program_id, member_id, query)
+    return page | {"data": [_named(live, one, reader) | one for one in page["data"]]}
+
+
 def _answer(
     connection: sa.Connection, program_id: bytes, member_id: bytes, answer: Mapping[str, Any]
 ) -> Shown:
@@ -73,9 +85,13 @@ def _answer(
 
 
 def _shown(live: Compiled, one: Mapping[str, Any], reader: Reader) -> Shown:
+    return _named(live, one, reader) | reader.only(one, _REDEMPTION)
+
+
+def _named(live: Compiled, one: Mapping[str, Any], reader: Reader) -> Shown:
     reward = None if one["reward"] is None else live.catalogue.find(one["reward"])
     name = None if reward is None else reward.name
-    return {"name": reader.text(name, one["reward"]), **reader.only(one, _REDEMPTION)}
+    return {"name": reader.text(name, one["reward"])}
 
 
 def _ref(member_id: bytes) -> str:

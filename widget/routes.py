@@ -5,7 +5,8 @@ from typing import Any
 
 from flask import Response, current_app
 
-from core import auth, db, http, idempotency
+from core import auth, db, http, idempotency, paging
+from core.paging import PageQuery
 from storefront.redeeming import answering, stocking
 from widget import export, me, me_schemas, public, redeeming, schemas, tokens
 
@@ -75,11 +76,14 @@ def list_my_entries(query: dict[str, Any]) -> dict[str, Any]:
     return db.reading(lambda connection: me.entries(connection, program_id, member_id, query))
 
 
-@routes.operation("GET", "/me/rewards", answers={200: me_schemas.MeRewardsAnswer()})
-def list_my_rewards() -> dict[str, Any]:
+@routes.operation(
+    "GET", "/me/rewards", answers={200: me_schemas.MeRewardsAnswer()}, query=PageQuery()
+)
+def list_my_rewards(query: dict[str, Any]) -> dict[str, Any]:
     """The rewards, what they cost this member, and why one cannot be had now."""
     program_id, member_id = _program_id(), auth.member_id()
-    return db.reading(lambda connection: me.rewards(connection, program_id, member_id))
+    found = db.reading(lambda connection: me.rewards(connection, program_id, member_id))
+    return paging.of_list(found, query)
 
 
 @routes.operation(
@@ -97,6 +101,20 @@ def list_my_redemptions(query: dict[str, Any]) -> dict[str, Any]:
 
 
 @routes.operation(
+    "GET",
+    "/me/vouchers",
+    answers={200: me_schemas.MeVouchersAnswer()},
+    query=me_schemas.MeVouchersQuery(),
+)
+def list_my_vouchers(query: dict[str, Any]) -> dict[str, Any]:
+    """One's own codes, newest first."""
+    program_id, member_id = _program_id(), auth.member_id()
+    return db.reading(
+        lambda connection: redeeming.vouchers(connection, program_id, member_id, query)
+    )
+
+
+@routes.operation(
     "POST",
     "/me/redemptions",
     answers={201: _REDEMPTION},
@@ -106,7 +124,8 @@ def list_my_redemptions(query: dict[str, Any]) -> dict[str, Any]:
     is_of_member=True,
 )
 def hold_mine(body: dict[str, Any]) -> Response:
-    """Hold a reward for oneself, or points that pay, for half an hour."""
+    """Hold a reward for oneself, or points that pay, for half an hour; or have at once what needs
+    no order."""
     program_id, member_id = _program_id(), auth.member_id()
 
     def attempt() -> Response:

@@ -52,14 +52,15 @@ def hand_back(book: Book, held: HeldHold, owner_id: bytes, points: int, *, cause
             given.append((lot, here))
             twin = _twin(book, lot, owner_id)
             if twin is not None:
-                taken[twin.id] = min(here, twin.free)
+                before = taken.get(twin.id, 0)
+                taken[twin.id] = before + min(here, twin.free - before)
     missing -= sum(taken.values())
     for lot in book.open_lots(owner_id, held.points_key):
         more = min(missing, lot.free - taken.get(lot.id, 0))
         taken[lot.id] = taken.get(lot.id, 0) + more
         missing -= more
     parts = [(book.lot(lot_id), part) for lot_id, part in taken.items() if part]
-    _move(book, owner, gone, taken=parts, given=given, cause=cause)
+    _move(book, owner, gone, taken=parts, given=holds.together(given), cause=cause)
 
 
 def _twin(book: Book, lot: HeldLot, owner_id: bytes) -> HeldLot | None:

@@ -4,6 +4,7 @@ A hold outlives the expiry of what it holds (SEMANTICS C19). What a captured hol
 to the same lots with their dates (C20).
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from core import clock, ids
@@ -15,6 +16,8 @@ from loyalty.ledger.rows import HOLD_PREFIX, HeldHold, HeldLot, Holding, new_lot
 from programs import terms
 
 End = Literal["captured", "released", "expired"]
+_Part = tuple[HeldLot, int]
+_Parts = Sequence[_Part]
 
 #: How much longer points live that come back too late by the program's own fault (C20).
 GRACE = clock.Duration(days=14)
@@ -128,17 +131,8 @@ def hold_again(
     holding = book.holding(held.member_id, held.points_key)
     if held.points > holding.available:
         raise insufficient(holding, held.points)
-    missing, taken = held.points, dict[bytes, int]()
-    for lot, part in parts_of(book, held):
-        taken[lot.id] = min(missing, part, lot.free)
-        missing -= taken[lot.id]
-    for lot in book.open_lots(held.member_id, held.points_key):
-        more = min(missing, lot.free - taken.get(lot.id, 0))
-        taken[lot.id] = taken.get(lot.id, 0) + more
-        missing -= more
-    assert not missing
-    parts = [(book.lot(lot_id), part) for lot_id, part in taken.items() if part]
-    parts.sort(key=lambda part: spending_order(part[0]))
+    parts = _take_from(book, held, held.points, own=parts_of(book, held))
+    assert sum(part for _, part in parts) == held.points
     entry = book.post(
         "hold",
         ("available", "held"),
@@ -154,15 +148,81 @@ def hold_again(
     return entry
 
 
-def parts_of(book: Book, held: HeldHold) -> list[tuple[HeldLot, int]]:
-    """Which lots a hold took its points from, in the order of taking."""
+def _take_from(book: Book, held: HeldHold, points: int, *, own: _Parts) -> list[_Part]:
+    """Which lots so many points come from: those of `own` while they have it, then soonest expiry
+    first; in the order of taking."""
+    taken = dict[bytes, int]()
+    for lot, part in (*own, *((lot, points) for lot in _open_lots(book, held))):
+        before = taken.get(lot.id, 0)
+        more = min(points, part, lot.free - before)
+        taken[lot.id] = before + more
+        points -= more
+    parts = [(book.lot(lot_id), part) for lot_id, part in taken.items() if part]
+    return sorted(parts, key=_in_order)
+
+
+def _open_lots(book: Book, held: HeldHold) -> list[HeldLot]:
+    return book.open_lots(held.member_id, held.points_key)
+
+
+def _in_order(part: _Part) -> tuple[bool, int, int, bytes]:
+    return spending_order(part[0])
+
+
+def parts_of(book: Book, held: HeldHold) -> list[_Part]:
+    """Which lots a hold took its points from, in the order of taking. Of a captured one those that
+    what went back was spent anew of; the last are those of what is back still."""
     if not held.parts:
-        taken = book.source.hold_parts(held.entry_id)
-        if len(taken) > 1:
-            book.load((), book.source.lots_by_id([lot_id for lot_id, _ in taken]))
-        held.parts = [(book.lot(lot_id), points) for lot_id, points in taken]
-        held.parts.sort(key=lambda part: spending_order(part[0]))
+        held.parts = sorted(_lots(book, book.source.hold_parts(held.entry_id)), key=_in_order)
+    if not held.is_followed:
+        held.is_followed = True
+        if held.state in ("captured", "reversed"):
+            _follow(book, held)
     return held.parts
+
+
+def _lots(book: Book, parts: Sequence[tuple[bytes, int]]) -> list[_Part]:
+    if len(parts) > 1:
+        book.load((), book.source.lots_by_id([lot_id for lot_id, _ in parts]))
+    return [(book.lot(lot_id), points) for lot_id, points in parts]
+
+
+def _follow(book: Book, held: HeldHold) -> None:
+    """Bring the parts that a hold was made of to those that stand by what is stored."""
+    returned = 0
+    for points, spent in book.source.spent_again(held):
+        if spent:
+            held.parts = _retaken(held.parts, returned, _lots(book, spent))
+        returned += -points if spent else points
+
+
+def _retaken(parts: _Parts, returned: int, taken: _Parts) -> list[_Part]:
+    """The parts once some of the points that went back were taken again, of whatever lots: those
+    that stand in the order of taking, then those of what is back still."""
+    missing = _last(parts, 0, returned - sum(points for _, points in taken))
+    stands = [*_last(parts, returned, sum(points for _, points in parts)), *taken]
+    return [*sorted(stands, key=_in_order), *reversed(missing)]
+
+
+def _last(parts: _Parts, skipped: int, points: int) -> list[_Part]:
+    """What so many points are of, counted from the last part on, after so many."""
+    found = []
+    for lot, part in reversed(parts):
+        gone = min(skipped, part)
+        skipped -= gone
+        here = min(points, part - gone)
+        points -= here
+        if here:
+            found.append((lot, here))
+    return found
+
+
+def together(parts: _Parts) -> list[_Part]:
+    """Each lot once, with all that is told of it."""
+    found = dict[bytes, _Part]()
+    for lot, points in parts:
+        found[lot.id] = (lot, points + (found[lot.id][1] if lot.id in found else 0))
+    return list(found.values())
 
 
 def give_back(
@@ -185,14 +245,10 @@ def give_back(
     points = min(points, held.points - held.returned)
     if not points:
         return 0
-    skipped, parts, left = held.returned, [], points
-    for lot, part in reversed(parts_of(book, held)):
-        gone = min(skipped, part)
-        skipped -= gone
-        back = min(left, part - gone)
-        if back:
-            parts.append((_revived(book, lot, back, held, policy=policy, at=at), back))
-            left -= back
+    parts = [
+        (_revived(book, lot, back, held, policy=policy, at=at), back)
+        for lot, back in together(_last(parts_of(book, held), held.returned, points))
+    ]
     held.returned += points
     if held.returned == held.points:
         held.state = "reversed"
@@ -219,16 +275,9 @@ def take_again(
     points = min(points, held.returned, max(0, holding.available))
     if not points:
         return 0
-    kept, missing, taken = held.returned - points, points, dict[bytes, int]()
-    for lot, part in reversed(parts_of(book, held)):
-        skipped = min(kept, part)
-        kept -= skipped
-        taken[lot.id] = min(missing, part - skipped, lot.free)
-        missing -= taken[lot.id]
-    for lot in book.open_lots(held.member_id, held.points_key):
-        more = min(missing, lot.free - taken.get(lot.id, 0))
-        taken[lot.id] = taken.get(lot.id, 0) + more
-        missing -= more
+    own = parts_of(book, held)
+    taken = _take_from(book, held, points, own=_last(own, held.returned - points, points))
+    held.parts = _retaken(own, held.returned, taken)
     held.returned -= points
     held.state = "captured"
     book.touch_hold(held)
@@ -237,7 +286,7 @@ def take_again(
         ("available", "spent"),
         points,
         holding=holding,
-        changes=[Change(book.lot(lot_id), -part) for lot_id, part in taken.items() if part],
+        changes=[Change(lot, -part) for lot, part in taken],
         cause=_cause(held.id, at=at, now=now, actor=actor),
     )
     return points

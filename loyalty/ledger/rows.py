@@ -162,8 +162,10 @@ class HeldHold:
     ended_at: int | None
     digest: bytes = b""
     is_new: bool = False
-    #: What it holds of which lot; read when needed.
+    #: What it holds of which lot; read when needed. And whether they are those that stand since
+    #: some of what it gave went back and was spent anew.
     parts: list[tuple[HeldLot, int]] = field(default_factory=list)
+    is_followed: bool = False
 
     def row(self) -> dict[str, Any]:
         """The hold's row, sealed by a digest over its values."""

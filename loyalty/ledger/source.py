@@ -21,6 +21,10 @@ class Source(Protocol):
     def hold_parts(self, entry_id: bytes) -> list[tuple[bytes, int]]:
         """What the entry of a hold took of which lot."""
 
+    def spent_again(self, held: HeldHold) -> list[tuple[int, list[tuple[bytes, int]]]]:
+        """What went back of a hold since it was made and what of that was spent anew, in order:
+        how many points, with the lots of what was spent; nothing where none was."""
+
     def taken_for(self, lot_id: bytes) -> dict[bytes, int]:
         """What other lots gave for this one's award, less what they got back, by lot."""
 
@@ -48,6 +52,10 @@ class Nothing:
 
     def hold_parts(self, _entry_id: bytes) -> list[tuple[bytes, int]]:
         """None."""
+        return []
+
+    def spent_again(self, _held: HeldHold) -> list[tuple[int, list[tuple[bytes, int]]]]:
+        """Nothing."""
         return []
 
     def taken_for(self, _lot_id: bytes) -> dict[bytes, int]:

@@ -101,6 +101,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('program_id', 'source_id', 'rule', 'number', name=op.f('uq_grants_program_id_source_id_rule_number'))
     )
     op.create_index('ix_grants_due', 'grants', ['program_id', 'due_at'], unique=False, postgresql_where=sa.text("due_at IS NOT NULL"), sqlite_where=sa.text("due_at IS NOT NULL"))
+    op.create_index('ix_grants_fallen', 'grants', ['program_id', 'rule', 'member_id'], unique=False, postgresql_where=sa.text("state = 'used' AND cause = 'fell'"), sqlite_where=sa.text("state = 'used' AND cause = 'fell'"))
     op.create_index('ix_grants_member', 'grants', ['program_id', 'member_id', 'id'], unique=False)
 
     op.create_table('redemptions',
@@ -160,6 +161,8 @@ def upgrade() -> None:
     sa.Column('issued_at', sa.BigInteger(), nullable=False),
     sa.Column('expires_at', sa.BigInteger(), nullable=True),
     sa.Column('ended_at', sa.BigInteger(), nullable=True),
+    sa.Column('void_reason', sa.Text(), nullable=True),
+    sa.Column('void_actor', sa.Text(), nullable=True),
     sa.CheckConstraint('remaining_minor >= 0', name=op.f('ck_vouchers_remaining_not_negative')),
     sa.ForeignKeyConstraint(['program_id', 'pool_key'], ['voucher_pools.program_id', 'voucher_pools.key'], name=op.f('fk_vouchers_program_id_pool_key')),
     sa.ForeignKeyConstraint(['program_id'], ['programs.program_id'], name=op.f('fk_vouchers_program_id')),
@@ -193,6 +196,8 @@ def upgrade() -> None:
     sa.Column('is_released', sa.Boolean(), nullable=False),
     sa.Column('used_at', sa.BigInteger(), nullable=False),
     sa.Column('released_at', sa.BigInteger(), nullable=True),
+    sa.Column('is_by_hand', sa.Boolean(), nullable=False),
+    sa.Column('is_undone', sa.Boolean(), nullable=False),
     sa.Column('actor', sa.Text(), nullable=True),
     sa.CheckConstraint('amount_minor >= returned_minor', name=op.f('ck_voucher_uses_returned_at_most_amount')),
     sa.CheckConstraint('returned_minor >= 0', name=op.f('ck_voucher_uses_returned_not_negative')),

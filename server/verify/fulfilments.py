@@ -15,7 +15,7 @@ _NEXT = {
     None: ("requested",),
     "requested": ("requested", "shipped", "cancelled"),
     "shipped": ("shipped", "delivered", "cancelled"),
-    "delivered": ("delivered",),
+    "delivered": ("delivered", "cancelled"),
     "cancelled": ("cancelled", "requested"),
 }
 
@@ -40,6 +40,7 @@ def check(connection: sa.Connection, program_id: bytes | None, report: Report) -
             CHANGES.c.state.label("change_state"),
             CHANGES.c.recorded_at,
             REDEMPTIONS.c.state.label("redeemed_state"),
+            REDEMPTIONS.c.kept_by.label("redeemed_by"),
             REDEMPTIONS.c.member_id.label("redeemed_member_id"),
             REDEMPTIONS.c.reward_key.label("redeemed_key"),
             REDEMPTIONS.c.captured_at,
@@ -63,9 +64,13 @@ def _check(report: Report, log: Sequence[Any]) -> None:
     report.compare("fulfilments", place, "member_id", row.member_id, row.redeemed_member_id)
     report.compare("fulfilments", place, "reward_key", row.reward_key, row.redeemed_key)
     _check_log(report, place, log)
-    is_gone = row.redeemed_state == "reversed"
-    allowed = ("delivered", "cancelled") if is_gone else ("requested", "shipped", "delivered")
-    if row.redeemed_state not in ("captured", "reversed") or row.state not in allowed:
+    allowed: tuple[str, ...] = ("cancelled",)
+    if row.redeemed_state == "captured":
+        allowed = ("requested", "shipped", "delivered")
+        if row.redeemed_by is not None:
+            # An order that came back with the goods among its lines has it sent no more.
+            allowed += ("cancelled",)
+    if row.state not in allowed:
         computed = f"that of a redemption {row.redeemed_state}"
         report.note("fulfilments", place, "state", row.state, computed)
 

@@ -65,6 +65,9 @@ def _grants() -> sa.Select[Any]:
         *(DECISIONS.c[name].label(f"decided_{name}_") for name in _DECISION_NAMES),
         VOUCHERS.c.grant_id.label("voucher_grant_id_"),
         VOUCHERS.c.uses.label("voucher_uses_"),
+        VOUCHERS.c.value_minor.label("voucher_value_"),
+        VOUCHERS.c.remaining_minor.label("voucher_remaining_"),
+        VOUCHERS.c.state.label("voucher_state_"),
         VOUCHERS.c.expires_at.label("voucher_expires_at_"),
         MEMBERS.c.id.label("member"),
         ORDERS.c.id.label("order_id"),
@@ -164,6 +167,18 @@ def _check_times(report: Report, place: Place, row: Any) -> None:
         report.compare("grants", place, "ended_at", row.ended_at, row.expires_at)
 
 
+def _is_idle(row: Any) -> bool:
+    """Whether a card that was used holds all of its money again, and went with its cause."""
+    is_whole = row.voucher_value_ is not None and row.voucher_remaining_ == row.voucher_value_
+    return bool(row.voucher_uses_) and is_whole and row.state in ("revoked", "frozen", "lapsed")
+
+
+def _check_rest(report: Report, place: Place, row: Any) -> None:
+    """What was not used of a code when its order fell is gone with that."""
+    if (row.source_type, row.cause, row.voucher_state_) == ("order", "fell", "active"):
+        report.note("grants", place, "voucher", row.voucher_state_, "void, as its cause fell")
+
+
 def _check_use(report: Report, place: Place, row: Any) -> None:
     """A used one is used by one redemption, by its code, or was had at once."""
     if row.voucher_id is not None:
@@ -173,8 +188,9 @@ def _check_use(report: Report, place: Place, row: Any) -> None:
             return
         report.compare("grants", place, "redemption_id", row.redemption_id, None)
         report.compare("grants", place, "expires_at", row.expires_at, row.voucher_expires_at_)
-        if bool(row.voucher_uses_) is not (row.state == "used"):
+        if bool(row.voucher_uses_) is not (row.state == "used") and not _is_idle(row):
             report.note("grants", place, "state", row.state, f"of {row.voucher_uses_} uses")
+        _check_rest(report, place, row)
         return
     is_used = row.state == "used"
     if row.redemption_id is None:

@@ -40,7 +40,7 @@ _CODES: dict[str, tuple[str | None, ...]] = {
     "reversed": (None, "void"),
 }
 _HOLD_NAMES = ("member_id", "points_key", "points", "state", "held_at", "expires_at", "ended_at")
-_VOUCHER_NAMES = ("id", "redemption_id", "state")
+_VOUCHER_NAMES = ("id", "redemption_id", "state", "void_reason")
 _GRANT_NAMES = ("id", "member_id", "reward_key", "state", "redemption_id", "terms")
 
 
@@ -179,6 +179,9 @@ def _check_code(report: Report, place: Place, row: Any, promised: Terms) -> None
     if row.erased_at is not None:
         # What was unused is void with its member.
         allowed = (*allowed, "void")
+    if row.voucher_void_reason_ is not None and row.state == "captured":
+        # Staff made it void; what it came with stays.
+        allowed = ("void",)
     if promised.voucher is None:
         report.compare("redemptions", place, "voucher_id", row.voucher_id, None)
         return

@@ -138,8 +138,11 @@ def _check_figures(report: Report, place: Place, row: Any) -> None:
     if row.state in ("active", "redeemed") and is_over is not (row.state == "redeemed"):
         computed = "redeemed" if is_over else "active"
         report.note("vouchers", place, "state", row.state, computed)
-    if row.state == "reserved" and row.uses:
+    if row.state == "reserved" and row.uses and (not is_stored or int(row.minor)):
         report.note("vouchers", place, "state", row.state, f"one of a code with {row.uses} uses")
+    for name in ("void_reason", "void_actor"):
+        if getattr(row, name) is not None and row.state != "void":
+            report.note("vouchers", place, name, getattr(row, name), "none of a code that lives")
     if row.state == "expired" and row.expires_at is None:
         report.note("vouchers", place, "state", row.state, "one of a code without a date")
     if (row.ended_at is not None) is not STATES[row.state]:
@@ -229,6 +232,8 @@ def _check_use(report: Report, row: Any) -> None:
     if bool(row.is_released) is not (row.released_at is not None):
         computed = "when it was released" if row.is_released else None
         report.note("voucher_uses", place, "released_at", row.released_at, computed)
+    if row.is_undone and not (row.is_released and row.is_by_hand):
+        report.note("voucher_uses", place, "is_undone", row.is_undone, "what a hand used and fell")
     if row.used_at < row.issued_at:
         report.note("voucher_uses", place, "used_at", row.used_at, f"at least {row.issued_at}")
     if row.released_at is not None and row.released_at < row.used_at:

@@ -11,6 +11,7 @@ from members.activities import ActivitySchema
 from storefront.activities import activities, activity_answers
 from storefront.granting.granting_schemas import GrantView
 from storefront.schemas import AwardAnswer, CardAnswer, ProblemItemAnswer, ReversedAnswer
+from storefront.vouchers import seeing
 
 routes = http.Routes("activities", __name__, url_prefix="/v1", description="Activities.")
 
@@ -75,4 +76,7 @@ def put_activity(activity_ref: str, body: dict[str, Any]) -> tuple[dict[str, Any
 def get_activity(activity_ref: str) -> dict[str, Any]:
     """An activity as last told, and what stands of what it brought."""
     program_id = auth.credential().program_id
-    return db.reading(lambda connection: activity_answers.get(connection, program_id, activity_ref))
+    found = db.reading(
+        lambda connection: activity_answers.get(connection, program_id, activity_ref)
+    )
+    return seeing.as_seen(found, "members")

@@ -141,6 +141,18 @@ def more_minor(
     return None
 
 
+def more_for_reward(program: Compiled, minor: int, key: str, name: Text) -> Missing:
+    """How much more money the order would need for a reward that takes nothing else."""
+    english = language.money(minor, program.currency)
+    korean = language.money(minor, program.currency, language="ko")
+    return plain(
+        f"{english} more for {language.quoted(name['en'], 'en')}",
+        f"{korean} 더 구매하면 {language.quoted(name['ko'], 'ko')} 리워드",
+        minor=minor,
+        reward=key,
+    )
+
+
 def plain(english: str, korean: str, **more: Any) -> Missing:
     """Something that is told without a fact."""
     return {"detail": {"en": english, "ko": korean}, **more}

@@ -33,7 +33,8 @@ KINDS: dict[str, Text] = {
 def names(
     connection: sa.Connection, program_id: bytes, currency: str, rows: Iterable[Mapping[str, Any]]
 ) -> dict[str, Text]:
-    """By reference, what the redemptions are called that these entries are of."""
+    """By reference, what the redemptions are called that these entries are of: in Korean by what
+    was done, since points are exchanged for a reward."""
     refs = {row["source_ref"] for row in rows if row["source_type"] == "redemption"}
     wanted = [one for one in (ids.read_id(HOLD_PREFIX, ref) for ref in refs) if one is not None]
     if not wanted:
@@ -44,9 +45,14 @@ def names(
         )
     )
     return {
-        ids.show_id(HOLD_PREFIX, bytes(row.id)): name_of(terms.parse(row.terms), currency)
+        ids.show_id(HOLD_PREFIX, bytes(row.id)): _deed(terms.parse(row.terms), currency)
         for row in found
     }
+
+
+def _deed(promised: Terms, currency: str) -> Text:
+    name = name_of(promised, currency)
+    return name if promised.kind == PAY_WITH_POINTS else name | {"ko": f"{name['ko']} 교환"}
 
 
 def name_of(promised: Terms, currency: str) -> Text:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from core import ids
 from core.errors import Problem
 from programs.rewards import Reward
-from rewards import grants, stock, terms, vouchers
+from rewards import grants, issuing, stock, terms, vouchers
 from rewards.carried import Row
 from rules.outcomes import Reason
 from storefront.plan import Plan
@@ -41,10 +41,11 @@ class By:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a reward was not given: as rules' outcomes say it, and as problems do."""
+    """Why a reward was not given: as rules' outcomes say it, and as problems do, where it is
+    one."""
 
     reason: Reason
-    code: str
+    code: str | None
     detail: str
 
 
@@ -68,7 +69,7 @@ def give(
     if expires_at is not None and expires_at <= plan.now:
         row.state, row.due_at, row.ended_at = "lapsed", None, expires_at
     else:
-        refusal = take_stock(connection, plan, row, reward) or _issue(plan, row)
+        refusal = take_stock(connection, plan, row, reward.stock) or _issue(plan, row)
         if refusal is not None:
             grants.give_stock_back(plan, row)
             return refusal
@@ -126,17 +127,19 @@ def paused(reward: Reward) -> Refusal:
 
 
 def take_stock(
-    connection: sa.Connection, plan: Plan, row: Row, reward: Reward | None
+    connection: sa.Connection, plan: Plan, row: Row, first: int | None
 ) -> Refusal | None:
-    """Take one of a reward's stock for a grant that has none yet, where it has any."""
-    if row.has_stock or reward is None or reward.stock is None:
+    """Take one of a reward's stock for a grant that has none yet; `first` is what a document says
+    of it at first, None where it has no stock."""
+    if row.has_stock or first is None:
         return None
-    known = stock.read(connection, plan.program_id, [reward.key]).get(reward.key)
-    total, used = known or (reward.stock, 0)
-    if used + plan.rewards.stock.get(reward.key, 0) >= total:
-        return _none_left(f"no {reward.key} is left in stock")
+    key: str = row.reward_key
+    known = stock.read(connection, plan.program_id, [key]).get(key)
+    total, used = known or (first, 0)
+    if used + plan.rewards.stock.get(key, 0) >= total:
+        return _none_left(f"no {key} is left in stock")
     row.has_stock = True
-    plan.rewards.take(reward.key, 1, first=None if known else reward.stock)
+    plan.rewards.take(key, 1, first=None if known else first)
     return None
 
 
@@ -150,7 +153,7 @@ def _issue(plan: Plan, row: Row) -> Refusal | None:
     if promised.voucher is None:
         return None
     try:
-        voucher = vouchers.issue(
+        voucher = issuing.issue(
             plan,
             promised,
             member_id=row.member_id,

@@ -10,6 +10,7 @@ from members import erasing
 from storefront.granting import by_hand, fulfilling
 from storefront.granting import granting_schemas as schemas
 from storefront.redeeming import stocking
+from storefront.vouchers import seeing
 
 routes = http.Routes("granting", __name__, url_prefix="/v1", description="Grants, fulfilments.")
 
@@ -82,14 +83,16 @@ def revoke_grant(grant_id: str, body: dict[str, Any]) -> Response:
 def list_grants(query: dict[str, Any]) -> dict[str, Any]:
     """Grants, newest first."""
     program_id = _program_id()
-    return db.reading(lambda connection: by_hand.find_all(connection, program_id, query))
+    found = db.reading(lambda connection: by_hand.find_all(connection, program_id, query))
+    return seeing.as_seen(found)
 
 
 @routes.operation("GET", "/grants/<grant_id>", answers={200: schemas.OwnedGrantView()})
 def get_grant(grant_id: str) -> dict[str, Any]:
     """A grant as it is now, with its code."""
     program_id = _program_id()
-    return db.reading(lambda connection: by_hand.get(connection, program_id, grant_id))
+    found = db.reading(lambda connection: by_hand.get(connection, program_id, grant_id))
+    return seeing.as_seen(found)
 
 
 @routes.operation(

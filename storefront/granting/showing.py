@@ -67,6 +67,15 @@ def of_source(plan: Plan, source_id: bytes, member_id: bytes) -> list[dict[str, 
     return _shown(plan, grants.read_of(plan, source_id), member_id)
 
 
+def revoked(plan: Plan) -> list[dict[str, Any]]:
+    """What this unit took back unused, of whatever gave it."""
+    return [
+        show(plan, row)
+        for row in plan.rewards.grants.values()
+        if row.is_changed and row.state == "revoked" and row.cause == "fell"
+    ]
+
+
 def known_of(plan: Plan, source_id: bytes, member_id: bytes) -> list[dict[str, Any]]:
     """The same of a source that was fired in this unit, without a statement."""
     return _shown(plan, grants.known_of(plan, source_id), member_id)

@@ -4,7 +4,7 @@ The token names the program, the order and when it ends (`answers.claim_token`).
 same as telling the order again with a member, so it is decided and awarded on that path.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,13 +22,26 @@ ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 
 
 def claim(
-    connection: sa.Connection, program_id: bytes, body: Mapping[str, Any], *, actor: str | None
+    program_id: bytes, body: Mapping[str, Any], *, actor: str | None
+) -> Callable[[sa.Connection], tuple[dict[str, Any], int]]:
+    """The work of giving the token's order to a member: the answer of the order and 200."""
+    # One telling for all attempts: one that is lost tells the next whom else to lock.
+    telling = Telling("", {}, is_careful=True)
+    return lambda connection: _claim(connection, program_id, telling, body, actor=actor)
+
+
+def _claim(
+    connection: sa.Connection,
+    program_id: bytes,
+    telling: Telling,
+    body: Mapping[str, Any],
+    *,
+    actor: str | None,
 ) -> tuple[dict[str, Any], int]:
-    """Give the token's order to a member; the answer of the order and 200."""
     live, now = versions.get_live(connection, program_id)
     order_id = _read_token(program_id, body["token"], now)
     row = _read(connection, program_id, order_id)
-    telling = Telling(row.order_ref, _told(row, body["member_ref"]), is_careful=True)
+    telling.order_ref, telling.body = row.order_ref, _told(row, body["member_ref"])
     tellings.lock(connection, program_id, live, telling)
     # Read again: only now nobody else tells the order, or claims it.
     row = _read(connection, program_id, order_id)

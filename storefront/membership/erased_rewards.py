@@ -77,6 +77,6 @@ def forget(connection: sa.Connection, program_id: bytes, everyone: Sequence[byte
         sa.update(FULFILMENTS).where(of_member).values(carrier=None, tracking=None, note=None)
     )
     own = sa.and_(VOUCHERS.c.program_id == program_id, VOUCHERS.c.member_id.in_(everyone))
-    connection.execute(sa.update(VOUCHERS).where(own).values(sealed=FORGOTTEN))
+    connection.execute(sa.update(VOUCHERS).where(own).values(sealed=FORGOTTEN, void_reason=None))
     is_bearers = sa.and_(VOUCHERS.c.kind == "gift_card", VOUCHERS.c.origin == "sold")
     connection.execute(sa.update(VOUCHERS).where(own, is_bearers).values(member_id=None))

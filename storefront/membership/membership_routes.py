@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Response
 
-from core import auth, db, http, idempotency
+from core import auth, db, http, idempotency, paging
 from core.paging import PageQuery
 from members import erasing
 from members.schemas import MembersBatchSchema, MergeSchema
@@ -50,10 +50,16 @@ def merge_members(member_ref: str, body: dict[str, Any]) -> Response:
     )
 
 
-@routes.operation("GET", "/members/<ref:member_ref>/cards", answers={200: schemas.CardsAnswer()})
-def list_cards(member_ref: str) -> dict[str, Any]:
+@routes.operation(
+    "GET",
+    "/members/<ref:member_ref>/cards",
+    answers={200: schemas.CardsAnswer()},
+    query=PageQuery(),
+)
+def list_cards(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
     """A member's stamp cards by the program's clock, in the order of the document."""
-    return db.reading(lambda connection: cards.list_cards(connection, _program_id(), member_ref))
+    found = db.reading(lambda connection: cards.list_cards(connection, _program_id(), member_ref))
+    return paging.of_list(found, query)
 
 
 @routes.operation(
@@ -109,6 +115,6 @@ def claim_order(body: dict[str, Any]) -> Response:
     """Give a guest's order to a member, once, by its token."""
     program_id, actor = _program_id(), auth.actor()
     return idempotency.once(
-        lambda connection: claims.claim(connection, program_id, body, actor=actor),
+        claims.claim(program_id, body, actor=actor),
         subjects=erasing.named(program_id, body["member_ref"]),
     )

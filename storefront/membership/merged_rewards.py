@@ -1,9 +1,9 @@
 """What rewards brought goes to the member who stays, when two members turn out to be one person.
 
 Redemptions, codes, grants and fulfilments change hands; captured points stay in the books of whom
-they were spent by, as their lots do. What was held for a cart is released with its member's
-account; what a pending order keeps is held anew in the account that its points went to. Refuses
-to give a reward anew.
+they were spent by, as their lots do. What is held, for a cart or kept by a pending order, is held
+anew in the account that its points went to, for the time that it has left. Refuses to give a
+reward anew.
 """
 
 import sqlalchemy as sa
@@ -26,40 +26,46 @@ OWNED = (
 )
 
 
-def release(connection: sa.Connection, plan: Plan, old: Known) -> None:
-    """Release what the one who goes holds for carts, and write it: all that is written of them is
-    handed over afterwards."""
+def run_out(connection: sa.Connection, plan: Plan, old: Known) -> None:
+    """Let what the one who goes held run out where its time is over, and write it: all that is
+    written of them is handed over afterwards."""
     plan.book.load(reading.read_holdings(connection, plan.program_id, old.id))
     plan.settle(old.id)
-    for row in redemptions.open_of(plan, old.id):
-        if row.kept_by is None:
-            redemptions.end(plan, row, "released")
+    redemptions.open_of(plan, old.id)
     # What came back after its date is gone at once.
     plan.settle(old.id)
     plan.write(connection)
 
 
-def kept(plan: Plan, old: Known) -> list[Row]:
-    """What orders keep of the one who goes, before their account is moved."""
+def held(plan: Plan, old: Known) -> list[Row]:
+    """What the one who goes holds, before their account is moved."""
     found = redemptions.open_of(plan, old.id)
     for row in found:
         redemptions.hold_of(plan, row)
     return found
 
 
-def hold_anew(plan: Plan, rows: list[Row], into: Known) -> None:
-    """Hold what orders keep in the account that its points went to: under the same id, on the same
-    terms. Where a deficit there took of them it is released, and comes back with its order."""
+def hold_anew(plan: Plan, rows: list[Row], old: Known, into: Known) -> None:
+    """Hold it in the account that its points went to: under the same id, on the same terms, until
+    it would have run out. Where a deficit there took of them it is released; what an order keeps
+    comes back with that."""
     for row in rows:
-        held = redemptions.hold_of(plan, row)
+        behind = redemptions.hold_of(plan, row)
         row.member_id = into.id
-        if held is None:
+        if behind is None:
             continue
-        held.member_id = into.id
+        behind.member_id = into.id
         try:
             holds.hold_again(
-                plan.book, held, expires_at=None, at=plan.now, now=plan.now, actor=plan.actor
+                plan.book,
+                behind,
+                expires_at=row.expires_at,
+                at=plan.now,
+                now=plan.now,
+                actor=plan.actor,
             )
         except Problem:
+            # Nothing holds it here: it is what it became where it was held.
+            behind.member_id = old.id
             redemptions.end(plan, row, "released")
-            row.is_undone = True
+            row.is_undone = row.kept_by is not None

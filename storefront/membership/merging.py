@@ -51,7 +51,7 @@ def merge(
     if old is not None and occasions.heard(live):
         _keep_days(connection, begin(connection, live, now=now, actor=actor), old, into)
     if old is not None:
-        merged_rewards.release(connection, begin(connection, live, now=now, actor=actor), old)
+        merged_rewards.run_out(connection, begin(connection, live, now=now, actor=actor), old)
     plan = begin(connection, live, now=now, actor=actor)
     if old is None:
         plan.book.load(reading.read_holdings(connection, program_id, into.id))
@@ -130,7 +130,7 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
     cause = Cause(
         "merge", ids.show_id(members.PREFIX, old.id), None, plan.actor, plan.now, plan.now
     )
-    kept = merged_rewards.kept(plan, old)
+    held = merged_rewards.held(plan, old)
     for source in plan.book.holdings(old.id):
         own = [lot for lot in lots if lot.points_key == source.points_key and not lot.is_moved]
         target = plan.book.holding(into.id, source.points_key)
@@ -140,7 +140,7 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
         source.due_at, source.is_changed, target.is_changed = None, True, True
     _move_openings(connection, plan, old.id, into.id)
     _move_orders(connection, program_id, old.id, into.id)
-    merged_rewards.hold_anew(plan, kept, into)
+    merged_rewards.hold_anew(plan, held, old, into)
     cards.unite(connection, plan, old.id, into.id)
     _move_person(connection, plan, old, into)
     place = levels.unite(connection, plan, into.id, stood, ref=cause.source_ref)

@@ -108,9 +108,19 @@ def gather(
         if rooms is None
         else rooms,
         grants=usable,
-        empty_pools=frozenset(opened.empty_pools),
+        coded=frozenset(one.reward_key for one in opened.grants if one.voucher_id is not None),
+        empty_pools=frozenset(_pools(rewards) - opened.pools),
         order=order,
     )
+
+
+def _pools(rewards: Sequence[Reward]) -> set[str]:
+    """The pools that rewards take their codes from, whether there are such pools or not."""
+    return {
+        reward.voucher.pool
+        for reward in rewards
+        if reward.voucher is not None and reward.voucher.pool is not None
+    }
 
 
 def _give_up_over(connection: sa.Connection, plan: Plan, member_id: bytes) -> None:

@@ -5,7 +5,7 @@ All of it happens under the lock of their member, in the order's own unit of wor
 done is noted among the order's problems. Refuses to judge what was promised: terms are frozen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,8 @@ from rewards.carried import Row
 from rewards.terms import PAY_WITH_POINTS
 from storefront import decide
 from storefront.plan import Plan
-from storefront.redeeming.named import Named, read, shown, wanted_of
+from storefront.redeeming import judging
+from storefront.redeeming.named import Named, has_moved, read, shown, wanted_of
 from storefront.refunding import tender
 from storefront.refunding.tender import Shares
 from storefront.standing import StoredOrder
@@ -48,7 +49,14 @@ def take(
 ) -> Bound:
     """Capture or keep what an order names, held anew where it had run out, as far as it stands;
     before the order's own points come, which pay for nothing in it."""
-    named = read(connection, plan, telling, stored, wanted=wanted_of(telling, order))
+    named = read(
+        connection,
+        plan,
+        telling,
+        stored,
+        wanted=wanted_of(telling, order),
+        has_moved=has_moved(telling, stored, order),
+    )
     if not named or order is None:
         return Bound(named, Shares(), order)
     skus = frozenset(line.sku for line in order.lines if line.sku is not None)
@@ -56,7 +64,7 @@ def take(
     bound = Bound(named, tender.shares(telling, folded=folded, order=order), order)
     for one in named:
         redemptions.settle(plan, one.row)
-        if _is_to_be_undone(one, bound.shares):
+        if one.is_unnamed or _is_to_be_undone(one, bound.shares):
             continue
         if one.is_lost:
             state = one.row.state
@@ -94,14 +102,16 @@ def _take(plan: Plan, telling: Telling, one: Named, order: OrderFigures) -> None
         _look_again(plan, redemptions.hold_of(plan, row))
         row.is_undone = False
     else:
-        _capture(plan, telling, row, order, expires_at=expires_at)
+        _capture(plan, telling, one, order, expires_at=expires_at)
 
 
 def _capture(
-    plan: Plan, telling: Telling, row: Row, order: OrderFigures, *, expires_at: int | None
+    plan: Plan, telling: Telling, one: Named, order: OrderFigures, *, expires_at: int | None
 ) -> None:
     """Capture what is held by now; `expires_at` is when it ran out, or would have."""
-    _note_order(plan, telling, row, order)
+    row = one.row
+    if not one.is_unnamed:
+        _note_order(plan, telling, row, order)
     redemptions.end(plan, row, "captured")
     _date_as_before(plan, row, expires_at)
     row.is_undone = False
@@ -124,13 +134,18 @@ def _hold_again(plan: Plan, telling: Telling, one: Named) -> bool:
     is missing."""
     row = one.row
     held = redemptions.hold_of(plan, row)
+    was = None if held is None else held.member_id
     if held is not None and held.member_id != row.member_id:
-        detail = "it ran out before its member was merged; redeem anew"
-        telling.note("state_conflict", one.pointer, detail)
-        return False
+        if held.state == "reversed":
+            detail = "it was undone before its member was merged; redeem anew"
+            telling.note("state_conflict", one.pointer, detail)
+            return False
+        held.member_id = row.member_id
     try:
         redemptions.hold_again(plan, row, expires_at=None)
     except Problem as problem:
+        if held is not None and was is not None:
+            held.member_id = was
         telling.note(problem.code, one.pointer, _why(plan, row, problem))
         return False
     return True
@@ -153,20 +168,10 @@ def _look_again(plan: Plan, held: HeldHold | None) -> None:
 def _note_order(plan: Plan, telling: Telling, row: Row, order: OrderFigures) -> None:
     """Whose it is, and what it took off as the order was told first; later ones change nothing."""
     row.kept_by = telling.order_ref
-    if row.discount_minor is None:
+    if not row.discount_minor:
         if order.refunded_minor:
-            order = decide.figure(plan.live, _unrefunded(telling.body))
+            order = decide.figure(plan.live, judging.unrefunded(telling.body))
         row.discount_minor = discounts.told_off(row.frozen, order)
-
-
-def _unrefunded(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The order as if nothing of it had been refunded."""
-    lines = [
-        {name: value for name, value in line.items() if name != "refunded_minor"}
-        | {"refunded_quantity": 0}
-        for line in body["lines"]
-    ]
-    return {**body, "lines": lines, "refunded_minor": 0, "shipping_refunded_minor": 0}
 
 
 def _adopt(plan: Plan, telling: Telling, one: Named, order: OrderFigures) -> None:
@@ -206,19 +211,25 @@ def follow(plan: Plan, telling: Telling, bound: Bound, *, row: dict[str, Any], a
         owed += 0 if one.row.state == "released" else points
     row["points_returned"] += telling.points_returned - taken
     telling.points_missed = max(0, row["points_returned"] - owed)
+    if bound.order is not None:
+        judging.note(plan, telling, bound.named)
     telling.redemptions = shown(plan, bound.named)
 
 
 def _undo(plan: Plan, telling: Telling, one: Named, *, at: int) -> None:
     """Release or reverse a redemption; it comes back with the order."""
     row = one.row
+    is_captured = row.state in ("captured", "reversed")
+    if one.is_dropped and not one.is_unnamed and is_captured and row.discount_minor is None:
+        # It comes back where it is named again, not with the order alone.
+        row.discount_minor = 0
     held = redemptions.hold_of(plan, row)
     was = 0 if held is None else held.returned
     if row.state == "held":
         redemptions.end(plan, row, "released", at=at)
     elif row.state == "captured":
         try:
-            redemptions.reverse(plan, row, at=at)
+            redemptions.reverse(plan, row, at=at, is_with_order=True)
         except Problem as problem:
             telling.note(problem.code, one.pointer, problem.detail)
             return
@@ -253,7 +264,7 @@ def _bring_back(
         expires_at = row.expires_at
         if not _hold_again(plan, telling, one):
             return 0
-        _capture(plan, telling, row, order, expires_at=expires_at)
+        _capture(plan, telling, one, order, expires_at=expires_at)
         if held is None:
             return 0
         given = 0
@@ -269,6 +280,8 @@ def _bring_back(
     taken = tender.take_again(
         plan, telling, held, points, owner_id=row.member_id, pointer=one.pointer
     )
+    if not one.is_unnamed:
+        _note_order(plan, telling, row, order)
     row.state, row.ended_at, row.is_undone = "captured", None, False
     redemptions.tell(plan, row, "captured")
     return taken

@@ -12,13 +12,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import db, ids
-from core.errors import not_found
+from core.errors import Problem, not_found
 from loyalty import reading
 from loyalty.ledger.rows import HeldHold
 from members import members
 from members.members import Known
 from programs import versions
-from rewards import redemptions
+from rewards import coupons, redemptions, spending, vouchers
 from rewards.carried import REDEMPTIONS, Row
 from storefront import answers
 from storefront.activities import inactivity
@@ -49,6 +49,8 @@ def capture(
     def work(plan: Plan, row: Row) -> None:
         if order_ref is not None and row.kept_by not in (None, order_ref):
             raise redemptions.conflict(row, f"captured by {order_ref}", plan.now)
+        if order_ref is not None and row.kept_by is None and row.state == "captured":
+            _adopt(plan, row, order_ref)
         if order_ref is not None:
             row.kept_by = order_ref
         redemptions.end(plan, row, "captured")
@@ -56,15 +58,37 @@ def capture(
     return change(connection, program_id, redemption_ref, work, actor=actor)
 
 
+def _adopt(plan: Plan, row: Row, order_ref: str) -> None:
+    """Let what was captured by no order belong to this one; 409 where another used its code."""
+    voucher = None if row.voucher_id is None else vouchers.get(plan, row.voucher_id)
+    if voucher is not None and spending.is_used_elsewhere(plan, voucher, order_ref):
+        raise redemptions.conflict(row, f"captured by {order_ref}", plan.now)
+    row.kept_by = order_ref
+    coupons.captured(plan, row)
+
+
 def release(
     connection: sa.Connection, program_id: bytes, redemption_ref: str, *, actor: str | None
 ) -> tuple[dict[str, Any], int]:
-    """Give up what is held; the answer and 200. Again changes nothing."""
+    """Give up what is held; the answer and 200. Again changes nothing; 409 while an order keeps
+    it."""
 
     def work(plan: Plan, row: Row) -> None:
+        if row.state == "held" and row.kept_by is not None:
+            raise _kept(row)
         redemptions.end(plan, row, "released")
 
     return change(connection, program_id, redemption_ref, work, actor=actor)
+
+
+def _kept(row: Row) -> Problem:
+    return Problem(
+        409,
+        "state_conflict",
+        f"Order {row.kept_by} keeps the redemption: tell that order cancelled, or without the "
+        "redemption. Nothing changed.",
+        state="held",
+    )
 
 
 def reverse(

@@ -18,11 +18,12 @@ from orders import figures
 from orders.figures import OrderFigures
 from programs import versions
 from programs.compiled import Compiled
-from programs.rewards import Reward
+from programs.rewards import DISCOUNTS, Reward
 from rewards import availability, claiming, grants, paying, redemptions, stock, terms
 from rewards.availability import Asked, Reason
 from rewards.carried import Row
 from storefront import answers, decide
+from storefront.activities import inactivity
 from storefront.plan import Plan, begin
 from storefront.redeeming import asking, listing
 from storefront.redeeming.opened import Opened
@@ -54,12 +55,27 @@ def hold_for(
         row = _reward(connection, plan, known, body)
     else:
         row = _points(plan, known, body, order=order)
+    if body.get("capture"):
+        _capture(connection, plan, row)
     answer = {
         "redemption": listing.show(plan, row, known.member_ref, order=order),
         "balances": answers.balances(plan, known.id),
     }
     plan.write(connection)
     return answer, known.id
+
+
+def _capture(connection: sa.Connection, plan: Plan, row: Row) -> None:
+    """Have at once what needs no order; 422 for what only an order can say whether it applies."""
+    promised = row.frozen
+    reward = None if row.reward_key is None else plan.live.catalogue.find(row.reward_key)
+    takes_off = promised.kind in (*DISCOUNTS, "free_shipping", terms.PAY_WITH_POINTS)
+    asks = promised.min_order_minor > 0 or (reward is not None and reward.needs_cart)
+    if promised.voucher is None and (takes_off or asks):
+        raise invalid_at("/capture", "is not for this: an order that names the redemption does so")
+    redemptions.end(plan, row, "captured")
+    if row.points:
+        inactivity.follow(connection, plan, row.member_id)
 
 
 def _check(body: Mapping[str, Any]) -> None:
@@ -112,8 +128,14 @@ def _reward(connection: sa.Connection, plan: Plan, known: Known, body: Mapping[s
             f"There is no reward {body['reward']} in this program; its document lists those there"
             " are.",
         )
-    # For whatever cost: what is replaced comes back before it is judged what can be paid.
+    # For whatever cost: what is replaced comes back before it is judged what can be paid. A grant
+    # may come back so as well, or because what held it has run out, and is used before points.
     _replace(plan, known.id, body, terms.of_reward(reward, 0))
+    grant = _freed(plan, known, body)
+    if grant is not None:
+        return _hold_granted(plan, known, body, grant)
+    if "grant_id" in body:
+        raise _no_grant(body)
     asked = asking.ask(
         connection, plan, known, rewards=[reward], cart=body.get("cart"), opened=opened
     )
@@ -138,19 +160,39 @@ def _grant(plan: Plan, known: Known, body: Mapping[str, Any], opened: Opened) ->
     ):
         return None
     found = grants.oldest_open(plan, known.id, reward_key, named)
-    if found is None and named is not None:
-        raise Problem(
-            404,
-            "not_found",
-            f"The member has no open grant {named} of {reward_key} that is used without a code.",
-        )
+    if found is None and named is not None and plan.live.catalogue.find(reward_key) is None:
+        raise _no_grant(body)
     return found
+
+
+def _freed(plan: Plan, known: Known, body: Mapping[str, Any]) -> Row | None:
+    """A grant that this unit has opened again."""
+    is_known = any(
+        one.member_id == known.id and one.reward_key == body["reward"]
+        for one in plan.rewards.grants.values()
+    )
+    if not is_known:
+        return None
+    return grants.oldest_open(plan, known.id, body["reward"], body.get("grant_id"))
+
+
+def _no_grant(body: Mapping[str, Any]) -> Problem:
+    return Problem(
+        404,
+        "not_found",
+        f"The member has no open grant {body['grant_id']} of {body['reward']} that is used without"
+        " a code.",
+    )
 
 
 def _by_grant(plan: Plan, known: Known, body: Mapping[str, Any], grant: Row) -> Row:
     """Hold what was granted, on the terms of its grant: nothing is judged or paid, and its stock
     was taken when it was granted."""
     _replace(plan, known.id, body, grant.frozen)
+    return _hold_granted(plan, known, body, grant)
+
+
+def _hold_granted(plan: Plan, known: Known, body: Mapping[str, Any], grant: Row) -> Row:
     return redemptions.hold(
         plan,
         known.id,

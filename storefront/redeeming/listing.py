@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from core import clock, ids, paging
 from core.errors import not_found
+from loyalty.ledger.rows import HOLDS
 from members import members
 from members.members import MEMBERS
 from orders.figures import OrderFigures
@@ -26,7 +27,14 @@ def show(
     desk: Desk, row: Row, member_ref: str | None, *, order: OrderFigures | None = None
 ) -> dict[str, Any]:
     """A redemption as the contract shows it; `order` is the cart that it is for, where known."""
-    return _shown(desk, row, member_ref, order=order, voucher=vouchers.shown_for(desk, row))
+    return _shown(
+        desk,
+        row,
+        member_ref,
+        order=order,
+        voucher=vouchers.shown_for(desk, row),
+        returned=redemptions.points_returned(desk, row),
+    )
 
 
 def _shown(
@@ -36,6 +44,7 @@ def _shown(
     *,
     order: OrderFigures | None = None,
     voucher: dict[str, Any] | None,
+    returned: int,
 ) -> dict[str, Any]:
     terms = row.frozen
     cost = terms.estimated_cost_minor if row.cost_minor is None else row.cost_minor
@@ -47,7 +56,8 @@ def _shown(
         "state": redemptions.state_of(row, desk.now),
         "points_key": row.points_key,
         "points": row.points,
-        "discount": discounts.shown(terms, order),
+        "points_returned": returned,
+        "discount": discounts.shown(terms, order, until=_until(desk, row)),
         "voucher": voucher,
         "cart_ref": row.cart_ref,
         "order_ref": row.kept_by,
@@ -60,6 +70,14 @@ def _shown(
         "actor": row.actor,
         "reason": row.reason,
     }
+
+
+def _until(desk: Desk, row: Row) -> int | None:
+    """When access ends that was captured."""
+    terms = row.frozen
+    if terms.kind != "access" or row.state != "captured":
+        return None
+    return vouchers.ends_at(terms.access_for, row.captured_at, desk.live.zone)
 
 
 def _ended_at(row: Row, now: int) -> int | None:
@@ -122,11 +140,13 @@ def _read(
     *,
     limit: int = 1,
 ) -> list[Any]:
-    """Rows with their members' references, newest first."""
+    """Rows with their members' references, and what went back of their points, newest first."""
     is_its = sa.and_(MEMBERS.c.program_id == _C.program_id, MEMBERS.c.id == _C.member_id)
+    is_behind = sa.and_(HOLDS.c.program_id == _C.program_id, HOLDS.c.id == _C.id)
     statement = (
-        sa.select(REDEMPTIONS, MEMBERS.c.member_ref, MEMBERS.c.erased_at)
+        sa.select(REDEMPTIONS, MEMBERS.c.member_ref, MEMBERS.c.erased_at, HOLDS.c.returned)
         .join(MEMBERS, is_its)
+        .outerjoin(HOLDS, is_behind)
         .where(_C.program_id == program_id, *where)
         .order_by(_C.id.desc())
         .limit(limit)
@@ -139,7 +159,7 @@ def _show_all(
 ) -> list[dict[str, Any]]:
     live, now = versions.get_live(connection, program_id)
     plan = begin(connection, live, now=now, is_quote=True)
-    rows = redemptions.take_up(plan, [row[:-2] for row in found])
+    rows = redemptions.take_up(plan, [row[:-3] for row in found])
     known = vouchers.shown_all(
         connection, program_id, [row.voucher_id for row in rows if row.voucher_id is not None]
     )
@@ -149,6 +169,7 @@ def _show_all(
             row,
             None if erased_at is not None else member_ref,
             voucher=known.get(row.voucher_id),
+            returned=returned or 0,
         )
-        for row, (*_, member_ref, erased_at) in zip(rows, found, strict=True)
+        for row, (*_, member_ref, erased_at, returned) in zip(rows, found, strict=True)
     ]

@@ -1,8 +1,9 @@
-"""Which redemptions are an order's: those of its member that it names and no other order keeps, and
-those that it named before.
+"""Which redemptions are an order's: those of its member that it names and no other order keeps,
+those that it named before, and those that were captured for it by their ids.
 
-Owns how they are read, all in one statement, and how the order's answer shows them. What is not its
-own is noted among the order's problems. Refuses to change them: `storefront.redeeming.bound` does.
+Owns how they are read, all in one statement, and how the order's answer shows them. The last are
+asked for only where an order falls or has refunds. What is not its own is noted among the order's
+problems. Refuses to change them: `storefront.redeeming.bound` does.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,12 +19,15 @@ from rewards import loading, redemptions
 from rewards.carried import Row
 from rewards.terms import PAY_WITH_POINTS
 from storefront.plan import Plan
+from storefront.redeeming import judging
 from storefront.refunding import tender
 from storefront.standing import Read, StoredOrder
-from storefront.telling import Telling
+from storefront.telling import Telling, is_same_member
 
 Wanted = Literal["kept", "captured", "undone"]
 _GIVEN_BACK = ("released", "reversed")
+#: Where problems of redemptions are that an order does not name.
+_UNNAMED = "/redemptions"
 
 
 @dataclass(slots=True)
@@ -38,13 +42,15 @@ class _Name:
 @dataclass(slots=True)
 class Named:
     """A redemption that an order names, and what the order wants of it. What it names no more, or
-    its new member does not have, is dropped."""
+    its new member does not have, is dropped. One that was captured for it without ever being named
+    follows it all the same: where it falls, comes back or is refunded."""
 
     row: Row
     pointer: str
     wanted: Wanted
     is_payment: bool = False
     is_dropped: bool = False
+    is_unnamed: bool = False
 
     @property
     def pays(self) -> bool:
@@ -73,15 +79,15 @@ def read(
     stored: StoredOrder | None,
     *,
     wanted: Wanted,
+    has_moved: bool,
 ) -> list[Named]:
     """The redemptions that are the order's, in one statement; none where it names none and never
-    did. Those that are not its member's are noted as unknown, those of another order as lost."""
+    did. Those that are not its member's are noted as unknown, those of another order as lost. Where
+    it falls or has refunds, or did before, also those that it never named."""
     names, unread = _names(telling.body)
     before = _names(_before(stored))[0]
     for name in unread:
         _note_unknown(telling, name)
-    if not names and not before:
-        return []
     loading.load(plan, [*names, *before])
     found: list[Named] = []
     for redemption_id, name in names.items():
@@ -98,9 +104,53 @@ def read(
         row = plan.rewards.redemptions.get(redemption_id)
         if row is not None and redemption_id not in own and _was_its(stored, telling, row):
             found.append(Named(row, name.pointer, "undone", name.is_payment, is_dropped=True))
+    if has_moved:
+        found += _unnamed(plan, telling, stored, wanted, {*names, *before})
     for one in found:
         _load_account(connection, plan, one.row)
     return found
+
+
+def _unnamed(
+    plan: Plan,
+    telling: Telling,
+    stored: StoredOrder | None,
+    wanted: Wanted,
+    known: set[bytes],
+) -> list[Named]:
+    """Those that were captured for the order by their ids. An order that captured what it named has
+    noted what that took off it: where it is named no more it stays undone."""
+    found = []
+    own = None if telling.member is None else telling.member.id
+    for row in loading.load_of_order(plan, telling.order_ref):
+        comes_back = row.state == "reversed" and row.is_undone and row.discount_minor is None
+        if row.id in known or not (row.state == "captured" or comes_back):
+            continue
+        if row.member_id == own:
+            found.append(Named(row, _UNNAMED, wanted, is_unnamed=True))
+        elif _was_its(stored, telling, row):
+            found.append(Named(row, _UNNAMED, "undone", is_dropped=True, is_unnamed=True))
+    return found
+
+
+def has_moved(telling: Telling, stored: StoredOrder | None, order: OrderFigures | None) -> bool:
+    """Whether an order falls, has refunds or goes to another member, or did before."""
+    if stored is not None and not is_same_member(stored, telling):
+        return True
+    if telling.member is None:
+        # A guest has no redemptions.
+        return False
+    if telling.refunds or order is None or order.refunded_minor or order.is_wholly_refunded:
+        return True
+    return telling.body["status"] == "cancelled" or (stored is not None and _has_moved(stored))
+
+
+def _has_moved(stored: StoredOrder) -> bool:
+    """Whether an order as it is stored has fallen or has refunds."""
+    if stored.stands or stored.refunded_minor:
+        return stored.refunded_minor > 0
+    status: str = jsontext.parse(stored.snapshot)["status"]
+    return status != "pending"
 
 
 def wanted_of(telling: Telling, order: OrderFigures | None) -> Wanted:
@@ -171,6 +221,7 @@ def shown(plan: Plan, named: Iterable[Named]) -> list[dict[str, Any]]:
             "id": tender.shown_id(one.row.id),
             "state": redemptions.state_of(one.row, plan.now),
             "points": one.row.points,
+            "points_returned": redemptions.points_returned(plan, one.row),
             "discount_minor": one.row.discount_minor,
         }
         for one in named
@@ -183,23 +234,26 @@ def show_stored(
 ) -> None:
     """Note in the telling the redemptions of an order as it is stored, and what of them could not
     be done. Changes nothing."""
+    is_moved = stored.member_id is not None and (bool(telling.refunds) or _has_moved(stored))
     names, unread = _names(_before(stored))
-    if not names and not unread:
+    if not names and not unread and not is_moved:
         return
-    snapshot = _before(stored)
+    snapshot = jsontext.parse(stored.snapshot)
     shadow = Telling(telling.order_ref, snapshot, member=telling.member)
     wanted: Wanted = "undone"
     if stored.stands:
         wanted = "captured"
     elif snapshot["status"] == "pending":
         wanted = "kept"
-    named = read(connection, plan, shadow, None, wanted=wanted)
-    telling.problems += shadow.problems
+    named = read(connection, plan, shadow, None, wanted=wanted, has_moved=is_moved)
     for one in named:
         state = redemptions.state_of(one.row, plan.now)
         if wanted != "undone" and state not in ("held", "captured"):
             code, detail = _why_not(plan, one.row, state)
-            telling.note(code, one.pointer, detail)
+            shadow.note(code, one.pointer, detail)
+    if wanted != "undone":
+        judging.note(plan, shadow, named)
+    telling.problems += shadow.problems
     telling.redemptions = shown(plan, named)
 
 

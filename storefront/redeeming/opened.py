@@ -29,12 +29,13 @@ class OpenGrant:
 @dataclass(slots=True)
 class Opened:
     """What is there, as stored. `over` is what holds and grants of others that have run out still
-    take of stock; `is_over` says that some hold of the member's own has."""
+    take of stock; `is_over` says that some hold of the member's own has. `pools` are those with a
+    code for somebody, which a hold that has run out may still have."""
 
     stock: dict[str, tuple[int, int]] = field(default_factory=dict)
     over: dict[str, int] = field(default_factory=dict)
     is_over: bool = False
-    empty_pools: set[str] = field(default_factory=set)
+    pools: set[str] = field(default_factory=set)
     grants: list[OpenGrant] = field(default_factory=list)
 
 
@@ -69,8 +70,11 @@ def columns(dialect: str, *, has_stock: bool = True, has_pools: bool = True) -> 
     )
     # A look-up for each pool, and never a scan of all codes.
     pools = (
-        f"SELECT p.key FROM voucher_pools p WHERE p.{program} AND (SELECT 1 FROM vouchers v WHERE"
-        f" v.{program} AND v.pool_key = p.key AND v.state = 'pooled' LIMIT 1) IS NULL"
+        f"SELECT p.key FROM voucher_pools p WHERE p.{program} AND ((SELECT 1 FROM vouchers v WHERE"
+        f" v.{program} AND v.pool_key = p.key AND v.state = 'pooled' LIMIT 1) IS NOT NULL OR"
+        f" p.key IN (SELECT w.pool_key FROM redemptions b JOIN vouchers w ON w.{program}"
+        f" AND w.id = b.voucher_id WHERE b.{program} AND b.state = 'held'"
+        " AND b.expires_at IS NOT NULL AND b.expires_at <= m.now AND w.pool_key IS NOT NULL))"
     )
     grants = (
         "SELECT g.reward_key, "
@@ -124,7 +128,7 @@ def parse(row: Any) -> Opened:
             found.over[key] = others
     for key, count in lapsed:
         found.over[key] = found.over.get(key, 0) + count
-    found.empty_pools.update(key for (key,) in pools)
+    found.pools.update(key for (key,) in pools)
     for key, grant_id, voucher_id, expires_at in grants:
         voucher = None if voucher_id is None else bytes.fromhex(voucher_id)
         found.grants.append(OpenGrant(bytes.fromhex(grant_id), key, voucher, expires_at))

@@ -8,6 +8,7 @@ from flask import Response
 from core import auth, db, http, idempotency
 from core.paging import PageQuery
 from storefront.redeeming import answering, ending, holding, listing, schemas, stocking
+from storefront.vouchers import seeing
 
 routes = http.Routes("redemptions", __name__, url_prefix="/v1", description="Redemptions.")
 
@@ -105,14 +106,16 @@ def reverse_redemption(redemption_id: str, body: dict[str, Any]) -> Response:
 def list_redemptions(query: dict[str, Any]) -> dict[str, Any]:
     """Redemptions, newest first."""
     program_id = _program_id()
-    return db.reading(lambda connection: listing.find_all(connection, program_id, query))
+    found = db.reading(lambda connection: listing.find_all(connection, program_id, query))
+    return seeing.as_seen(found)
 
 
 @routes.operation("GET", "/redemptions/<redemption_id>", answers={200: schemas.RedemptionView()})
 def get_redemption(redemption_id: str) -> dict[str, Any]:
     """A redemption as it is now."""
     program_id = _program_id()
-    return db.reading(lambda connection: listing.get(connection, program_id, redemption_id))
+    found = db.reading(lambda connection: listing.get(connection, program_id, redemption_id))
+    return seeing.as_seen(found)
 
 
 @routes.operation(

@@ -4,6 +4,7 @@ import marshmallow as ma
 
 from core import clock
 from core.fields import (
+    Boolean,
     Duration,
     Instant,
     Integer,
@@ -71,6 +72,12 @@ class RedemptionBody(Schema):
     grant_id = described(
         Text, "Which of the member's grants of the reward to use; the one that ends first.", most=64
     )
+    capture = described(
+        Boolean,
+        "Have it at once: gift cards, store credit, access, free products, what is custom, and"
+        " whatever comes with a code; for the rest an order is needed.",
+        load_default=False,
+    )
 
 
 class CaptureBody(Schema):
@@ -128,6 +135,7 @@ class RedemptionView(Schema):
         Text, "Kind of points; null when it is free.", required=True, allow_none=True
     )
     points = whole("What it costs.")
+    points_returned = whole("How many of these went back since it was captured.")
     discount = described(Json, "What it is worth: {kind, …}.", required=True)
     voucher = ma.fields.Nested(
         CodeAnswer, required=True, allow_none=True, metadata={"description": "Its code, if any."}

@@ -13,6 +13,7 @@ from core.errors import Problem
 from loyalty import reading
 from members import members
 from programs import versions
+from programs.compiled import Compiled
 from programs.rewards import Reward
 from rewards import redemptions, stock
 from rewards.carried import REDEMPTIONS
@@ -150,13 +151,14 @@ def free_overdue(program_id: bytes, reward_key: str) -> int:
 
 
 def _overdue(connection: sa.Connection, program_id: bytes, reward_key: str) -> list[bytes]:
-    """Members with such holds, those waiting longest first."""
-    _, now = versions.get_live(connection, program_id)
+    """Members with such holds, those waiting longest first; of others as well that take their codes
+    from the same pool."""
+    live, now = versions.get_live(connection, program_id)
     rows = connection.execute(
         sa.select(REDEMPTIONS.c.member_id)
         .where(
             REDEMPTIONS.c.program_id == program_id,
-            REDEMPTIONS.c.reward_key == reward_key,
+            REDEMPTIONS.c.reward_key.in_(_sharing(live, reward_key)),
             REDEMPTIONS.c.state == sa.literal_column("'held'"),
             REDEMPTIONS.c.expires_at <= now,
         )
@@ -166,6 +168,17 @@ def _overdue(connection: sa.Connection, program_id: bytes, reward_key: str) -> l
     held = [bytes(row[0]) for row in rows]
     granted = lapsing.overdue(connection, program_id, reward_key, now=now, limit=_FREED_AT_ONCE)
     return list(dict.fromkeys(held + granted))
+
+
+def _sharing(live: Compiled, reward_key: str) -> list[str]:
+    """A reward, and those that give out codes of the same pool."""
+    found = live.catalogue.find(reward_key)
+    if found is None or found.voucher is None or found.voucher.pool is None:
+        return [reward_key]
+    pool = found.voucher.pool
+    rewards = live.catalogue.rewards
+    sharing = {one.key for one in rewards if one.voucher is not None and one.voucher.pool == pool}
+    return sorted({reward_key, *sharing})
 
 
 def _settle(connection: sa.Connection, program_id: bytes, member_id: bytes) -> None:

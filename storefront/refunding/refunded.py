@@ -30,11 +30,14 @@ def parked(refund: Refund) -> dict[str, Any]:
         "cards": [],
         "referral": None,
         "redemptions": [],
+        "codes": [],
+        "grants": [],
         "surprises": [],
         "problems": [],
         "decision_id": None,
         "refund": show(refund, Folded({})),
         "points_returned": 0,
+        "grants_revoked": [],
         "suggested_refund_deduction_minor": 0,
     }
 

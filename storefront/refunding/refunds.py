@@ -17,8 +17,9 @@ from loyalty import reading
 from members import members
 from orders.refunds import Refund, fold
 from programs import versions
-from storefront import orders
+from storefront import decisions, orders
 from storefront import telling as tellings
+from storefront.granting import showing as granting
 from storefront.plan import Plan, begin
 from storefront.refunding import refunded
 from storefront.standing import Read
@@ -33,9 +34,9 @@ _PATIENCE, _PAUSE = 5.0, 0.002
 class _Previewed(Exception):  # noqa: N818
     """Ends a unit of work that is not to be kept, with its answer."""
 
-    def __init__(self, answer: dict[str, Any], status: int) -> None:
+    def __init__(self, answer: dict[str, Any]) -> None:
         super().__init__()
-        self.answer, self.status = answer, status
+        self.answer = answer
 
 
 def put(
@@ -48,7 +49,8 @@ def put(
     is_preview: bool = False,
 ) -> tuple[dict[str, Any], int]:
     """Tell one refund; the answer and 201 when it was new, 202 when its order is not known yet,
-    200 otherwise. A preview answers the same and changes nothing."""
+    200 otherwise. A preview answers the same with 200, changes nothing, and names no decision that
+    is not there."""
     _check(body)
     # Whose codes the order uses: locked with its member when the unit starts again.
     others: set[bytes] = set()
@@ -58,7 +60,7 @@ def put(
             connection, program_id, (order_ref, refund_ref), body, actor=actor, others=others
         )
         if is_preview:
-            raise _Previewed(answer, status)
+            raise _Previewed(answer)
         return answer, status
 
     try:
@@ -66,8 +68,28 @@ def put(
         if status == 202 and _has_come(program_id, order_ref):
             answer, status = db.in_transaction(unit)
     except _Previewed as previewed:
-        return previewed.answer, previewed.status
+        return _undecided(program_id, previewed.answer), 200
     return answer, status
+
+
+def _undecided(program_id: bytes, answer: dict[str, Any]) -> dict[str, Any]:
+    """A preview without the decision that it would take, if that is a new one."""
+    gone = answer["decision_id"]
+    if gone is None or db.reading(
+        lambda connection: decisions.is_known(connection, program_id, gone)
+    ):
+        return answer
+
+    def without(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                name: None if name == "decision_id" and one == gone else without(one)
+                for name, one in value.items()
+            }
+        return [without(one) for one in value] if isinstance(value, list) else value
+
+    found: dict[str, Any] = without(answer)
+    return found
 
 
 def _check(body: Mapping[str, Any]) -> None:
@@ -270,6 +292,7 @@ def _tell(
         "refund": shown,
         "points_returned": told.points_returned,
         "suggested_refund_deduction_minor": told.suggested_deduction_minor,
+        "grants_revoked": granting.revoked(plan),
     }
 
 

@@ -1,25 +1,29 @@
 """Codes in a quote: which of them an order of this cart could use, and what they would take off.
 
-Looks and changes nothing, but that wrong guesses are counted by the caller, outside of the read.
-Whatever is wrong with a code of ours, its reason is that of a code that is none. Codes that the
-program's own rules ask for are no guesses.
+Looks and changes nothing, but that codes are counted as wrong guesses before they are looked at,
+in a unit of its own, and those that are right are given back by the caller. Whatever is wrong with
+a code of ours, its reason is that of a code that is none. Codes that the program's own rules ask
+for are no guesses.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, ids
+from core import clock, db, ids
+from members import members
 from members.members import Known
 from orders.figures import OrderFigures
+from programs import versions
 from programs.compiled import Compiled
 from programs.rewards import DISCOUNTS
 from rewards import codes, discounts, guesses, redemptions, spending, vouchers
 from rewards.carried import REDEMPTIONS, Row
-from rewards.guesses import Subject
+from rewards.guesses import Claim
 from rules.conditions import Explanation
+from rules.facts import Facts
 from storefront.plan import begin
 from storefront.vouchers import using
 
@@ -32,8 +36,8 @@ class Looked:
 
     texts: Sequence[str] = ()
     usable: Mapping[str, Row] = field(default_factory=dict)
-    subjects: Sequence[Subject] = ()
-    wrong: Sequence[str] = ()
+    #: Those that were not looked at, since too many wrong ones were tried.
+    unseen: Set[str] = frozenset()
 
     def cart(self, cart: Mapping[str, Any]) -> Mapping[str, Any]:
         """The cart as the order would be decided: our codes are no facts of it."""
@@ -45,14 +49,38 @@ class Looked:
         ]
         return {**cart, "codes": told}
 
-    def shown(self, order: OrderFigures) -> list[dict[str, Any]]:
-        """Each code as the quote answers it."""
-        return [
-            {"code": text, **_shown(self.usable[text], order)}
-            if text in self.usable
-            else {"code": text, "is_valid": False, "reason": "NOT_FOUND"}
-            for text in self.texts
-        ]
+    def shown(self, order: OrderFigures, facts: Facts) -> list[dict[str, Any]]:
+        """Each code as the quote answers it; `facts` are the order's and its member's."""
+        return [{"code": text, **self._told(text, order, facts)} for text in self.texts]
+
+    def _told(self, text: str, order: OrderFigures, facts: Facts) -> dict[str, Any]:
+        if text in self.unseen:
+            return {"is_valid": False, "reason": "RATE_LIMITED"}
+        voucher = self.usable.get(text)
+        if voucher is None:
+            return {"is_valid": False, "reason": "NOT_FOUND"}
+        return _shown(voucher, order, facts)
+
+
+def claim(program_id: bytes, body: Mapping[str, Any], *, key_id: bytes | None) -> Claim:
+    """Count the codes of a cart as wrong guesses, as many as there is room for, before they are
+    looked at; 429 where there is none. Against `key_id` where neither member nor address is
+    known."""
+    texts = body["cart"].get("codes") or ()
+    if not texts:
+        return Claim(program_id)
+
+    def unit(connection: sa.Connection) -> Claim:
+        live, _ = versions.get_live(connection, program_id)
+        declared = _declared(live)
+        ref, ip = body.get("member_ref"), (body.get("visitor") or {}).get("ip")
+        known = None if ref is None else members.find(connection, program_id, ref)
+        member_id = None if known is None else known.id
+        whom = guesses.subjects(member_id=member_id, ip=ip, key_id=key_id)
+        guessed = [one for one in texts if codes.canonical(one) not in declared]
+        return guesses.claim(connection, program_id, whom, guessed)
+
+    return db.in_transaction(unit)
 
 
 def look(
@@ -62,28 +90,26 @@ def look(
     body: Mapping[str, Any],
     *,
     member: Known | None,
-    key_id: bytes | None,
+    claimed: Claim,
 ) -> Looked:
-    """Look the codes of a cart up, in the same statements whatever they are; 429 where too many
-    wrong ones were tried."""
+    """Look the codes of a cart up that were claimed, in the same statements whatever they are."""
     texts = body["cart"].get("codes") or ()
     if not texts:
         return Looked()
     member_id = None if member is None or not any(member.id) else member.id
-    ip = (body.get("visitor") or {}).get("ip")
-    subjects = guesses.subjects(member_id=member_id, ip=ip, key_id=key_id)
-    guesses.check_on(connection, live.program_id, subjects)
+    declared = _declared(live)
+    unseen = {
+        one for one in texts if one not in claimed.texts and codes.canonical(one) not in declared
+    }
     desk = begin(connection, live, now=now, is_quote=True)
-    found = vouchers.find_all(desk, texts)
+    found = vouchers.find_all(desk, [one for one in texts if one not in unseen])
     held = _held(connection, live.program_id, found.values(), now)
     usable = {
         text: row
         for text, row in found.items()
         if using.is_theirs(row, member_id) and _is_usable(row, held, now)
     }
-    declared = _declared(live)
-    wrong = [one for one in texts if one not in usable and codes.canonical(one) not in declared]
-    return Looked(texts, usable, subjects, wrong)
+    return Looked(texts, usable, unseen)
 
 
 def _held(
@@ -112,12 +138,15 @@ def _is_usable(row: Row, held: set[bytes], now: clock.Instant) -> bool:
     return spending.is_usable(row, now)
 
 
-def _shown(voucher: Row, order: OrderFigures) -> dict[str, Any]:
+def _shown(voucher: Row, order: OrderFigures, facts: Facts) -> dict[str, Any]:
     terms = voucher.frozen
     missing = terms.min_order_minor - order.net_minor
     if missing > 0:
         return {"is_valid": False, "reason": "BELOW_MIN", "missing_minor": missing}
-    if terms.kind in DISCOUNTS and not discounts.worth(terms, order):
+    is_empty = terms.kind in DISCOUNTS and not discounts.worth(terms, order)
+    # What was granted is judged no more by what buying it takes.
+    is_met = voucher.grant_id is not None or discounts.is_met(terms, facts)
+    if is_empty or not is_met or not discounts.has_line(terms, order):
         return {"is_valid": False, "reason": "CONDITION_NOT_MET"}
     shown: dict[str, Any] = {
         "is_valid": True,

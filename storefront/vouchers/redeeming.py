@@ -10,16 +10,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db, ids
-from core.errors import invalid_at, not_found
+from core import clock, db, ids, language
+from core.errors import Problem, invalid_at, not_found
 from members import members
 from members.members import Known
 from programs import versions
-from rewards import codes, discounts, redemptions, spending, vouchers
+from rewards import codes, issuing, spending, vouchers
 from rewards.carried import Row
 from rewards.terms import Terms
 from storefront.plan import Plan, begin
-from storefront.vouchers import using
+from storefront.vouchers import showing, using, voiding
 
 _BP = 10_000
 
@@ -43,16 +43,37 @@ def redeem(
     if not is_theirs or not using.begin(connection, plan, voucher, order_ref, at=plan.now):
         raise using.wrong_code()
     minor = body.get("order_minor")
+    if before is None:
+        _check_least(plan, voucher.frozen, minor)
+    # What the order itself has used stays the order's.
+    by_hand = before is None or before.is_by_hand
     if vouchers.is_stored_value(voucher):
         if minor is None:
             raise invalid_at("/order_minor", "is needed: the code holds money", code="required")
-        spending.take(plan, voucher, order_ref, member_id=member_id, gross_minor=minor)
+        if not minor:
+            raise invalid_at("/order_minor", "must be at least 1: the code holds money")
+        spending.take(
+            plan, voucher, order_ref, member_id=member_id, gross_minor=minor, is_by_hand=by_hand
+        )
     else:
         off = worth(voucher.frozen, minor)
-        spending.use(plan, voucher, order_ref, member_id=member_id, minor=off)
+        spending.use(plan, voucher, order_ref, member_id=member_id, minor=off, is_by_hand=by_hand)
     answer = _answer(plan, voucher, order_ref)
     plan.write(connection)
     return answer, 201 if before is None else 200
+
+
+def _check_least(plan: Plan, terms: Terms, order_minor: int | None) -> None:
+    """409 for an order that is told to come to less than the reward takes."""
+    missing = 0 if order_minor is None else terms.min_order_minor - order_minor
+    if missing > 0:
+        raise Problem(
+            409,
+            "state_conflict",
+            f"The order needs {language.money(missing, plan.live.currency)} more. Nothing changed.",
+            state="condition_not_met",
+            missing_minor=missing,
+        )
 
 
 def release(
@@ -73,13 +94,10 @@ def show(connection: sa.Connection, program_id: bytes, code: str) -> dict[str, A
     """A voucher by its code, or by our id, with its code: for servers."""
     live, now = versions.get_live(connection, program_id)
     plan = begin(connection, live, now=now, is_quote=True)
-    voucher_id = ids.read_id(vouchers.PREFIX, code)
-    found = vouchers.find_by_code(plan, code)
-    if found is None and voucher_id is not None:
-        found = vouchers.peek(plan, voucher_id)
+    found = voiding.find(plan, code)
     if found is None:
         raise not_found("voucher")
-    return view(plan, found) | {"code": codes.reveal(program_id, found.id, found.sealed)}
+    return showing.of(plan, found) | {"code": codes.reveal(program_id, found.id, found.sealed)}
 
 
 def sell(
@@ -99,7 +117,7 @@ def sell(
     if expires_at is not None and expires_at <= now:
         raise invalid_at("/expires_at", "is over by the program's clock")
     plan = begin(connection, live, now=now, actor=actor)
-    voucher = vouchers.sell(
+    voucher = issuing.sell(
         plan,
         body["kind"],
         body["minor"],
@@ -108,7 +126,7 @@ def sell(
         expires_at=expires_at,
     )
     plan.write(connection)
-    return view(plan, voucher), 201
+    return showing.of(plan, voucher), 201
 
 
 def reveal(program_id: bytes, shown_id: str) -> str | None:
@@ -177,55 +195,13 @@ def _answer(plan: Plan, voucher: Row, order_ref: str) -> dict[str, Any]:
     found = spending.use_of(plan, voucher, order_ref)
     assert found is not None
     return {
-        "voucher": view(plan, voucher),
+        "voucher": showing.of(plan, voucher),
         "use": {
             "order_ref": order_ref,
             "amount_minor": found.amount_minor,
             "returned_minor": found.returned_minor,
             "is_released": found.is_released,
             "used_at": clock.format_instant(found.used_at),
-            "released_at": _instant(found.released_at),
+            "released_at": showing.instant(found.released_at),
         },
     }
-
-
-def view(plan: Plan, voucher: Row) -> dict[str, Any]:
-    """A voucher as servers see it, without its code."""
-    is_bound = voucher.kind is not None
-    is_money = vouchers.is_stored_value(voucher)
-    return {
-        "id": ids.show_id(vouchers.PREFIX, voucher.id),
-        "state": vouchers.state_of(voucher, plan.now),
-        "kind": voucher.kind,
-        "reward": voucher.reward_key,
-        "discount": discounts.shown(voucher.frozen) if is_bound else None,
-        "value_minor": voucher.value_minor,
-        "remaining_minor": voucher.remaining_minor,
-        "origin": voucher.origin,
-        "pool": voucher.pool_key,
-        "uses": voucher.uses,
-        "uses_left": None if is_money else max(0, voucher.uses_max - voucher.uses),
-        "member_ref": _member_ref(plan, voucher),
-        "redemption_id": _shown_id(redemptions.PREFIX, voucher.redemption_id),
-        "grant_id": _shown_id("grt", voucher.grant_id),
-        "order_ref": voucher.order_ref,
-        "issued_at": clock.format_instant(voucher.issued_at) if is_bound else None,
-        "expires_at": _instant(voucher.expires_at),
-    }
-
-
-def _member_ref(plan: Plan, voucher: Row) -> str | None:
-    if voucher.member_id is None:
-        return None
-    assert plan.connection is not None
-    shown = ids.show_id(members.PREFIX, voucher.member_id)
-    known = members.find(plan.connection, plan.program_id, shown)
-    return None if known is None or known.is_erased else known.member_ref
-
-
-def _shown_id(prefix: str, value: bytes | None) -> str | None:
-    return None if value is None else ids.show_id(prefix, value)
-
-
-def _instant(value: int | None) -> str | None:
-    return None if value is None else clock.format_instant(value)

@@ -59,6 +59,16 @@ def begin(connection: sa.Connection, plan: Plan, voucher: Row, order_ref: str, *
     return spending.is_usable(voucher, at)
 
 
+def settle(connection: sa.Connection, plan: Plan, voucher: Row) -> None:
+    """Let the redemption behind a code that is reserved run out, where its time is over."""
+    row = None
+    if voucher.state == "reserved":
+        row = redemptions.find_by_id(plan, voucher.redemption_id)
+    if row is not None:
+        _load(connection, plan, row)
+        redemptions.settle(plan, row)
+
+
 def _capture(connection: sa.Connection, plan: Plan, voucher: Row, order_ref: str) -> bool:
     row = redemptions.find_by_id(plan, voucher.redemption_id)
     if row is None:

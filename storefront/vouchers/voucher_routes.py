@@ -1,6 +1,6 @@
 """Addresses of vouchers, gift cards and pools of codes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -10,8 +10,8 @@ from core import auth, db, http, idempotency, jsontext
 from core.errors import Problem
 from members import erasing, members
 from rewards import guesses
-from rewards.guesses import Subject
-from storefront.vouchers import importing, redeeming, voucher_schemas
+from rewards.guesses import Claim
+from storefront.vouchers import importing, listing, redeeming, seeing, voiding, voucher_schemas
 
 routes = http.Routes("vouchers", __name__, url_prefix="/v1", description="Vouchers.")
 
@@ -27,27 +27,41 @@ def _program_id() -> bytes:
 def _guessing(
     program_id: bytes, code: str, *, member_ref: str | None = None, ip: str | None = None
 ) -> Callable[[Callable[[], T]], T]:
-    """Run what uses a code, unless too many wrong ones were tried; a wrong one is counted."""
-    whom = _subjects(program_id, member_ref, ip)
-    guesses.check(program_id, whom)
+    """Run what uses a code, unless too many wrong ones were tried: it is counted as one before it
+    is looked at, until it was right."""
+    key_id = auth.credential().key_id
+
+    def claim(connection: sa.Connection) -> Claim:
+        known = None if member_ref is None else members.find(connection, program_id, member_ref)
+        member_id = None if known is None else known.id
+        whom = guesses.subjects(member_id=member_id, ip=ip, key_id=key_id)
+        return guesses.claim(connection, program_id, whom, [code])
 
     def run(work: Callable[[], T]) -> T:
+        claimed, is_wrong = db.in_transaction(claim), False
         try:
             return work()
         except Problem as problem:
-            if problem.code == "not_found":
-                guesses.note_wrong(program_id, whom, [code])
+            is_wrong = problem.code == "not_found"
             raise
+        finally:
+            if not is_wrong:
+                guesses.give_back(claimed, [code])
 
     return run
 
 
-def _subjects(program_id: bytes, member_ref: str | None, ip: str | None) -> Sequence[Subject]:
-    member_id = None
-    if member_ref is not None:
-        known = db.reading(lambda connection: members.find(connection, program_id, member_ref))
-        member_id = None if known is None else known.id
-    return guesses.subjects(member_id=member_id, ip=ip, key_id=auth.credential().key_id)
+@routes.operation(
+    "GET",
+    "/vouchers",
+    answers={200: voucher_schemas.VouchersAnswer()},
+    query=voucher_schemas.VouchersQuery(),
+)
+def list_vouchers(query: dict[str, Any]) -> dict[str, Any]:
+    """A member's vouchers with their codes, newest first."""
+    program_id = _program_id()
+    found = db.reading(lambda connection: listing.find_all(connection, program_id, query))
+    return seeing.as_seen(found)
 
 
 @routes.operation("GET", "/vouchers/<code>", answers={200: voucher_schemas.VoucherView()})
@@ -55,7 +69,8 @@ def get_voucher(code: str) -> dict[str, Any]:
     """A voucher by its code in any spelling, or by our id: any of the program."""
     program_id = _program_id()
     run: Callable[[Callable[[], dict[str, Any]]], dict[str, Any]] = _guessing(program_id, code)
-    return run(lambda: db.reading(lambda connection: redeeming.show(connection, program_id, code)))
+    found = run(lambda: db.reading(lambda connection: redeeming.show(connection, program_id, code)))
+    return seeing.as_seen(found)
 
 
 @routes.operation(
@@ -100,6 +115,26 @@ def release_voucher(code: str, body: dict[str, Any]) -> Response:
                 connection, program_id, code, order_ref, actor=actor
             ),
             subjects=_concerned(program_id, code, None),
+        )
+    )
+
+
+@routes.operation(
+    "POST",
+    "/vouchers/<code>/void",
+    answers={200: voucher_schemas.VoidAnswer()},
+    body=voucher_schemas.VoidBody(),
+    problems=(409,),
+    parameters=_KEY,
+)
+def void_voucher(code: str, body: dict[str, Any]) -> Response:
+    """Make a code void, or what is left of a card, by the code or our id; again changes nothing."""
+    program_id, actor, reason = _program_id(), auth.actor(), body["reason"]
+    run: Callable[[Callable[[], Response]], Response] = _guessing(program_id, code)
+    return run(
+        lambda: idempotency.once(
+            lambda connection: voiding.void(connection, program_id, code, reason, actor=actor),
+            subjects=lambda connection: voiding.owner_ids(connection, program_id, code),
         )
     )
 

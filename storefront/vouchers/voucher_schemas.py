@@ -14,12 +14,13 @@ from core.fields import (
     Text,
     described,
 )
+from core.paging import PageQuery
 from loyalty.schemas import whole
-from members.evidence import VisitorSchema
-from programs.rewards import STORED_VALUE
+from members.evidence import AskingVisitorSchema
+from programs.rewards import KINDS, STORED_VALUE
 
 CODES_MAX = 200_000
-STATES = ("pooled", "reserved", "active", "redeemed", "expired", "void", "frozen")
+STATES = ("active", "redeemed", "expired", "void", "frozen")
 
 
 class RedeemBody(Schema):
@@ -31,7 +32,7 @@ class RedeemBody(Schema):
         Minor, "What the order comes to: of stored value so much is taken, if there is so much."
     )
     visitor = ma.fields.Nested(
-        VisitorSchema,
+        AskingVisitorSchema,
         metadata={"description": "Who typed the code: wrong ones are counted by address as well."},
     )
 
@@ -65,7 +66,8 @@ class UsedVoucherView(Schema):
     id = described(Text, "Our id.", required=True)
     state = described(
         Text,
-        "pooled: waits in its pool; reserved: its redemption is held; redeemed: used up.",
+        "redeemed: used up; frozen: cannot be used yet, or not for now: its redemption is held, its"
+        " grant is frozen, or it waits in its pool (kind null).",
         required=True,
         one_of=STATES,
     )
@@ -95,6 +97,8 @@ class UsedVoucherView(Schema):
     )
     issued_at = described(Instant, "Since when.", required=True, allow_none=True)
     expires_at = described(Instant, "Until when; null for ever.", required=True, allow_none=True)
+    void_reason = described(Text, "Why staff made it void.", required=True, allow_none=True)
+    void_actor = described(Text, "Who did.", required=True, allow_none=True)
 
 
 class VoucherView(UsedVoucherView):
@@ -123,6 +127,33 @@ class UseAnswer(Schema):
     is_released = described(Boolean, "Nothing of it stands any more.", required=True)
     used_at = described(Instant, "When it was used.", required=True)
     released_at = described(Instant, "When it was given back.", required=True, allow_none=True)
+
+
+class VouchersQuery(PageQuery):
+    """Which vouchers."""
+
+    member_ref = described(Reference, "Of this member.", required=True)
+    state = described(Text, "In this state.", one_of=STATES)
+    kind = described(Text, "Of this kind.", one_of=KINDS)
+
+
+class VouchersAnswer(Schema):
+    """Vouchers, newest first."""
+
+    data = ma.fields.List(ma.fields.Nested(VoucherView), required=True)
+    next_cursor = described(Text, "Next page.", required=True, allow_none=True, most=512)
+
+
+class VoidBody(Schema):
+    """Why a code is made void."""
+
+    reason = described(Text, "Why; it is kept with the voucher.", required=True, most=500)
+
+
+class VoidAnswer(Schema):
+    """A voucher that is void."""
+
+    voucher = ma.fields.Nested(UsedVoucherView, required=True)
 
 
 class RedeemAnswer(Schema):

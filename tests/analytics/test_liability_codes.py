@@ -102,3 +102,53 @@ def test_open_grants_until_they_are_used_or_over(make_world: MakeWorld) -> None:
     world.set_clock("2026-03-11T15:00:00Z")
     assert liability(world)[0]["totals"]["grants_minor"] == 0
     assert liability(world, "?as_of=2026-03-11T00:00:00Z")[0]["totals"]["grants_minor"] == 180
+
+
+def test_a_grant_that_is_held_is_owed_until_it_is_captured(make_world: MakeWorld) -> None:
+    world = _world(make_world)
+    _grant(world, "tea")
+    held = hold(world, reward="tea", ttl="P1D")
+    assert liability(world)[0]["totals"]["grants_minor"] == 90
+    # Nobody has written that it ran out: it is open again.
+    world.set_clock("2026-03-02T10:00:00Z")
+    assert liability(world)[0]["totals"]["grants_minor"] == 90
+    assert world.get(f"/redemptions/{held['id']}")["state"] == "expired"
+    world.set_clock("2026-03-11T14:00:00Z")
+    held = hold(world, reward="tea", ttl="PT2H")
+    # Its date is over with 11 March; what holds it is not.
+    world.set_clock("2026-03-11T15:30:00Z")
+    assert liability(world)[0]["totals"]["grants_minor"] == 90
+    end(world, held, "capture")
+    assert liability(world)[0]["totals"]["grants_minor"] == 0
+    assert liability(world, "?as_of=2026-03-11T15:29:00Z")[0]["totals"]["grants_minor"] == 90
+    assert world.verify()["mismatches"] == []
+
+
+def test_what_is_to_be_sent_until_it_has_left(make_world: MakeWorld) -> None:
+    world = _world(make_world)
+    for _ in range(3):
+        end(world, hold(world, reward="mug"), "capture")
+    report, _ = liability(world)
+    assert report["fulfilments"] == [{"reward": "mug", "count": 3, "estimated_cost_minor": 750}]
+    first, second, _ = (one["id"] for one in world.get("/fulfilments")["data"])
+    world.set_clock("2026-03-02T10:00:00Z")
+    assert world.call("PATCH", f"/fulfilments/{first}", {"state": "shipped"}).status_code == 200
+    assert world.call("PATCH", f"/fulfilments/{second}", {"cost_minor": 199}).status_code == 200
+    report, _ = liability(world)
+    assert report["fulfilments"] == [{"reward": "mug", "count": 2, "estimated_cost_minor": 449}]
+    assert report["totals"]["fulfilments_minor"] == 449
+    report, _ = liability(world, "?as_of=2026-03-01T12:00:00Z")
+    assert [one["count"] for one in report["fulfilments"]] == [3]
+
+
+def test_a_fixed_discount_without_an_estimate_costs_what_it_takes_off(
+    make_world: MakeWorld,
+) -> None:
+    bare = {key: value for key, value in REWARDS[0].items() if key != "estimated_cost_minor"}
+    world = make_world(points=KINDS, pay_with_points=PAY, rewards=[bare])
+    world.set_clock("2026-03-01T10:00:00Z")
+    world.member()
+    give(world, 1_000)
+    end(world, hold(world, reward="five_off"), "capture")
+    report, _ = liability(world)
+    assert report["totals"]["vouchers_minor"] == 500

@@ -74,8 +74,10 @@ def test_by_reward_over_all_time(make_world: MakeWorld) -> None:
     assert _points(totals) == [(1650, 550, 1100)]
     # Two coupons at 4.00; the mug that stands, 2.50; 1,000 points that paid 3.00.
     assert [one["estimated_cost_minor"] for one in (five, mug, paid)] == [800, 250, 300]
-    assert totals["estimated_cost_minor"] == totals["cost_minor"] == 1350
-    assert totals["estimated_count"] == 4
+    # One coupon took off 5.00, of the other there is the estimate; half of the points went back.
+    assert [one["cost_minor"] for one in (five, mug, paid)] == [900, 250, 150]
+    assert (totals["estimated_cost_minor"], totals["cost_minor"]) == (1350, 1300)
+    assert totals["estimated_count"] == 2
     assert five["discount_minor"] == 500
     assert five["stock"] == {"total": 10, "used": 3, "left": 7}
     assert mug["stock"] is None
@@ -141,3 +143,36 @@ def test_another_program_is_not_in_it(make_world: MakeWorld) -> None:
     assert found["five_off"]["stock"] == {"total": 10, "used": 0, "left": 10}
     report = other.get("/reports/liability")
     assert set(report["totals"].values()) == {0}
+
+
+def test_codes_cost_what_they_took_off_and_cards_what_was_drawn(make_world: MakeWorld) -> None:
+    world = make_world(points=KINDS, pay_with_points=PAY, rewards=REWARDS)
+    world.set_clock("2026-03-01T10:00:00Z")
+    world.member()
+    give(world, 1_000)
+    code = hold(world, reward="five_off")
+    end(world, code, "capture")
+    assert rewards(world)["five_off"]["cost_minor"] == 400
+    # Its code is used later, for a cart of less than it takes off.
+    world.order("A-1", 3_00, codes=[code["voucher"]["code"]], placed_at=_at("03-01"))
+    found = rewards(world)["five_off"]
+    assert (found["cost_minor"], found["estimated_count"]) == (300, 0)
+    # Given away, its code costs what it takes off as well.
+    body = {"member_ref": "mina", "reward": "five_off", "reason": "sorry"}
+    given = world.post("/grants", body, status=201)["grant"]["voucher"]["code"]
+    world.order("A-2", 50_00, codes=[given], placed_at=_at("03-01"))
+    found = rewards(world)["five_off"]
+    assert (found["cost_minor"], found["estimated_cost_minor"]) == (800, 800)
+    assert (found["vouchers"]["used_minor"], found["vouchers"]["drawn_minor"]) == (800, 0)
+    body = {"member_ref": "mina", "reward": "card", "reason": "sorry"}
+    card = world.post("/grants", body, status=201)["grant"]["voucher"]["code"]
+    world.post(f"/vouchers/{card}/redeem", {"order_ref": "X", "order_minor": 250}, status=201)
+    found = rewards(world)
+    assert found["card"]["vouchers"]["drawn_minor"] == 250
+    assert found["totals"]["vouchers"]["drawn_minor"] == 250
+    # Told by staff, it is what counts.
+    end(world, hold(world, reward="mug"), "capture")
+    [mug] = world.get("/fulfilments")["data"]
+    world.call("PATCH", f"/fulfilments/{mug['id']}", {"cost_minor": 199})
+    found = rewards(world)["mug"]
+    assert (found["cost_minor"], found["estimated_cost_minor"]) == (199, 250)

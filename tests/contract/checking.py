@@ -145,8 +145,8 @@ class Known:
         parcel = gift | {"reward": "parcel", "is_sent": True}
         world.post("/grants", parcel, status=201)
         card = {"kind": "gift_card", "minor": 5000}
-        codes = [world.post("/vouchers", card, status=201)["voucher"]["code"] for _ in range(2)]
-        for code in codes:
+        codes = [world.post("/vouchers", card, status=201)["voucher"]["code"] for _ in range(3)]
+        for code in codes[:2]:
             used = {"order_ref": "K-1", "order_minor": 10}
             world.post(f"/vouchers/{code}/redeem", used, status=201)
         world.put("/voucher-pools/base", {"codes": ["CINEMA-1111"]})
@@ -173,6 +173,7 @@ class Known:
             "granting.revoke_grant": {"grant_id": grants[1]},
             "redemptions.release_redemption": {"redemption_id": redeemed[1]},
             "vouchers.release_voucher": {"code": codes[1]},
+            "vouchers.void_voucher": {"code": codes[2]},
             "widget.release_mine": {"redemption_id": redeemed[3]},
             "redemptions.reverse_redemption": {"redemption_id": redeemed[2]},
             "membership.erase_member": {"member_ref": "leaver"},
@@ -201,6 +202,7 @@ class Known:
             for endpoint, arguments in self.spare.items()
         }
         usual["storefront.get_why"] += "?source=order:K-1"
+        usual["vouchers.list_vouchers"] += "?member_ref=mina"
         for endpoint, method, _ in addresses(self.world.app, {}):
             yield endpoint, method, usual[endpoint].removeprefix("/v1"), bodies.get(endpoint)
 
@@ -302,6 +304,7 @@ class Known:
                 "visitor": {"ip": "203.0.113.9"},
             },
             "vouchers.release_voucher": {"order_ref": "K-1"},
+            "vouchers.void_voucher": {"reason": "lost"},
             "vouchers.sell_voucher": {
                 "kind": "gift_card",
                 "minor": 500,

@@ -105,6 +105,14 @@ def test_the_scope_read_changes_nothing(app: Flask) -> None:
             assert len(access.TABLE[endpoint].scopes) == 1, path
 
 
+def without_codes(value: Any) -> Any:
+    """An answer with null in place of the codes of vouchers."""
+    if isinstance(value, dict):
+        shown = {name: without_codes(one) for name, one in value.items()}
+        return shown | {"code": None} if {"code", "expires_at"} <= shown.keys() else shown
+    return [without_codes(one) for one in value] if isinstance(value, list) else value
+
+
 def test_any_one_of_its_scopes_reads_all_that_a_route_tells(world: World) -> None:
     known = Known(world)
     world.set_clock("2026-12-01T00:00:00Z")
@@ -119,7 +127,9 @@ def test_any_one_of_its_scopes_reads_all_that_a_route_tells(world: World) -> Non
             headers = {"Authorization": f"Bearer {by_scope[scope]}"}
             again = world.call(method, path, body, headers=headers)
             assert again.status_code == 200, (endpoint, scope, again.get_data(as_text=True))
-            assert again.get_data() == told.get_data(), (endpoint, scope)
+            # Live codes are for who may spend them; nothing else is kept back.
+            seen = without_codes(told.json) if scope == "read" else told.json
+            assert again.json == seen, (endpoint, scope)
         read.add(endpoint)
     assert {"points.get_proof", "webhooks.list_deliveries", "storefront.quote"} < read
 

@@ -79,6 +79,13 @@ def test_what_is_no_json_is_malformed_and_changes_nothing(still: World, name: st
     assert rows(still) == before
 
 
+#: What needs nothing said: without a body it is as with an empty one.
+NEEDS_NOTHING = {
+    *("storefront.search_members", "points.move_test_clock", "program_impact.preview_impact"),
+    *("redemptions.capture_redemption", "widget.issue_token"),
+}
+
+
 def test_every_route_with_a_body_reads_it_strictly(world: World) -> None:
     known = Known(world)
     asked = {request[:3] for request in known.requests() if request[3] is not None}
@@ -93,6 +100,8 @@ def test_every_route_with_a_body_reads_it_strictly(world: World) -> None:
     before = rows(world)
     for endpoint, method, path in sorted(asked):
         for name in ("nan", "duplicate key", "100 kB of [", "utf-16 with mark", "nothing"):
+            if name == "nothing" and endpoint in NEEDS_NOTHING:
+                continue
             problem(send(world, MALFORMED[name], method=method, path=path), 400, "malformed_json")
         for type_ in ("text/plain", None, "application/xml"):
             if (endpoint, type_) == ("vouchers.put_pool", "text/plain"):

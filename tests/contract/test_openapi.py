@@ -244,6 +244,7 @@ ENDPOINTS = {
     "POST /v1/redemptions/{redemption_id}/release": "redemptions.release_redemption",
     "POST /v1/me/redemptions/{redemption_id}/release": "widget.release_mine",
     "GET /v1/members/{member_ref}/why": "storefront.get_why",
+    "POST /v1/vouchers/{code}/void": "vouchers.void_voucher",
 }
 
 
@@ -264,6 +265,8 @@ def lead(case: Any, known: Known, *, is_likely: bool) -> None:
     # What must be one of ours cannot be made up.
     for name in ("cursor", "endpoint"):
         case.query.pop(name, None)
+    if "member_ref" in case.query:
+        case.query["member_ref"] = "mina"
     if endpoint == "storefront.get_why":
         case.query["source"] = "order:K-1"
     if endpoint == "membership.claim_order" and isinstance(case.body, dict):

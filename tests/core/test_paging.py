@@ -112,3 +112,41 @@ def test_without_a_limit_a_page_has_50_rows(make_world: Any) -> None:
     page = world.get("/members")
     assert len(page["data"]) == 50
     assert len(world.get(f"/members?cursor={page['next_cursor']}")["data"]) == 1
+
+
+def test_short_lists_are_paged_as_well(make_world: Any) -> None:
+    keys = [f"r{number}" for number in range(5)]
+    world: World = make_world(
+        points=[{"key": "points"}, {"key": "stars"}],
+        rewards=[{"key": key, "kind": "custom", "cost_points": 1} for key in keys],
+        cards=[{"key": key, "stamps": 3} for key in keys[:3]],
+    )
+    world.member()
+    for path, named, of, expected in (
+        ("/members/mina/rewards", "key", keys, [2, 2, 1]),
+        ("/members/mina/cards", "key", keys[:3], [2, 1]),
+    ):
+        found, sizes = walk(world, path, 2)
+        assert ([one[named] for one in found], sizes) == (of, expected)
+        assert world.get(path)["data"] == found
+    found, sizes = walk(world, "/members/mina/balances", 1)
+    assert ([one["points_key"] for one in found], sizes) == (["points", "stars"], [1, 1])
+    found, sizes = walk(world, "/members/mina/balances?as_of=2026-03-01T00:00:00Z", 1)
+    assert ([one["points_key"] for one in found], sizes) == (["points", "stars"], [1, 1])
+    for path in ("rewards", "cards", "balances"):
+        address = f"/members/mina/{path}"
+        assert world.call("GET", f"{address}?limit=0").status_code == 422
+        for cursor in ("nonsense", "WyJnb25lIl0"):
+            response = world.call("GET", f"{address}?cursor={cursor}")
+            assert response.json["code"] == "invalid_cursor", path
+
+
+def test_fifty_rewards_are_a_page_where_nobody_says(make_world: Any) -> None:
+    world: World = make_world(
+        rewards=[{"key": f"r{number}", "kind": "custom", "cost_points": 1} for number in range(51)]
+    )
+    world.member()
+    page = world.get("/members/mina/rewards")
+    assert (len(page["data"]), page["next_cursor"] is None) == (50, False)
+    more = world.get(f"/members/mina/rewards?cursor={page['next_cursor']}")
+    assert ([one["key"] for one in more["data"]], more["next_cursor"]) == (["r50"], None)

@@ -45,7 +45,7 @@ class Purse(Ledger):
             part = min(take.points, take.lot.free, points)
             take.lot.free -= part
             points -= part
-            found[take.lot.number] = Take(take.lot, part)
+            found.setdefault(take.lot.number, Take(take.lot, 0)).points += part
         for more in self._take(member, points):
             found.setdefault(more.lot.number, Take(more.lot, 0)).points += more.points
         takes = [take for take in found.values() if take.points]
@@ -173,8 +173,16 @@ class Shop:
 
     # Ends
 
-    def capture(self, one: Redemption) -> None:
-        """What is held is had; again is the same."""
+    def capture(self, one: Redemption, order: str | None = None) -> None:
+        """What is held is had, by an order where one is said; again is the same."""
+        is_other = order is not None and one.order not in (None, order)
+        is_used = order is not None and one.order is None and set(one.uses) - {order}
+        if is_other or (one.state == "captured" and is_used):
+            raise RefusedError("state_conflict")
+        if order is not None and one.order is None and one.state in ("held", "captured"):
+            one.order, one.is_unnamed = order, True
+        if one.state == "captured":
+            self._use_with_order(one)
         if self._is_to_end(one, "captured"):
             self.purse.spend(one.hold)
             self._use_with_order(one)
@@ -184,6 +192,12 @@ class Shop:
         """A discount is used by the order whose redemption it is; nobody else can use its code."""
         if one.order is not None and one.offer.code != "none" and not one.offer.is_card:
             one.uses[one.order] = 1
+
+    def give_up(self, one: Redemption) -> None:
+        """The same by hand, of what no order keeps."""
+        if one.state == "held" and one.order is not None:
+            raise RefusedError("state_conflict")
+        self.release(one)
 
     def release(self, one: Redemption) -> None:
         """What is held is given up; again is the same."""
@@ -215,7 +229,7 @@ class Shop:
         what is only held captures it."""
         before = one.uses.get(ref, 0)
         is_kept = one.state == "held" and one.order not in (None, ref)
-        is_open = one.code_state in ("reserved", "active") and not is_kept
+        is_open = one.code_state in ("frozen", "active") and not is_kept
         if not (before or is_open):
             raise RefusedError("not_found")
         self.capture(one)
@@ -233,8 +247,14 @@ class Shop:
         problems = []
         for one in self.redemptions:
             if one.order == sale.ref and one not in sale.named:
-                problems += self._undo(one, sale)
+                is_own = one.is_unnamed and one.hold.member == sale.member
+                if is_own and sale.is_open:
+                    problems += self._follow(one, sale)
+                elif is_own or not one.is_unnamed:
+                    problems += self._undo(one, sale)
         for one in sale.named:
+            if one.hold.member == sale.member and one.order in (None, sale.ref):
+                one.is_unnamed = False
             if one.hold.member != sale.member:
                 problems.append("not_found")
             elif one.order not in (None, sale.ref):
@@ -242,6 +262,13 @@ class Shop:
             else:
                 problems += self._honour(one, sale) if sale.is_open else self._undo(one, sale)
         return sorted(problems + self._tell_codes(sale))
+
+    def _follow(self, one: Redemption, sale: Sale) -> list[str]:
+        """What was captured for an order that never named it comes back with it and shares in its
+        refunds (B14, B15)."""
+        if one.state == "captured" or one.undone_by == sale.ref:
+            return self._honour(one, sale)
+        return []
 
     def _honour(self, one: Redemption, sale: Sale) -> list[str]:
         fell_otherwise = one.state in ("released", "reversed") and one.undone_by != sale.ref
@@ -298,7 +325,8 @@ class Shop:
         problems = []
         for one in self.redemptions:
             is_code = sale.stands and (one in sale.codes or one is sale.card)
-            is_own = one in sale.named and one.order == sale.ref and not one.offer.is_card
+            is_its = one in sale.named or one.is_unnamed
+            is_own = is_its and one.order == sale.ref and not one.offer.is_card
             if not (is_code or is_own):
                 self.give_code_back(one, sale.ref)
         for one in sale.codes if sale.stands else []:

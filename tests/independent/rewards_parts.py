@@ -47,8 +47,8 @@ class Offer:
 
 @dataclass(slots=True, eq=False)
 class Redemption:
-    """A hold with what hangs on it. `order` keeps it or captured it; `undone_by` is the order
-    with which it fell, and with which it may stand again."""
+    """A hold with what hangs on it. `order` keeps it or captured it, by its id where it
+    `is_unnamed`; `undone_by` is the order with which it fell, and with which it may stand again."""
 
     number: int
     offer: Offer
@@ -57,6 +57,7 @@ class Redemption:
     cart: str | None
     order: str | None = None
     undone_by: str | None = None
+    is_unnamed: bool = False
     #: Points of it that went back with refunds.
     returned: int = 0
     code: str | None = None
@@ -87,7 +88,7 @@ class Redemption:
     def code_state(self) -> str:
         """The state of its code."""
         if self.state == "held":
-            return "reserved"
+            return "frozen"
         if self.state == "captured":
             return "redeemed" if self.is_used_up else "active"
         return "void"

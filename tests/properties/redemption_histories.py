@@ -145,17 +145,27 @@ class History(Compared):
         if one is None:
             return
         policy: Policy = "grace" if step.three % 2 else "strict"
-        body = {"reason": "fault", "policy": policy} if how == "reverse" else {}
+        body: dict[str, Any] = {}
         expected = "200"
-        self.note(how, one.number, policy)
+        ref = self.order_ref(step) if how == "capture" else None
+        self.note(how, one.number, policy, ref)
         try:
             if how == "reverse":
+                body = {"reason": "fault", "policy": policy}
                 self.shop.reverse(one, policy)
+            elif how == "release":
+                self.shop.give_up(one)
             else:
-                getattr(self.shop, how)(one)
+                body = {} if ref is None else {"order_ref": ref}
+                self.shop.capture(one, ref)
         except RefusedError as refused:
             expected = refused.code
         self.send("POST", f"/redemptions/{self.ids[one]}/{how}", body, expected)
+
+    def order_ref(self, step: Step) -> str | None:
+        """By which order something is captured: none, one of the last or the next one."""
+        known = [sale.ref for sale in self.sales[-3:]] + [f"A-{len(self.sales)}"]
+        return known[step.two % len(known)] if step.three // 2 % 2 else None
 
     def some(self, pick: int, state: str, any_pick: int) -> Redemption | None:
         """One of the last few in a state, sometimes one in any."""
@@ -333,7 +343,9 @@ class History(Compared):
         self.same("points returned", answer["points_returned"], self.returned(sale) - before)
 
     def returned(self, sale: Sale) -> int:
-        return sum(one.returned for one in sale.named)
+        own = [one for one in self.shop.redemptions if one.is_unnamed and one.order == sale.ref]
+        own = [one for one in own if one.hold.member == sale.member]
+        return sum(one.returned for one in [*sale.named, *own])
 
     def repeat(self, step: Step) -> None:
         """The newest message once more: nothing changes."""

@@ -224,3 +224,23 @@ def test_a_batch_says_tokens_too(shop: World) -> None:
     body = order(1999, member_ref=None) | {"order_ref": "G-9"}
     [result] = shop.post("/orders/batch", {"orders": [body]})["results"]
     assert points(claim(shop, result["claim_token"])) == 19
+
+
+def test_an_order_paid_with_another_members_card_is_claimed(make_world: Make) -> None:
+    card = {"key": "card", "kind": "gift_card", "value": {"minor": 1000}, "voucher": {}}
+    world = make_world(rewards=[card | {"cost_points": 0}])
+    world.set_clock("2026-03-02T00:00:00Z")
+    for ref in ("mina", "jun"):
+        world.member(ref)
+    held = world.post("/redemptions", {"member_ref": "mina", "reward": "card"}, status=201)
+    redemption = held["redemption"]
+    code = redemption["voucher"]["code"]
+    world.post(f"/redemptions/{redemption['id']}/capture", {})
+    paid = [{"kind": "gift_card", "amount_minor": 400, "code": code}]
+    told = world.order("G-1", 1000, member_ref=None, codes=[code], payments=paid)
+    assert told["problems"] == []
+    claimed = claim(world, told["claim_token"], "jun")
+    assert (claimed["order"]["member_ref"], claimed["problems"]) == ("jun", [])
+    assert world.get(f"/vouchers/{code}")["remaining_minor"] == 600
+    assert claim(world, told["claim_token"], "jun") == claimed
+    assert_sound(world)

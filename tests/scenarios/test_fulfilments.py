@@ -123,8 +123,12 @@ def test_reversing_a_redemption_cancels_what_was_not_delivered(shop: World) -> N
     two = waiting(shop)[1]
     patch(shop, two["id"], state="shipped")
     patch(shop, two["id"], state="delivered")
+    # Whoever reverses it has the goods back.
     shop.post(f"/redemptions/{delivered}/reverse", {"reason": "broken"})
-    assert waiting(shop)[1]["state"] == "delivered"
+    assert waiting(shop)[1]["state"] == "cancelled"
+    log = shop.get(f"/fulfilments/{two['id']}")["changes"]
+    assert [one["state"] for one in log] == ["requested", "shipped", "delivered", "cancelled"]
+    assert shop.verify()["mismatches"] == []
 
 
 def test_cancelling_opens_the_grant_again(shop: World) -> None:
@@ -189,6 +193,46 @@ def test_an_order_that_holds_the_product_brings_it(shop: World) -> None:
     shop.order("A-2", line("1", 900, sku="TEA"), **body)
     [again] = waiting(shop)
     assert (again["id"], again["state"], again["cancelled_at"]) == (one["id"], "requested", None)
+
+
+@pytest.mark.parametrize("last", ["shipped", "delivered"])
+@pytest.mark.parametrize("how", ["cancelled", "refunded", "named no more"])
+def test_goods_that_are_away_keep_their_redemption_captured(
+    shop: World, last: str, how: str
+) -> None:
+    redemption = redeem(shop)
+    tea = line("1", 900, sku="TEA")
+    shop.order("A-1", tea, redemptions=[redemption])
+    [one] = waiting(shop)
+    for state in ("shipped", "delivered")[: 1 + (last == "delivered")]:
+        patch(shop, one["id"], state=state)
+    assert shop.balance() == 209
+    if how == "cancelled":
+        told = shop.order("A-1", tea, redemptions=[redemption], status="cancelled")
+    elif how == "refunded":
+        refund = {"refunded_at": "2026-03-01T11:00:00Z", "amount_minor": 900}
+        told = shop.put("/orders/A-1/refunds/R-1", refund)
+    else:
+        told = shop.order("A-1", tea)
+    [problem] = told["problems"]
+    assert problem["code"] == "state_conflict"
+    assert f"is {last}" in problem["detail"] and "once the goods are back" in problem["detail"]
+    if how != "named no more":
+        assert problem["pointer"] == "/redemptions/0"
+        assert [each["state"] for each in told["redemptions"]] == ["captured"]
+    assert shop.get(f"/redemptions/{redemption}")["state"] == "captured"
+    assert shop.balance() == (209 if how == "named no more" else 200)
+    assert waiting(shop)[0]["state"] == last
+    assert shop.verify()["mismatches"] == []
+    # The goods are back.
+    if last == "shipped":
+        patch(shop, one["id"], state="cancelled")
+    else:
+        shop.post(f"/redemptions/{redemption}/reverse", {"reason": "came back"})
+    assert shop.get(f"/redemptions/{redemption}")["state"] == "reversed"
+    assert waiting(shop)[0]["state"] == "cancelled"
+    assert shop.balance() == (309 if how == "named no more" else 300)
+    assert shop.verify()["mismatches"] == []
 
 
 def test_what_needs_no_sending_is_not_listed(shop: World) -> None:

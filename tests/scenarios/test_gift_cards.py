@@ -233,7 +233,7 @@ def test_a_card_that_is_only_held_is_captured_by_spending_it(shop: World) -> Non
     body = {"member_ref": "mina", "reward": "card"}
     held = shop.post("/redemptions", body, status=201)["redemption"]
     code = held["voucher"]["code"]
-    assert shop.get(f"/vouchers/{code}")["state"] == "reserved"
+    assert shop.get(f"/vouchers/{code}")["state"] == "frozen"
     told = shop.order("A-1", 2000, payments=[paid(2000, code)], member_ref="jun")
     assert told["problems"] == [] and left(shop, code) == 1000
     assert shop.get(f"/redemptions/{held['id']}")["state"] == "captured"

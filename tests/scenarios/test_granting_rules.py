@@ -1,5 +1,7 @@
 """Rewards given by orders: they follow what gave them, and are given once."""
 
+import pytest
+
 from tests.scenarios.granting import (
     COUPON,
     GIFT,
@@ -213,7 +215,7 @@ def test_a_code_whose_cause_fell_while_it_was_used_is_void_when_it_is_given_back
     assert world.verify()["mismatches"] == []
 
 
-def test_a_gift_card_is_kept_while_a_part_of_it_is_spent(make_world: MakeWorld) -> None:
+def test_what_was_spent_of_a_gift_card_stays_and_its_rest_goes(make_world: MakeWorld) -> None:
     card = {"key": "card", "kind": "gift_card", "value": {"minor": 1000}}
     world = granting(make_world, grants_rule("big", "card", when=at_least(10000)), rewards=[card])
     [grant] = world.order("A-1", 10000)["grants"]
@@ -222,7 +224,8 @@ def test_a_gift_card_is_kept_while_a_part_of_it_is_spent(make_world: MakeWorld) 
     world.post(f"{path}/redeem", {"order_ref": "X-1", "order_minor": 300}, status=201)
     world.order("A-1", 10000, status="cancelled")
     assert all_of(world) == [("card", "used")]
-    assert world.get(path)["remaining_minor"] == 700
+    found = world.get(path)
+    assert (found["state"], found["remaining_minor"]) == ("void", 0)
     world.post(f"{path}/release", {"order_ref": "X-1"})
     assert all_of(world) == [("card", "revoked")]
     refused = world.post(f"{path}/redeem", {"order_ref": "X-2", "order_minor": 300}, status=404)
@@ -243,3 +246,47 @@ def test_a_refund_that_comes_after_stock_gives_nothing_that_was_refused(
     world.put("/orders/A-1/refunds/R-1", refund | {"status": "withdrawn"})
     assert states(world.order("A-1", 100, 100)) == [("gift", "open")]
     assert world.verify()["mismatches"] == []
+
+
+@pytest.mark.parametrize(
+    ("paid", "ends"),
+    [
+        # Nobody says when it was paid: as it is told so, on 20 March.
+        ({}, "2026-03-27T15:00:00Z"),
+        ({"paid_at": "2026-03-18T10:00:00Z"}, "2026-03-25T15:00:00Z"),
+    ],
+)
+def test_a_date_counts_from_when_a_pending_order_was_paid(
+    make_world: MakeWorld, paid: dict[str, str], ends: str
+) -> None:
+    rewards = [GIFT | {"claim_within": "P7D"}]
+    world = granting(make_world, grants_rule("gift"), rewards=rewards)
+    told = world.order("A-1", 3000, status="pending")
+    assert told["grants"] == []
+    world.set_clock("2026-03-20T12:00:00Z")
+    told = world.order("A-1", 3000, **paid)
+    assert [(one["state"], one["expires_at"]) for one in told["grants"]] == [("open", ends)]
+    # As it was given it stays, whatever is told later.
+    world.set_clock("2026-03-21T12:00:00Z")
+    again = world.order("A-1", 3000, status="fulfilled", **paid)
+    assert again["grants"] == told["grants"]
+    # What is told at once as paid counts from when it was placed.
+    assert [one["state"] for one in world.order("A-2", 3000)["grants"]] == ["lapsed"]
+
+
+def test_a_refund_says_which_rewards_it_takes_back_and_so_does_its_preview(
+    make_world: MakeWorld,
+) -> None:
+    world = granting(make_world, grants_rule("big", when=at_least(10000)))
+    [grant] = world.order("A-1", 10000)["grants"]
+    body = {"refunded_at": "2026-03-01T11:00:00Z", "amount_minor": 1}
+    path = "/orders/A-1/refunds/R-1"
+    for address, status in ((f"{path}?dry_run=true", 200), (path, 201)):
+        assert all_of(world) == [("gift", "open")]
+        told = world.put(address, body, status=status)
+        assert [one["id"] for one in told["grants_revoked"]] == [grant["id"]]
+        assert (told["grants"], told["grants_revoked"][0]["state"]) == ([], "revoked")
+    assert all_of(world) == [("gift", "revoked")]
+    # Told again it takes nothing more.
+    assert world.put(path, body)["grants_revoked"] == []
+    assert world.get("/orders/A-1")["grants"] == []

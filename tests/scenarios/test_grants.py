@@ -298,3 +298,55 @@ def test_a_last_one_goes_to_one_of_many_orders(make_world: MakeWorld) -> None:
     assert (len(given), left(world)) == (3, 0)
     assert all([p["code"] for p in one["problems"]] == ["out_of_stock"] for one in refused)
     assert world.verify()["mismatches"] == []
+
+
+def test_whoever_has_a_code_is_told_so_by_the_list(shop: World) -> None:
+    def reasons(ref: str) -> Any:
+        data = shop.get(f"/members/{ref}/rewards")["data"]
+        [found] = [one["unavailable_reasons"] for one in data if one["key"] == "coupon"]
+        return found
+
+    give(shop, "coupon")
+    assert reasons("mina") == [
+        {
+            "code": "condition_not_met",
+            "detail": {
+                "en": "The member has it already: its code uses it.",
+                "ko": "이미 지급받은 리워드입니다. 코드로 사용할 수 있습니다.",
+            },
+        }
+    ]
+    [only_given] = reasons("jun")
+    assert only_given["detail"]["en"] == "It cannot be bought with points, only be given."
+    body = {"member_ref": "mina", "reward": "coupon"}
+    assert "its code uses it" in shop.post("/redemptions", body, status=409)["detail"]
+
+
+def test_a_grant_that_a_replaced_hold_used_is_used_again_and_once(shop: World) -> None:
+    grant = give(shop, "gift")
+    body = {"member_ref": "mina", "reward": "gift", "cart_ref": "c-1"}
+    first, second, third = (
+        shop.post("/redemptions", body | more, status=201)["redemption"]["id"]
+        for more in ({}, {}, {"grant_id": grant["id"]})
+    )
+    assert shop.get(f"/grants/{grant['id']}")["redemption_id"] == third
+    assert [shop.get(f"/redemptions/{one}")["state"] for one in (first, second)] == [
+        "released",
+        "released",
+    ]
+    shop.post(f"/redemptions/{third}/capture", {})
+    # It was given once.
+    assert shop.post("/redemptions", body, status=409)["state"] == "condition_not_met"
+    assert shop.post("/redemptions", body | {"grant_id": grant["id"]}, status=404)
+    assert shop.verify()["mismatches"] == []
+
+
+def test_a_grant_whose_hold_ran_out_is_used_again_and_once(shop: World) -> None:
+    grant = give(shop, "gift")
+    body = {"member_ref": "mina", "reward": "gift"}
+    shop.post("/redemptions", body, status=201)
+    shop.set_clock("2026-03-01T12:30:00Z")
+    again = shop.post("/redemptions", body, status=201)["redemption"]["id"]
+    assert shop.get(f"/grants/{grant['id']}")["redemption_id"] == again
+    assert shop.post("/redemptions", body, status=409)["state"] == "condition_not_met"
+    assert shop.verify()["mismatches"] == []

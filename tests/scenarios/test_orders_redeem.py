@@ -75,7 +75,13 @@ def test_a_paid_order_captures_what_it_names(shop: Shop, status: str) -> None:
     held = shop.hold("five")["id"]
     answer = shop.told(held, status=status)
     assert answer["redemptions"] == [
-        {"id": held, "state": "captured", "points": 100, "discount_minor": 500}
+        {
+            "id": held,
+            "state": "captured",
+            "points": 100,
+            "points_returned": 0,
+            "discount_minor": 500,
+        }
     ]
     # 1,000 − 100, and 50 for 50.00.
     assert (problems(answer), answer["balances"][0]["available"]) == ([], 950)

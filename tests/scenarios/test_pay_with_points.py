@@ -64,7 +64,9 @@ def test_the_slider_of_a_quote(shop: Shop) -> None:
 def test_a_cart_that_is_too_small_says_so(shop: Shop, lines: tuple[Any, ...], code: str) -> None:
     quoted = shop.world.quote(*lines)
     assert quoted["pay_with_points"] is None
-    assert [one["code"] for one in quoted["pay_with_points_unavailable"]] == [code]
+    [reason] = quoted["pay_with_points_unavailable"]
+    assert reason["code"] == code and set(reason["detail"]) == {"en", "ko"}
+    assert "500 points are the fewest" in reason["detail"]["en"]
 
 
 def test_too_few_points_say_what_is_missing(make_world: Make) -> None:
@@ -72,11 +74,24 @@ def test_too_few_points_say_what_is_missing(make_world: Make) -> None:
     [reason] = quoted["pay_with_points_unavailable"]
     assert quoted["pay_with_points"] is None
     assert (reason["code"], reason["missing_points"]) == ("insufficient_points", 20)
+    assert reason["detail"] == {
+        "en": "500 points are the fewest that can be used; there are 480.",
+        "ko": "최소 500포인트부터 사용할 수 있습니다. 현재 잔액은 480포인트입니다.",
+    }
 
 
 def test_a_guest_and_a_program_without_it_have_no_slider(shop: Shop, make_world: Make) -> None:
     guest = shop.world.quote(4000, member_ref=None)
-    assert (guest["pay_with_points"], "pay_with_points_unavailable" in guest) == (None, False)
+    assert guest["pay_with_points"] is None
+    assert guest["pay_with_points_unavailable"] == [
+        {
+            "code": "condition_not_met",
+            "detail": {
+                "en": "Only members pay with points.",
+                "ko": "회원만 포인트로 결제할 수 있습니다.",
+            },
+        }
+    ]
     plain = make_world()
     plain.member()
     quoted = plain.quote(4000)
@@ -144,7 +159,13 @@ def test_points_go_back_by_proportion(make_world: Make, as_payment: bool) -> Non
     # 70.00 earn, however it is told.
     assert (points(paid), paid["balances"][0]["available"]) == (70, 2070)
     assert paid["redemptions"] == [
-        {"id": held, "state": "captured", "points": 3000, "discount_minor": 3000}
+        {
+            "id": held,
+            "state": "captured",
+            "points": 3000,
+            "points_returned": 0,
+            "discount_minor": 3000,
+        }
     ]
     first = {"lines": [{"line_ref": "1", "quantity": 1}]}
     seen = shop.refund("R-1?dry_run=true", **first)

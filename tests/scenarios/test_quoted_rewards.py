@@ -240,3 +240,61 @@ def test_a_quote_read_at_once_is_the_one_asked_step_by_step(shop: Callable[..., 
         ["out_of_stock"],
     ]
     assert seen[7]["mine"] == seen[7]["stock"] == []
+
+
+def test_a_cart_may_be_the_order_as_it_will_be_told(shop: Callable[..., World]) -> None:
+    world = shop(reward("tenth"), pay_with_points={"min_points": 50})
+    plain = cart(5000)
+    whole = plain | {
+        "member_ref": "jun",
+        "status": "cancelled",
+        "placed_at": "2020-01-01T00:00:00Z",
+        "paid_at": None,
+        "fulfilled_at": None,
+        "cancelled_at": "2020-01-01T00:00:00Z",
+        "contact": {"email": "mina@example.org"},
+        "visitor": {"ip": "192.0.2.1"},
+        "referral": {"code": "JUN"},
+        "revision": 3,
+        "is_history": True,
+        "refunded_minor": 5000,
+        "shipping_refunded_minor": 1,
+    }
+    expected = world.post("/quotes", {"member_ref": "mina", "cart": plain})
+    assert world.post("/quotes", {"member_ref": "mina", "cart": whole}) == expected
+    assert expected["earned"][0]["points"] == 50
+    body = {"member_ref": "mina", "reward": "tenth", "cart": whole}
+    held = world.post("/redemptions", body, status=201)["redemption"]
+    assert held["discount"]["minor"] == 500
+    body = {"member_ref": "mina", "pay_with_points": {"points": 50}, "cart": whole}
+    world.post("/redemptions", body, status=201)
+    wrong = {"member_ref": "mina", "cart": plain | {"total_minor": 5}}
+    assert world.post("/quotes", wrong, status=422)["errors"][0]["code"] == "unknown_field"
+
+
+def test_what_a_reward_lacks_in_money_is_missing(shop: Callable[..., World]) -> None:
+    world = shop(
+        reward("far", min_order_minor=9000, name={"en": "Far", "ko": "먼 리워드"}),
+        reward("near", min_order_minor=5000),
+        # More than money: points are missing as well.
+        reward("dear", min_order_minor=5000, cost_points=9999),
+    )
+    body = {"member_ref": "mina", "cart": cart(3200)}
+    assert world.post("/quotes", body)["missing"] == [
+        {
+            "detail": {
+                "en": "€18.00 more for “near”",
+                "ko": "€18.00 더 구매하면 ‘near’ 리워드",
+            },
+            "minor": 1800,
+            "reward": "near",
+        },
+        {
+            "detail": {
+                "en": "€58.00 more for “Far”",
+                "ko": "€58.00 더 구매하면 ‘먼 리워드’ 리워드",
+            },
+            "minor": 5800,
+            "reward": "far",
+        },
+    ]

@@ -186,6 +186,20 @@ def test_below_zero_nothing_is_redeemed(till: Till) -> None:
         assert (refused["code"], refused["available"]) == ("insufficient_points", -50)
 
 
+def test_below_zero_nothing_is_had_for_nothing_either(till: Till) -> None:
+    world = till.world
+    body = {"member_ref": "mina", "points": -1001, "reason": "fraud", "allow_negative": True}
+    world.post("/adjustments", body, status=201)
+    refused = till.refused("free")
+    assert (refused["code"], refused["available"]) == ("insufficient_points", -1)
+    listed = {one["key"]: one for one in world.get("/members/mina/rewards")["data"]}
+    codes = [one["code"] for one in listed["free"]["unavailable_reasons"]]
+    assert (listed["free"]["is_available"], codes) == (False, ["negative_balance"])
+    body = {"member_ref": "mina", "points": 1, "reason": "found"}
+    world.post("/adjustments", body, status=201)
+    till.hold("free")
+
+
 def test_limits_count_what_is_held_or_captured(make_world: MakeWorld) -> None:
     once = reward("once", cost_points=10, limits=[{"per": "member", "period": "ever", "times": 1}])
     world = opened(make_world, NOON, rewards=[once])

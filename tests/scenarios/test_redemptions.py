@@ -38,6 +38,7 @@ def test_a_reward_is_held_and_captured(till: Till) -> None:
         "state": "held",
         "points_key": "points",
         "points": 100,
+        "points_returned": 0,
         "discount": {"kind": "discount_amount", "minor": 500},
         "voucher": None,
         "cart_ref": None,

@@ -205,3 +205,16 @@ def test_a_stale_revision_changes_nothing_and_says_so(world: World) -> None:
     assert world.earned("A-1", 1000, revision=5) == 10
     assert world.earned("A-1", 3000) == 30
     assert world.order("A-1", 1000, revision=4)["stale"] is True
+
+
+def test_a_kept_bonus_is_judged_by_all_pieces_bought_also_those_for_nothing(
+    make_world: Callable[..., World],
+) -> None:
+    two = {"fact": "order.item_count", "op": ">=", "value": 2}
+    bonus = {"do": "add_points", "points": 100}
+    world = make_world(earning={"rules": [rule("two", bonus, when=two, on_refund="keep")]})
+    world.member()
+    free = {"line_ref": "2", "quantity": 1, "unit_price_minor": 0}
+    assert world.earned("A-1", line("1", 1000), free) == 100
+    # No money moves with the free piece that comes back; two were bought.
+    assert world.earned("A-1", line("1", 1000), free | {"refunded_quantity": 1}) == 100

@@ -148,6 +148,6 @@ def test_a_preview_suggests_the_deduction_and_a_snapshot_does_not(make_world: Ma
     world.order("A-1", 50000)
     _spend(world, 400)
     path = "/orders/A-1/refunds/R-1?dry_run=true"
-    seen = world.put(path, {"refunded_at": AT, "amount_minor": 50000}, status=201)
+    seen = world.put(path, {"refunded_at": AT, "amount_minor": 50000}, status=200)
     assert seen["suggested_refund_deduction_minor"] == 400
     assert (world.balance(), _written_off(world)) == (100, 0)

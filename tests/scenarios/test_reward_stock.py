@@ -166,3 +166,24 @@ def test_a_wrong_move_is_refused(
     assert response.status_code == 422
     assert response.json["errors"][0]["pointer"] == pointer
     assert till.stock("mug") == (1, 0, 1)
+
+
+def test_a_reward_taken_out_of_the_document_is_no_more_for_that(make_world: MakeWorld) -> None:
+    till = till_of(make_world)
+    lapsed = till.hold("mug", ttl="PT10M")["id"]
+    till.world.set_clock("2026-03-01T13:00:00Z")
+    till.done("capture", till.hold("mug", "jun")["id"])
+    till.world.publish(rewards=[reward("endless")])
+    told = till.world.order("A-1", 4000, redemptions=[lapsed])
+    assert [one["code"] for one in told["problems"]] == ["out_of_stock"]
+    assert till.state(lapsed) == "expired"
+    assert till.stock("mug") == (1, 1, 0)
+    # One more comes, and it is had on its old terms.
+    mug = reward("mug", kind="custom", value={}, stock=1)
+    till.world.publish(rewards=[mug, reward("endless")])
+    assert till.move("mug", 1).status_code == 200
+    till.world.publish(rewards=[reward("endless")])
+    told = till.world.order("A-2", 4000, redemptions=[lapsed])
+    assert (told["problems"], till.state(lapsed)) == ([], "captured")
+    assert till.stock("mug") == (2, 2, 0)
+    assert till.world.verify()["mismatches"] == []

@@ -103,15 +103,45 @@ def test_points_of_a_redemption_come_back_to_the_member_who_stays(world: World) 
     assert _stock(world) == (0, 5)
 
 
-def test_what_is_held_for_a_cart_is_released_by_a_merge(world: World) -> None:
+def test_what_is_held_for_a_cart_stays_held_for_the_time_it_has_left(world: World) -> None:
     held = hold(world, "jun", reward="coupon", cart_ref="c-1")
     of_pool = hold(world, "jun", reward="pooled")
     assert (_stock(world), world.get("/voucher-pools/spring")["free"]) == ((1, 4), 1)
+    world.set_clock("2026-03-01T10:20:00Z")
     _merge(world)
-    assert [_get(world, one)["state"] for one in (held, of_pool)] == ["released", "released"]
-    assert (_stock(world), world.get("/voucher-pools/spring")["free"]) == ((0, 5), 2)
-    assert world.balance() == 2000
-    assert world.get(f"/vouchers/{held['voucher']['code']}")["state"] == "void"
+    for one in (held, of_pool):
+        found = _get(world, one)
+        assert found == one | {"member_ref": "mina", "voucher": found["voucher"]}
+        assert (found["state"], found["expires_at"]) == ("held", "2026-03-01T10:30:00Z")
+        assert found["voucher"]["code"] == one["voucher"]["code"]
+    assert (_stock(world), world.get("/voucher-pools/spring")["free"]) == ((1, 4), 1)
+    balances = world.get("/members/mina/balances")["data"][0]
+    assert (balances["available"], balances["held"]) == (1890, 110)
+    assert mismatches(world) == []
+    # The survivor's order captures it; what is left runs out when it would have.
+    answer = world.order("M-1", 50_00, redemptions=[held["id"]], placed_at="2026-03-01T10:20:00Z")
+    assert answer["problems"] == []
+    assert _get(world, held)["state"] == "captured"
+    world.set_clock("2026-03-01T10:30:00Z")
+    assert (_get(world, of_pool)["state"], world.balance()) == ("expired", 1950)
+
+
+def test_what_a_deficit_takes_of_held_points_is_released_by_a_merge(world: World) -> None:
+    # 60 of mina's 1,000 are of an order, and she spends all of them before it is cancelled.
+    told = {"placed_at": "2026-03-01T09:00:00Z"}
+    world.publish(
+        rewards=REWARDS, pay_with_points={"step_points": 1}, points=[{"key": "points", "return_policy": "unlimited"}]
+    )
+    world.order("M-1", 60_00, **told)
+    world.post(
+        "/adjustments", {"member_ref": "mina", "points": -1060, "reason": "spent"}, status=201
+    )
+    world.order("M-1", 60_00, status="cancelled", **told)
+    assert world.balance() == -60
+    held = hold(world, "jun", pay_with_points={"points": 980}, cart_ref="c-1")
+    _merge(world)
+    # 1,000 less 60 are not 980.
+    assert (_get(world, held)["state"], world.balance()) == ("released", 940)
 
 
 def test_what_a_pending_order_keeps_stays_kept(world: World) -> None:

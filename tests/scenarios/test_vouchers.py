@@ -71,7 +71,7 @@ def test_a_code_is_shown_with_its_redemption_and_ends_with_its_last_day(shop: Wo
     assert shop.get(f"/redemptions/{found['id']}")["voucher"] == found["voucher"]
     seen = shop.get(f"/vouchers/{code.lower().replace('-', ' ')}")
     assert seen["code"] == code
-    assert (seen["state"], seen["kind"], seen["uses_left"]) == ("reserved", "discount_amount", 1)
+    assert (seen["state"], seen["kind"], seen["uses_left"]) == ("frozen", "discount_amount", 1)
     assert (seen["member_ref"], seen["origin"]) == ("mina", "granted")
     assert seen["discount"] == {"kind": "discount_amount", "minor": 1000}
     assert shop.get(f"/vouchers/{seen['id']}")["code"] == code

@@ -100,7 +100,10 @@ def test_a_document_wins_over_the_options(app: Flask, tmp_path: Path) -> None:
             json.dumps(document(currency="XX", points=[])),
             ["/currency", "/points"],
         ),
-        (json.dumps(document(rewards=[{"key": "mug"}])), ["/rewards", "not available"]),
+        (
+            json.dumps(document(surprises=[{"key": "luck"}])),
+            ["/surprises", "not available"],
+        ),
     ],
 )
 def test_an_invalid_document_is_refused_with_what_is_wrong(

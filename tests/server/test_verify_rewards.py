@@ -39,7 +39,7 @@ NAMES = {
 TOLD = {
     "redemptions": {"cart_ref", "kept_by", "discount_minor", "cost_minor", "actor", "reason"},
     "vouchers": {"order_ref"},
-    "voucher_uses": {"order_ref", "used_at", "released_at", "actor"},
+    "voucher_uses": {"order_ref", "used_at", "released_at", "is_by_hand", "actor"},
     "grants": {"reason", "actor", "number", "recorded_at"},
     "fulfilments": {"carrier", "tracking", "note"},
     "fulfilment_changes": {"id", "note", "actor"},
@@ -49,8 +49,8 @@ TOLD = {
 #: what a rule gave; of others it is told nowhere else.
 PARTLY = {
     "redemptions": {"expires_at", "captured_at", "ended_at", "is_undone"},
-    "vouchers": {"issued_at", "expires_at", "ended_at"},
-    "voucher_uses": {"amount_minor"},
+    "vouchers": {"issued_at", "expires_at", "ended_at", "void_reason", "void_actor"},
+    "voucher_uses": {"amount_minor", "is_undone"},
     "grants": {"granted_at", "expires_at", "ended_at"},
 }
 

@@ -43,11 +43,11 @@ def test_what_a_reward_gives_is_said_where_it_has_no_name(world: World) -> None:
     end(world, held, "capture")
     end(world, held, "reverse", reason="sorry")
     assert _said(world) == [
-        {"en": "500 points reserved for ₩5,000 off", "ko": "5,000원 할인으로 500포인트 보류"},
-        {"en": "500 points spent on ₩5,000 off", "ko": "5,000원 할인으로 500포인트 사용"},
+        {"en": "500 points reserved for ₩5,000 off", "ko": "5,000원 할인 교환 대기 (500포인트)"},
+        {"en": "500 points spent on ₩5,000 off", "ko": "5,000원 할인 교환에 500포인트 사용"},
         {
             "en": "500 points that were spent on ₩5,000 off given back",
-            "ko": "5,000원 할인 변경으로 사용한 500포인트 반환",
+            "ko": "5,000원 할인 교환에 사용한 500포인트 반환",
         },
     ]
 
@@ -58,14 +58,14 @@ def test_a_name_is_what_it_was_when_it_was_promised(world: World) -> None:
     said = _said(world)
     assert said[1] == {
         "en": "70 points no longer reserved for Tea for two",
-        "ko": "이인용 차 보류 해제로 70포인트 반환",
+        "ko": "이인용 차 교환 대기 해제로 70포인트 반환",
     }
-    assert said[0]["ko"] == "이인용 차로 70포인트 보류"
+    assert said[0]["ko"] == "이인용 차 교환 대기 (70포인트)"
 
 
 def test_points_that_pay_say_how_much(world: World) -> None:
     end(world, hold(world, pay_with_points={"points": 300}), "capture")
-    expected = {"en": "300 points spent on paying ₩300", "ko": "300원 결제로 300포인트 사용"}
+    expected = {"en": "300 points spent on paying ₩300", "ko": "300원 결제에 300포인트 사용"}
     assert _said(world)[1] == expected
     entry = world.entries()[2]
     assert world.get(f"/entries/{entry['id']}")["summary"] == expected
@@ -95,3 +95,14 @@ def test_every_kind_has_its_words(
 ) -> None:
     promised = Terms(kind=kind, reward_key="r", points_key=None, points=0, **more)
     assert redeemed.name_of(promised, "EUR") == {"en": english, "ko": korean}
+
+
+def test_points_that_paid_and_come_back_are_told_so(world: World) -> None:
+    held = hold(world, pay_with_points={"points": 500})
+    end(world, held, "capture")
+    end(world, held, "reverse", reason="sorry")
+    assert [one["ko"] for one in _said(world)] == [
+        "500원 결제 대기 (500포인트)",
+        "500원 결제에 500포인트 사용",
+        "500원 결제에 사용한 500포인트 반환",
+    ]

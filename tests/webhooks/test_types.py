@@ -47,6 +47,18 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "tier.at_risk": {"key": "silver", "until": None},
     "card.completed": {"card": "coffee", "number": 2, "completed_at": "2026-03-01T10:00:00Z"},
+    **{
+        f"redemption.{word}": {
+            "redemption_id": "rdm_" + "0" * 26,
+            "reward": "ten-percent",
+            "kind": "discount_percent",
+            "points_key": "points",
+            "points": 300,
+            "order_ref": None,
+            "expires_at": "2026-03-01T10:30:00Z" if word == "held" else None,
+        }
+        for word in ("held", "captured", "released", "expired", "reversed")
+    },
     "voucher.redeemed": {
         "voucher_id": "vou_" + "0" * 26,
         "kind": "gift_card",

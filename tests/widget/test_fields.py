@@ -87,6 +87,11 @@ REDEMPTION = {
     *below("discount", *WORTH),
     *VOUCHER,
 }
+CODE = {
+    *("id", "state", "kind", "reward", "name", "value_minor", "remaining_minor", "uses_left"),
+    *("redemption_id", "grant_id", "issued_at", "expires_at", "code"),
+    *below("discount", *WORTH),
+}
 REDEEMED = {*below("redemption", *REDEMPTION), *below("balances", *BALANCE)}
 #: What the storefront itself told of an order is not ours to name.
 TOLD = ("orders", "activities.facts", "decisions.facts", "member.attributes")
@@ -119,6 +124,7 @@ ALLOWED: dict[str, set[str]] = {
     "widget.list_my_entries": PAGED | below("data", *ENTRY),
     "widget.list_my_rewards": PAGED | below("data", *REWARD),
     "widget.list_my_redemptions": PAGED | below("data", *REDEMPTION),
+    "widget.list_my_vouchers": PAGED | below("data", *CODE),
     "widget.hold_mine": REDEEMED,
     "widget.release_mine": REDEEMED,
     "widget.export_me": EXPORT,
@@ -248,6 +254,7 @@ def answers(world: World, ref: str) -> dict[str, Any]:
         "widget.list_my_entries": asked("GET", "/me/entries"),
         "widget.list_my_rewards": asked("GET", "/me/rewards"),
         "widget.list_my_redemptions": asked("GET", "/me/redemptions"),
+        "widget.list_my_vouchers": asked("GET", "/me/vouchers"),
         "widget.export_me": asked("GET", "/me/export"),
     }
 

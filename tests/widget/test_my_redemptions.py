@@ -236,3 +236,31 @@ def test_what_was_given_is_shown_to_whom_it_was_given_and_used_by_them(shop: Wor
     problem(redeem(shop, body, credential=token(shop, "jun")), 404, "not_found")
     answer = told(redeem(shop, body, credential=token(shop)), 201)
     assert answer["redemption"]["points"] == 0
+
+
+def test_a_member_sees_what_rewards_entitle_them_to(make_world: MakeWorld) -> None:
+    value = {"perk": "lounge", "valid_for": "P30D"}
+    lounge = {"key": "lounge", "kind": "access", "value": value, "name": {"en": "The lounge"}}
+    world = make_world(rewards=[lounge | {"cost_points": 0}])
+    world.set_clock("2026-03-02T10:00:00Z")
+    world.member()
+    assert mine(world)["member"]["entitlements"] == []
+    body = {"member_ref": "mina", "reward": "lounge"}
+    held = world.post("/redemptions", body, status=201)["redemption"]
+    world.post(f"/redemptions/{held['id']}/capture", {})
+    [perk] = mine(world)["member"]["entitlements"]
+    assert perk["name"] == "The lounge"
+    [shown] = world.get("/members/mina")["entitlements"]
+    assert perk == shown | {"name": "The lounge"}
+    assert (perk["perk"], perk["source"]) == ("lounge", "reward:lounge")
+    world.set_clock("2026-05-02T10:00:00Z")
+    assert mine(world)["member"]["entitlements"] == []
+
+
+def test_my_rewards_come_in_pages(shop: World) -> None:
+    every = mine(shop, "/rewards")
+    first = mine(shop, "/rewards?limit=2")
+    assert first["data"] == every["data"][:2] and every["next_cursor"] is None
+    rest = mine(shop, f"/rewards?cursor={first['next_cursor']}")
+    assert first["data"] + rest["data"] == every["data"]
+    problem(ask(shop, "GET", "/me/rewards?cursor=x", credential=token(shop)), 400, "invalid_cursor")
