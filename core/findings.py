@@ -26,9 +26,9 @@ def of(messages: Any, pointer: str, where: Any = None) -> list[FieldError]:
             token = str(name).replace("~", "~0").replace("/", "~1")
             token = token.encode("utf-8", "backslashreplace").decode()[:128]
             below = _below(where, name)
-            if below is None and isinstance(name, str) and isinstance(inner, list):
-                inner = [_named(str(text), where) for text in inner]
-            found.extend(of(inner, f"{pointer}/{token}", below))
+            is_unknown = below is None and isinstance(name, str) and isinstance(inner, list)
+            told = [_named(str(text), where) for text in inner] if is_unknown else inner
+            found.extend(of(told, f"{pointer}/{token}", below))
         return found[:_FINDINGS_MAX]
     for message in messages if isinstance(messages, list) else [messages]:
         text = str(message)

@@ -9,7 +9,6 @@ from core import ids, jsontext
 from core.errors import Problem
 from core.fields import Integer, Schema, Text, described
 
-
 #: How many are shown where nobody says.
 LIMIT = 50
 
@@ -17,9 +16,7 @@ LIMIT = 50
 class PageQuery(Schema):
     """Query of every reading list."""
 
-    limit = described(
-        Integer, "How many at most, 1 to 100.", least=1, most=100, load_default=LIMIT
-    )
+    limit = described(Integer, "How many at most, 1 to 100.", least=1, most=100, load_default=LIMIT)
     cursor = described(Text, "`next_cursor` of the page before.", most=512)
 
 

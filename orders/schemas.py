@@ -139,7 +139,7 @@ class Ignored(Json):
 
     instead: Any = None
 
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+    def _deserialize(self, *_: Any, **__: Any) -> Any:
         return self.instead
 
 

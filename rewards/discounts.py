@@ -119,6 +119,20 @@ def is_met(terms: Terms, facts: Facts) -> bool:
     return condition is None or condition.matches(facts)
 
 
+def is_missed(terms: Terms, facts: Facts) -> bool:
+    """Whether an order alone, without its member, is not as the reward asked of orders; what asks
+    of both is not judged."""
+    condition = None if terms.when is None else _of_order(jsontext.sorted_text(terms.when))
+    if condition is None or not all(map(_is_of_order_alone, condition.facts)):
+        return False
+    return not condition.matches(facts)
+
+
+def _is_of_order_alone(fact: str) -> bool:
+    # Whether it is the member's first is known only when it is decided.
+    return fact.startswith("order.") and fact != "order.is_first"
+
+
 @functools.lru_cache(maxsize=1024)
 def _of_order(when: str) -> Condition | None:
     return of_order(jsontext.parse(when))

@@ -252,9 +252,7 @@ def _voucher(export: Export, row: Row) -> Shown:
         "origin": voucher.origin,
         "code": vouchers.shown(voucher)["code"] if is_bound else None,
         "value_minor": voucher.value_minor,
-        "remaining_minor": spending.left_of(voucher)
-        if vouchers.is_stored_value(voucher)
-        else None,
+        "remaining_minor": spending.left_of(voucher) if vouchers.is_stored_value(voucher) else None,
         "issued_at": clock.format_instant(voucher.issued_at),
         "expires_at": _instant(voucher.expires_at),
         "ended_at": _instant(voucher.ended_at),

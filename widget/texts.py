@@ -18,8 +18,11 @@ class Reader:
     """Who reads: the locales that they understand, the best first."""
 
     def __init__(self, program: Compiled, locale: str | None) -> None:
-        self.locale = locale or program.locales[0]
-        self._wanted = tuple(dict.fromkeys((self.locale, *program.locales, "en")))
+        # One that nothing is written in is not what is answered in.
+        spoken = {one.partition("-")[0] for one in (*program.locales, *language.LANGUAGES)}
+        is_spoken = locale is not None and locale.partition("-")[0] in spoken
+        self.locale = locale if locale and is_spoken else program.locales[0]
+        self._wanted = tuple(dict.fromkeys((locale or self.locale, *program.locales, "en")))
 
     def text(self, names: Mapping[str, str] | None, spare: str | None = None) -> str | None:
         """The text of a map by locale; `spare` where it has none."""

@@ -77,7 +77,7 @@ def take(
 
 def _is_to_be_undone(one: Named, shares: Shares) -> bool:
     points: int = one.row.points
-    if one.is_dropped or (one.wanted == "undone" and not (one.is_payment and points)):
+    if one.is_dropped or (one.wanted == "undone" and not (one.pays and one.is_payment and points)):
         return True
     return one.pays and points > 0 and _due(one, shares) == points
 

@@ -122,6 +122,10 @@ def _note_order(telling: Telling, one: Its, judged: _Judged) -> None:
         detail = f"{terms.reward_key} is for orders of at least {terms.min_order_minor} (minor "
         detail += f"units), and this one comes to {judged.value_minor}"
         telling.note("condition_not_met", one.pointer, detail)
+    facts = figures.order_facts(judged.body, judged.order, is_whole=True)
+    if discounts.is_missed(terms, facts | {"order.net_minor": judged.value_minor}):
+        detail = f"the order is not as {terms.reward_key} asks of orders"
+        telling.note("condition_not_met", one.pointer, detail)
     if terms.kind in OF_ORDERS and not _applies(terms, judged.order):
         detail = f"none of the {len(judged.order.lines)} lines is what {terms.reward_key} applies "
         detail += "to"

@@ -25,6 +25,7 @@ from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
 
 Wanted = Literal["kept", "captured", "undone"]
+_MONEY_OFF = ("discount_amount", "discount_percent", "free_shipping")
 _GIVEN_BACK = ("released", "reversed")
 #: Where problems of redemptions are that an order does not name.
 _UNNAMED = "/redemptions"
@@ -54,8 +55,10 @@ class Named:
 
     @property
     def pays(self) -> bool:
-        """Whether its points go back by proportion: they paid, or their value is a discount."""
-        return self.is_payment or self.row.kind == PAY_WITH_POINTS
+        """Whether its points go back by proportion: they paid, or their value is a discount. What
+        was had for points besides (a card, a gift) is had wholly or not at all."""
+        is_money_off = self.is_payment and self.row.kind in _MONEY_OFF
+        return is_money_off or self.row.kind == PAY_WITH_POINTS
 
     @property
     def is_lost(self) -> bool:

@@ -144,7 +144,8 @@ def test_what_is_to_be_sent_until_it_has_left(make_world: MakeWorld) -> None:
 def test_a_fixed_discount_without_an_estimate_costs_what_it_takes_off(
     make_world: MakeWorld,
 ) -> None:
-    bare = {key: value for key, value in REWARDS[0].items() if key != "estimated_cost_minor"}
+    five: dict[str, Any] = REWARDS[0]  # type: ignore[assignment]
+    bare = {key: value for key, value in five.items() if key != "estimated_cost_minor"}
     world = make_world(points=KINDS, pay_with_points=PAY, rewards=[bare])
     world.set_clock("2026-03-01T10:00:00Z")
     world.member()

@@ -1,11 +1,10 @@
-"""What needs nothing said is told so by saying nothing; and an unknown field names those there are.
-"""
+"""What needs nothing said is told by saying nothing; an unknown field names those there are."""
 
 from typing import Any
 
 import pytest
 
-from tests.contract.checking import Known, problem
+from tests.contract.checking import problem
 from tests.scenarios.redeeming import Till, opened_till
 from tests.world import World, line, order
 
@@ -19,7 +18,8 @@ def test_a_capture_needs_no_body(make_world: Any, content_type: str | None) -> N
     client = till.world.app.test_client()
     response = client.post(path, headers=headers, content_type=content_type)
     assert response.status_code == 200, response.get_data(as_text=True)
-    assert response.json["redemption"]["state"] == "captured"
+    answer: Any = response.json
+    assert answer["redemption"]["state"] == "captured"
     again = client.post(path, headers=headers)
     assert again.headers["Idempotent-Replayed"] == "true" and again.data == response.data
 
@@ -51,7 +51,7 @@ def test_an_unknown_field_names_the_fields_there_are(world: World) -> None:
     [found] = problem(response, 422, "validation_failed")["errors"]
     assert (found["pointer"], found["code"]) == ("/rewards", "unknown_field")
     assert found["detail"].endswith(
-        "there are: cart, cart_ref, grant_id, member_ref, pay_with_points, reward, ttl"
+        "there are: capture, cart, cart_ref, grant_id, member_ref, pay_with_points, reward, ttl"
     )
     # Those of the object that it stands in, the first twenty.
     sent = order(line("1", 1000, price=5))

@@ -98,7 +98,9 @@ def test_a_debt_is_a_reason_of_its_own_and_counts_to_what_is_missing() -> None:
     assert [one.code for one in found] == ["negative_balance", "insufficient_points"]
     assert found[1].missing_points == 130
     assert found[0].detail == "The balance of points is below zero: -30."
-    assert judged({"available": {"points": -30}}, cost_points=0) == []
+    # B11: nothing is redeemed below zero, not even what is free.
+    [free] = judged({"available": {"points": -30}}, cost_points=0)
+    assert free.code == "negative_balance"
 
 
 def test_a_schedule_is_half_open() -> None:

@@ -198,3 +198,24 @@ def test_uses_that_are_left_of_a_code_go_with_its_cause(make_world: MakeWorld) -
     assert world.order("U-2", 500, **quiet, revision=2)["problems"] == []
     assert world.get(f"/vouchers/{code}")["state"] == "redeemed"
     sound(world)
+
+
+def test_a_bought_card_that_has_all_its_money_again_can_be_reversed(
+    make_world: MakeWorld,
+) -> None:
+    world = granting(make_world, rewards=[CARD | {"cost_points": 10}])
+    world.order("A-1", 10000)
+    body = {"member_ref": "mina", "reward": "card"}
+    held = world.post("/redemptions", body, status=201)["redemption"]
+    code, path = held["voucher"]["code"], f"/redemptions/{held['id']}"
+    world.post(f"{path}/capture", {})
+    spend(world, "U-1", code, 400)
+    assert world.post(f"{path}/reverse", {"reason": "x"}, status=409)["code"] == "state_conflict"
+    refund = {"refunded_at": "2026-03-01T11:00:00Z", "amount_minor": 400}
+    world.put("/orders/U-1/refunds/R-1", refund)
+    reversed_ = world.post(f"{path}/reverse", {"reason": "x"})["redemption"]
+    assert (reversed_["state"], voucher(world, code)) == ("reversed", ("void", 0))
+    assert world.balance() == 100
+    told = world.put("/orders/U-1/refunds/R-1", refund | {"status": "withdrawn"})
+    assert [one["code"] for one in told["problems"]] == ["insufficient_value"]
+    sound(world)

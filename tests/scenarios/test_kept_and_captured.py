@@ -295,3 +295,27 @@ def test_captured_without_a_body(shop: Shop) -> None:
     response = shop.world.call("POST", f"/redemptions/{held}/capture", headers=headers)
     assert response.status_code == 200, response.get_data(as_text=True)
     assert response.json["redemption"]["state"] == "captured"
+
+
+def test_a_plain_order_does_not_ask_for_what_it_never_named(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rewards import loading
+
+    asked: list[str] = []
+    find = loading.load_of_order
+
+    def ask(desk: Any, order_ref: str) -> Any:
+        asked.append(order_ref)
+        return find(desk, order_ref)
+
+    monkeypatch.setattr(loading, "load_of_order", ask)
+    shop.told(status="pending")
+    for more in ({}, {}, {"channel": "web"}, {"status": "fulfilled"}):
+        shop.told(**more)
+    shop.world.get("/orders/A-1")
+    shop.world.order("G-1", 5000, member_ref=None, **WHEN)
+    assert asked == []
+    shop.refund("R-1", "1", 4000)
+    shop.told(status="cancelled")
+    assert asked == ["A-1", "A-1"]

@@ -16,6 +16,8 @@ REWARDS = [
     reward("big", min_order_minor=5000),
     reward("tea", applies_to={"fact": "line.sku", "op": "=", "value": "TEA"}),
     reward("alone", combines=False),
+    reward("app", when={"fact": "order.channel", "op": "=", "value": "app"}),
+    reward("rich", when={"fact": "order.net_minor", "op": ">=", "value": 5000}),
     reward("tenth", kind="discount_percent", value={"percent_bp": 1000}),
     {"key": "given", "kind": "discount_amount", "value": {"minor": 500}, "min_order_minor": 9000},
 ]
@@ -179,3 +181,14 @@ def test_a_reward_that_pays_is_worth_what_it_takes_off(till: Till) -> None:
         ("insufficient_value", "/payments/0/amount_minor")
     ]
     assert told(till, 8000, payments=[paid | {"amount_minor": 800}])["problems"] == []
+
+
+def test_what_a_reward_asks_of_orders_by_its_condition(till: Till) -> None:
+    held = till.hold("app")["id"]
+    assert found(told(till, 6000, named=[held], discount_minor=500, channel="web")) == UNMET
+    assert found(told(till, 6000, named=[held], discount_minor=500, channel="app")) == []
+    # 50.00 before the 5.00 that it took off are enough.
+    till.world.order("A-1", 6000, **WHEN)
+    rich = till.hold("rich")["id"]
+    assert found(told(till, 5000, named=[rich], discount_minor=500)) == []
+    assert found(told(till, 4900, named=[rich], discount_minor=500)) == UNMET

@@ -130,7 +130,9 @@ def test_what_a_deficit_takes_of_held_points_is_released_by_a_merge(world: World
     # 60 of mina's 1,000 are of an order, and she spends all of them before it is cancelled.
     told = {"placed_at": "2026-03-01T09:00:00Z"}
     world.publish(
-        rewards=REWARDS, pay_with_points={"step_points": 1}, points=[{"key": "points", "return_policy": "unlimited"}]
+        rewards=REWARDS,
+        pay_with_points={"step_points": 1},
+        points=[{"key": "points", "return_policy": "unlimited"}],
     )
     world.order("M-1", 60_00, **told)
     world.post(

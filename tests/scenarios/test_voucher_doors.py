@@ -139,3 +139,18 @@ def test_an_undone_order_gives_its_own_use_back_beside_those_of_others(shop: Wor
     assert shop.get(f"/vouchers/{code}")["uses_left"] == 1
     shop.order("A-1", 3000, status="cancelled", redemptions=[found["id"]])
     assert shop.get(f"/vouchers/{code}")["uses_left"] == 2
+
+
+def test_a_card_named_as_a_payment_is_given_back_wholly_or_not_at_all(make_world: Make) -> None:
+    card = {"key": "card", "kind": "gift_card", "value": {"minor": 1000}, "cost_points": 1000}
+    world = make_world(rewards=[card], earning={"rules": []})
+    world.member()
+    world.post("/adjustments", {"member_ref": "mina", "points": 1000, "reason": "x"}, status=201)
+    found = held(world, "card")
+    payments = [{"kind": "points", "amount_minor": 1000, "redemption_id": found["id"]}]
+    world.order("A-1", 10000, payments=payments)
+    refund = {"refunded_at": "2026-03-02T10:00:00Z", "amount_minor": 9999}
+    assert world.put("/orders/A-1/refunds/R-1", refund)["points_returned"] == 0
+    assert state(world, found) == "active" and world.balance() == 0
+    world.order("A-1", 10000, payments=payments, status="cancelled")
+    assert state(world, found) == "void" and world.balance() == 1000

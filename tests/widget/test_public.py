@@ -252,3 +252,11 @@ def test_a_small_program_has_empty_lists(make_world: MakeWorld) -> None:
     assert shown["pay_with_points"] is None
     for name in ("ways_to_earn", "levels", "level_metrics", "cards", "rewards"):
         assert shown[name] == []
+
+
+def test_the_locale_says_which_one_was_taken(make_world: MakeWorld) -> None:
+    world = make_world(**rich())
+    assert public(world, "?locale=en-GB")["locale"] == "en-GB"
+    first = public(world)
+    french = public(world, "?locale=fr")
+    assert french == first and french["locale"] == world.get("/program")["document"]["locales"][0]
