@@ -250,9 +250,32 @@ def _read(work: Callable[[sa.Connection], T]) -> T:
             with _dropped_when_lost(connection):
                 if connection.dialect.name == "postgresql":
                     rawsql.begin(connection, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    result = work(connection)
+                    rawsql.rollback(connection)
+                    return result
                 return work(connection)
         finally:
             transaction.rollback()
+
+
+def reading_little(work: Callable[[sa.Connection], T]) -> T:
+    """The same for work that hardly ever asks for more than one statement: then that needs no
+    transaction. If it does ask for more, it is run again from the start, in one."""
+    try:
+        if db.engine.dialect.name == "postgresql":
+            return _again_when_lost(lambda: _read_little(work))
+    except rawsql.MoreAskedError:
+        pass
+    return reading(work)
+
+
+def _read_little(work: Callable[[sa.Connection], T]) -> T:
+    with (
+        db.engine.connect() as connection,
+        _dropped_when_lost(connection),
+        rawsql.single(connection),
+    ):
+        return work(connection)
 
 
 def reading_once(work: Callable[[sa.Connection], T]) -> T:

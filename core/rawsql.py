@@ -5,8 +5,9 @@ do. Here libpq's blocking call is used instead, with psycopg's own adaptation of
 runs the same text through the standard library.
 """
 
+import contextlib
 import select
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.abc import PyFormat
 from psycopg.adapt import Transformer
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 
 Rows = list[tuple[Any, ...]]
 _GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
@@ -22,6 +23,10 @@ _GOOD = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK)
 
 class ConnectionLostError(psycopg.OperationalError):
     """The server went away: nothing that was not committed is stored."""
+
+
+class MoreAskedError(Exception):
+    """What was to be a single statement asks for another."""
 
 
 @dataclass(slots=True)
@@ -49,6 +54,7 @@ class _Sent:
 
 
 _COMMIT = _Sent(b"COMMIT", None, None, None, None)
+_ROLLBACK = _Sent(b"ROLLBACK", None, None, None, None)
 
 
 class _Driver:
@@ -59,6 +65,8 @@ class _Driver:
         self.transformer = Transformer(driver)
         self.names: dict[str, bytes] = {}
         self.waiting: list[_Sent] = []
+        #: How many statements may still be run, where that is limited (`single`).
+        self.left: int | None = None
         self.poll = select.poll()
         self.poll.register(driver.pgconn.socket, select.POLLIN)
 
@@ -112,6 +120,32 @@ def begin(connection: sa.Connection, text: str = "BEGIN") -> None:
     _driver_of(connection).waiting = [_Sent(text.encode(), None, None, None, None)]
 
 
+def rollback(connection: sa.Connection) -> None:
+    """End a transaction of nothing but reading on PostgreSQL."""
+    kept = _driver_of(connection)
+    # Where it was only to be begun, there is nothing to end.
+    is_begun = kept.pgconn.transaction_status != TransactionStatus.IDLE
+    kept.waiting = [_ROLLBACK] if is_begun else []
+    _send(kept)
+
+
+@contextlib.contextmanager
+def single(connection: sa.Connection) -> Iterator[None]:
+    """Let one statement be run on PostgreSQL, in no transaction, and refuse any other."""
+    kept = _driver_of(connection)
+    kept.left = 1
+    try:
+        yield
+    finally:
+        kept.left = None
+
+
+def ask_for_more(connection: sa.Connection) -> None:
+    """Say, before a single statement is sent, that it would not do."""
+    if connection.dialect.name != "sqlite" and _driver_of(connection).left is not None:
+        raise MoreAskedError
+
+
 def forget(connection: sa.Connection) -> None:
     """Drop what waits: its transaction is over."""
     if connection.dialect.name != "sqlite":
@@ -128,6 +162,8 @@ def flush(connection: sa.Connection) -> None:
     """Run what waits, before somebody else uses the connection."""
     if connection.dialect.name != "sqlite":
         kept = _driver_of(connection)
+        if kept.left is not None:
+            raise MoreAskedError
         if kept.waiting:
             _send(kept)
 
@@ -146,6 +182,10 @@ def commit(connection: sa.Connection) -> None:
 
 
 def _dumped(kept: _Driver, sql: str, values: Sequence[Any], *, is_rare: bool) -> _Sent:
+    if kept.left is not None:
+        if not kept.left:
+            raise MoreAskedError
+        kept.left -= 1
     transformer = kept.transformer
     dumped = transformer.dump_sequence(values, [PyFormat.AUTO] * len(values)) if values else None
     types = transformer.types if values else None

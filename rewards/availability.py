@@ -52,6 +52,15 @@ class Asked:
     coded: frozenset[str] = frozenset()
     empty_pools: frozenset[str] = frozenset()
     order: OrderFigures | None = None
+    #: Whether the cart holds anything that is ever discounted.
+    has_goods: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look at the cart once, for every reward."""
+        has_goods = self.order is not None and any(
+            not line.is_gift_card for line in self.order.lines if _stands(line)
+        )
+        object.__setattr__(self, "has_goods", has_goods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +141,10 @@ def reasons(reward: Reward, asked: Asked, *, cost: int | None) -> list[Reason]:
     if reward.tiers is not None and asked.level_key not in reward.tiers:
         found.append(_tier_required(reward))
     _conditions(found, reward, asked, cost)
-    room = asked.rooms.get(rule.key)
+    room = asked.rooms.get(rule.key) if asked.rooms else None
     if room is not None and room.left == 0:
         found.append(_limit_reached(room, asked))
-    if _is_gone(reward, asked):
+    if (reward.stock is not None or reward.voucher is not None) and _is_gone(reward, asked):
         found.append(_NONE_LEFT)
     if cost is not None:
         available = asked.available.get(reward.points_key, 0)
@@ -175,8 +184,14 @@ def _conditions(found: list[Reason], reward: Reward, asked: Asked, cost: int | N
         return
     if order.net_minor < reward.min_order_minor:
         found.append(_below(reward.min_order_minor - order.net_minor, asked))
-    if reward.kind in OF_ORDERS and not applies(reward, order):
+    if reward.kind in OF_ORDERS and not _is_applied(reward, asked, order):
         found.append(_NO_LINE)
+
+
+def _is_applied(reward: Reward, asked: Asked, order: OrderFigures) -> bool:
+    if reward.lines is None:
+        return asked.has_goods or reward.kind == "free_product"
+    return applies(reward, order)
 
 
 def applies(reward: Reward, order: OrderFigures) -> bool:

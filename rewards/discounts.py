@@ -10,7 +10,7 @@ from typing import Any
 from core import clock, jsontext
 from orders import figures
 from orders.figures import LineFigures, OrderFigures
-from programs.rewards import Reward, lines_of, of_order
+from programs.rewards import DISCOUNTS, Reward, lines_of, of_order
 from rewards.terms import PAY_WITH_POINTS, Terms
 from rules.conditions import Condition
 from rules.facts import Facts
@@ -47,6 +47,18 @@ def shown(
 
 #: Kinds whose worth depends on the order.
 TAKES_OFF = ("discount_amount", "discount_percent", "free_shipping", PAY_WITH_POINTS)
+
+
+def goods_minor(order: OrderFigures) -> int:
+    """What all lines come to that are ever discounted."""
+    return sum(line.left_minor for line in order.lines if not line.is_gift_card)
+
+
+def worth_of(reward: Reward, order: OrderFigures, *, goods_minor: int) -> int:
+    """The same as `worth`, for who asks of many rewards and has summed the lines up already."""
+    if reward.lines is not None or reward.kind not in DISCOUNTS:
+        return worth(reward, order)
+    return _off(reward, goods_minor)
 
 
 def worth(terms: Terms | Reward, order: OrderFigures) -> int:

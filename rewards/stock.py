@@ -56,6 +56,8 @@ def out_of_stock(reward_key: str) -> Problem:
 def write(connection: sa.Connection, program_id: bytes, carried: Carried) -> None:
     """Claim what the unit takes of stock and give back what it gives up; Restart when too little
     is left by now."""
+    if not carried.stock:
+        return
     changes, carried.stock = carried.stock, {}
     mark = rawsql.mark(connection.dialect.name)
     for key, count in sorted(changes.items()):

@@ -4,6 +4,7 @@ Conditions are explained when asked, from the pinned version and the pinned fact
 so the explanation is what was decided by.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,8 @@ from programs.compiled import Compiled
 from programs.models import Decision
 from programs.rules import Rule
 from rules.conditions import Explanation, first_unmet
-from rules.facts import Catalogue
-from rules.outcomes import REASONS, Reason
+from rules.facts import Catalogue, Facts
+from rules.outcomes import REASONS, Outcome, Reason
 from storefront.decide import Pinned
 from storefront.explanations import explaining, missed_days, missing, redeemed
 from storefront.explanations.explaining import About
@@ -124,21 +125,6 @@ class Told:
             for stored in self.outcomes["rules"]
         ]
 
-    def more_minor(self) -> list[missing.Missing]:
-        """How much more the order would need for rules that fail by its amount alone."""
-        rules, found = self.rules, []
-        for stored in self.outcomes["rules"]:
-            rule = rules.get(stored["rule"])
-            if rule is None or stored.get("reason") != "condition_not_met":
-                continue
-            explanation = rule.when.explain(self.seen)
-            if not explanation["is_met"]:
-                one = missing.more_minor(
-                    self.program, explanation, rule=rule, catalogue=self._catalogue()
-                )
-                found += [] if one is None else [one]
-        return sorted(found, key=lambda one: (one["minor"], one["rule"]))
-
     def _catalogue(self) -> Catalogue | None:
         """The facts that the rules could ask for."""
         kind = self.trigger.partition(":")[0]
@@ -206,6 +192,23 @@ class Told:
             winner = explaining.winner_of(rule, self.outcomes, rules)
             return missing.of_excluded(winner, rules), []
         return missing.of_reason(self.program, reason, rule, stored, self.facts.get("status")), []
+
+
+def more_minor(
+    program: Compiled, outcomes: Iterable[Outcome], *, facts: Facts
+) -> list[missing.Missing]:
+    """How much more an order would need for rules that fail by its amount alone."""
+    unmet = {one.rule for one in outcomes if one.reason == "condition_not_met"}
+    found = []
+    for rule in program.rules_of("order"):
+        if rule.key not in unmet or missing.AMOUNT not in rule.when.facts:
+            continue
+        explanation = rule.when.explain(facts)
+        if not explanation["is_met"]:
+            catalogue = triggers.find_facts("order", program.activities)
+            one = missing.more_minor(program, explanation, rule=rule, catalogue=catalogue)
+            found += [] if one is None else [one]
+    return sorted(found, key=lambda one: (one["minor"], one["rule"]))
 
 
 def told_of(connection: sa.Connection, program_id: bytes, row: Any) -> Told:

@@ -16,7 +16,7 @@ from programs import versions
 from programs.compiled import Compiled
 from rewards import guesses, paying
 from rewards.guesses import Claim
-from storefront import answers, cards, decide, limiting, orders, standing
+from storefront import answers, cards, decide, decisions, limiting, orders, standing
 from storefront.decide import Decided
 from storefront.decisions import Told
 from storefront.explanations import missing
@@ -61,7 +61,9 @@ def quote(
     # Where the cart is refused, none of them is told to be right or wrong.
     right: Iterable[str] = claimed.texts
     try:
-        answer, codes = db.reading(lambda connection: _quote(connection, program_id, body, claimed))
+        # Codes are looked up one way, however many of them there are.
+        read = db.reading if body["cart"].get("codes") else db.reading_little
+        answer, codes = read(lambda connection: _quote(connection, program_id, body, claimed))
         right = codes.usable
     finally:
         guesses.give_back(claimed, right)
@@ -126,7 +128,12 @@ def _quote(
 def _missing(quoted: Quoted, rewards: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """How much more money the cart would need for rules, and for rewards that lack nothing else;
     the least first."""
-    found = quoted.told().more_minor()
+    decided = quoted.decided
+    found = decisions.more_minor(
+        decided.pinned.program,
+        decided.earning.outcomes,
+        facts={**decided.pinned.facts, **decided.order_facts},
+    )
     for one in rewards:
         reasons = one["unavailable_reasons"]
         if len(reasons) == 1 and "missing_minor" in reasons[0]:

@@ -35,9 +35,11 @@ def is_ours(path: str) -> bool:
 
 
 def _answer_preflight() -> Response | None:
+    if request.method != "OPTIONS" or not is_ours(request.path):
+        return None
     origin = request.headers.get("Origin")
     wanted = request.headers.get("Access-Control-Request-Method")
-    if request.method != "OPTIONS" or not is_ours(request.path) or not (origin and wanted):
+    if not (origin and wanted):
         return None
     response = Response(status=204)
     if origins.is_known(origin):

@@ -22,6 +22,8 @@ from rules.schedules import Schedule
 
 #: More alternatives than these only confuse.
 _ALTERNATIVES = 4
+#: The money that an order comes to.
+AMOUNT = "order.net_minor"
 
 Missing = dict[str, Any]
 
@@ -131,7 +133,7 @@ def more_minor(
 ) -> Missing | None:
     """How much more money the order would need for a rule, when nothing else is missing."""
     for way in needs.ways(explanation):
-        is_one = len(way) == 1 and way[0].fact == "order.net_minor"
+        is_one = len(way) == 1 and way[0].fact == AMOUNT
         if is_one and (way[0].needed or 0) > (way[0].actual or 0):
             shown = _described(program, way[0], catalogue)
             name = language.name_of(rule.name, rule.key)

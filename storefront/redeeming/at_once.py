@@ -19,7 +19,6 @@ from loyalty import reading
 from loyalty.ledger.rows import Holding
 from loyalty.limits import storing
 from loyalty.limits.claims import NONE_USED
-from loyalty.tiers.standing import place_of
 from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
@@ -113,14 +112,12 @@ class Got:
 
 
 def ask(
-    connection: sa.Connection, program_id: bytes, member_ref: str, *, is_alone: bool
+    connection: sa.Connection, program_id: bytes, member_ref: str
 ) -> tuple[Plan, Opened, Asked] | None:
     """What judging every reward takes of a member, in a plan to be thrown away; None where this
-    statement could not tell. One that `is_alone`, in no transaction, is followed by no other."""
+    statement could not tell."""
     got = read(connection, program_id, member_ref)
     if got is None:
-        return None
-    if is_alone and (got.is_due or any(one.voucher_id for one in got.opened.grants)):
         return None
     live, known = got.live, got.known
     plan = begin(connection, live, now=got.now, is_quote=True)
@@ -129,8 +126,6 @@ def ask(
         plan.settle(known.id)
     level_key, facts = None, None
     if got.item is not None and got.read is not None:
-        if is_alone and _is_moving(live, got.read, got.now):
-            return None
         level_key, facts = _stood(plan, known, got.item, got.read)
     got.count(plan)
     asked = asking.gather(
@@ -168,6 +163,9 @@ def read(
     if is_cart or live.catalogue.needs_standing:
         placed_at = now if at is None else min(at, now)
         item = item_of(Telling(_NO_ORDER, {"placed_at": placed_at}), live, now)
+    if is_cart and (live.cards or live.ladder.has_term):
+        # Stamps, and the orders that a term is judged by, are read behind it.
+        rawsql.ask_for_more(connection)
     rules = _rules(live) if is_cart else live.catalogue.rules
     day = limiting.day_of(rules, now if item is None else item.at, live.zone)
     row = _row(connection, live, (program_id, member_ref, now), item, day)
@@ -368,16 +366,6 @@ def _standing(
     told = Sums(*jsontext.parse(sums))
     version, switches = live.edition
     return Read(version, None, None, told, first_ref, place, False, holdings, switches)
-
-
-def _is_moving(live: Compiled, read: Read, now: int) -> bool:
-    """Whether where the member stands takes looking at each of their orders."""
-    if not live.ladder.levels:
-        return False
-    spot = place_of(live.ladder, read.tier)
-    derived = spot.derived
-    is_later = read.sums.later_count > 0 or derived.since > now or derived.grace_until is not None
-    return is_later or (spot.due_at is not None and spot.due_at <= now)
 
 
 def _stood(plan: Plan, known: Known, item: Item, read: Read) -> tuple[str | None, dict[str, Any]]:

@@ -40,19 +40,14 @@ _TOLD_MAX = 4096
 def list_rewards(program_id: bytes, member_ref: str) -> Shown:
     """The rewards for a member, judged without a cart; 404 for an unknown member."""
 
-    def at_once_(connection: sa.Connection, *, is_alone: bool) -> list[Shown] | None:
-        found = at_once.ask(connection, program_id, member_ref, is_alone=is_alone)
+    def judged(connection: sa.Connection) -> list[Shown]:
+        found = at_once.ask(connection, program_id, member_ref)
         if found is None:
-            return None
+            return _list(connection, program_id, member_ref)
         plan, opened, asked = found
         return show(connection, plan, asked, opened)
 
-    def step_by_step(connection: sa.Connection) -> list[Shown]:
-        found = at_once_(connection, is_alone=False)
-        return _list(connection, program_id, member_ref) if found is None else found
-
-    shown = db.reading_once(lambda connection: at_once_(connection, is_alone=True))
-    return {"data": db.reading(step_by_step) if shown is None else shown, "next_cursor": None}
+    return {"data": db.reading_little(judged), "next_cursor": None}
 
 
 def _list(connection: sa.Connection, program_id: bytes, member_ref: str) -> list[Shown]:
@@ -115,20 +110,20 @@ def show(connection: sa.Connection, plan: Plan, asked: Asked, opened: Opened) ->
     nothing in them: what is as usual is shared."""
     given = _grants(connection, plan, opened.grants) if opened.grants else {}
     level_key, order = asked.level_key, asked.order
+    goods_minor = 0 if order is None else discounts.goods_minor(order)
     found = []
     for usual in _usual(plan.live.catalogue):
         reward = usual.reward
         cost = reward.cost(level_key)
         reasons = availability.reasons(reward, asked, cost=cost)
-        held = given.get(reward.key)
         changes: Shown = {}
         if reasons:
             changes["is_available"] = False
             changes["unavailable_reasons"] = [_reason(one, reward, asked) for one in reasons]
             if reasons[-1].missing_points is not None:
                 changes["missing_points"] = reasons[-1].missing_points
-        if held:
-            changes["grants"] = held
+        if given and reward.key in given:
+            changes["grants"] = given[reward.key]
         if cost != reward.cost_points:
             changes["cost_points"] = cost
         if reward.stock is not None:
@@ -136,8 +131,10 @@ def show(connection: sa.Connection, plan: Plan, asked: Asked, opened: Opened) ->
         if order is None:
             found.append({**usual.shown, **changes} if changes else usual.shown)
             continue
-        if reward.kind in discounts.TAKES_OFF:
-            changes["discount"] = discounts.shown(reward, order)
+        if usual.takes_off:
+            minor = discounts.worth_of(reward, order, goods_minor=goods_minor)
+            if minor != usual.discount.get("minor"):
+                changes["discount"] = {**usual.discount, "minor": minor}
         found.append({**usual.judged, **changes} if changes else usual.judged)
     return found
 
@@ -149,6 +146,8 @@ class _Usual:
     reward: Reward
     shown: Shown
     judged: Shown
+    discount: Shown
+    takes_off: bool
 
 
 def _usual(catalogue: Catalogue) -> list[_Usual]:
@@ -166,7 +165,7 @@ def _usual(catalogue: Catalogue) -> list[_Usual]:
             "kind": reward.kind,
             "cost_points": reward.cost_points,
             "points_key": reward.points_key,
-            "discount": discounts.shown(reward),
+            "discount": (discount := discounts.shown(reward)),
             "is_available": True,
             "unavailable_reasons": [],
             "needs_cart": reward.needs_cart,
@@ -180,7 +179,9 @@ def _usual(catalogue: Catalogue) -> list[_Usual]:
             "position": reward.position,
             "grants": [],
         }
-        made.append(_Usual(reward, shown, shown | {"needs_cart": False}))
+        takes_off = reward.kind in discounts.TAKES_OFF
+        judged = shown | {"needs_cart": False}
+        made.append(_Usual(reward, shown, judged, discount, takes_off))
     _built[id(catalogue)] = catalogue, made
     return made
 

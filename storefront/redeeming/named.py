@@ -89,6 +89,8 @@ def read(
     it falls or has refunds, or did before, also those that it never named."""
     names, unread = _names(telling.body)
     before = _names(_before(stored))[0]
+    if not (names or unread or before or has_moved):
+        return []
     for name in unread:
         _note_unknown(telling, name)
     loading.load(plan, [*names, *before])
@@ -168,6 +170,8 @@ def _names(body: Mapping[str, Any]) -> tuple[dict[bytes, _Name], list[_Name]]:
     """The redemptions that an order names, each once, and what can be no redemption's id."""
     found: dict[bytes, _Name] = {}
     unread: list[_Name] = []
+    if not (body.get("redemptions") or body.get("payments")):
+        return found, unread
     told = [
         _Name(ref, f"/redemptions/{index}", is_payment=False)
         for index, ref in enumerate(body.get("redemptions") or ())

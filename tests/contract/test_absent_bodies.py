@@ -1,4 +1,4 @@
-"""What needs nothing said is told by saying nothing; an unknown field names those there are."""
+"""What needs nothing said is told so by saying nothing; an unknown field names those there are."""
 
 from typing import Any
 

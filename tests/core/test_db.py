@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from config import Settings
-from core import auth, db, ids
+from core import auth, db, ids, rawsql
 from core.errors import Problem
 from server.app import create_app
 from tests.contract.checking import problem, rows
@@ -119,6 +119,35 @@ def test_nothing_written_while_reading_is_kept(world: World) -> None:
     with world.app.app_context(), contextlib.suppress(sa.exc.DBAPIError):
         db.reading(lambda connection: add(connection, world, ids.new_id()))
     assert rows(world) == before
+
+
+def test_reading_little_needs_a_transaction_for_more_than_one_statement_alone(
+    world: World,
+) -> None:
+    is_postgresql = "postgresql" in world.app.config["SQLALCHEMY_DATABASE_URI"]
+    in_transaction: list[bool] = []
+
+    def ask(connection: sa.Connection, *, raw: int, others: int) -> list[int]:
+        kept: Any = connection.connection.driver_connection
+        found = [rawsql.run(connection, "SELECT 1", [])[0][0] for _ in range(raw)]
+        in_transaction.append(
+            kept.in_transaction if not is_postgresql else kept.info.transaction_status != 0
+        )
+        found += [connection.execute(sa.text("SELECT 2")).scalar_one() for _ in range(others)]
+        return found
+
+    with world.app.app_context():
+        for raw, others, expected in (
+            (1, 0, [False]),
+            # Begun anew in a transaction, whatever it is that asks for more.
+            (2, 0, [True]),
+            (1, 1, [False, True]),
+            (1, 0, [False]),
+        ):
+            in_transaction.clear()
+            work = partial(ask, raw=raw, others=others)
+            assert db.reading_little(work) == [1] * raw + [2] * others
+            assert in_transaction == (expected if is_postgresql else [True])
 
 
 def test_two_units_that_wait_for_each_other_both_end(world: World) -> None:
