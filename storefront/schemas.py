@@ -269,9 +269,7 @@ class OrderCodeAnswer(Schema):
 
     voucher_id = described(Text, "The voucher.", required=True)
     kind = described(Text, "Kind of its reward.", required=True, allow_none=True)
-    state = described(
-        Text, "What the order leaves it in.", required=True, one_of=VOUCHER_STATES
-    )
+    state = described(Text, "What the order leaves it in.", required=True, one_of=VOUCHER_STATES)
     discount_minor = described(
         Integer,
         "What it took off the order; null where it is not used, or holds money.",
