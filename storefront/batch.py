@@ -34,10 +34,11 @@ def put(
     results: list[dict[str, Any]] = [{}] * len(bodies)
     bodies, unknown = _resolved(program_id, bodies)
     failed: dict[str, Problem] = {}
+    has_rewards = db.reading(lambda connection: _has_rewards(connection, program_id))
     for start in range(0, len(bodies), _PART):
         part = range(start, min(start + _PART, len(bodies)))
         told = [index for index in part if index not in unknown]
-        together, rest = _split(bodies, told, waiting=set(failed))
+        together, rest = _split(bodies, told, waiting=set(failed), has_rewards=has_rewards)
         done = _tell_together(program_id, bodies, together, actor)
         for index, result in done.items():
             results[index] = result
@@ -47,6 +48,11 @@ def put(
     for index in unknown:
         results[index] = _failed(bodies[index], not_found("order"))
     return results
+
+
+def _has_rewards(connection: sa.Connection, program_id: bytes) -> bool:
+    """Whether members may hold codes of others' rewards, which must be locked with them."""
+    return bool(versions.get_live(connection, program_id)[0].catalogue.rewards)
 
 
 def _resolved(
@@ -66,7 +72,11 @@ def _resolved(
 
 
 def _split(
-    bodies: Sequence[Mapping[str, Any]], part: Sequence[int], *, waiting: set[str]
+    bodies: Sequence[Mapping[str, Any]],
+    part: Sequence[int],
+    *,
+    waiting: set[str],
+    has_rewards: bool,
 ) -> tuple[list[int], list[int]]:
     """What can be told together (an order once, with a member), and what follows one by one."""
     seen: dict[str, int] = {}
@@ -78,7 +88,7 @@ def _split(
         body = bodies[index]
         member_ref = body.get("member_ref")
         # A member's orders keep their order: behind one that waits, the others wait too.
-        is_alone = member_ref is None or named_codes.needs_care(body)
+        is_alone = member_ref is None or named_codes.needs_care(body, has_rewards=has_rewards)
         if is_alone or seen[body["order_ref"]] > 1 or member_ref in waiting:
             rest.append(index)
             waiting.add(member_ref or "")

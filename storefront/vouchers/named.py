@@ -109,10 +109,10 @@ def _has_fallen(body: Mapping[str, Any]) -> bool:
     return any(one.get("refunded_quantity") or one.get("refunded_minor") for one in lines)
 
 
-def needs_care(body: Mapping[str, Any]) -> bool:
+def needs_care(body: Mapping[str, Any], *, has_rewards: bool) -> bool:
     """Whether an order names a code or a payment by one, or may have to give some back: vouchers
     are locked for it."""
-    return next(_places(body), None) is not None or _has_fallen(body)
+    return next(_places(body), None) is not None or (has_rewards and _has_fallen(body))
 
 
 def _places(body: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
