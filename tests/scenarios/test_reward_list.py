@@ -1,57 +1,22 @@
 """What members can have: every reward of the catalogue with its cost and every reason why not."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.contract.checking import problem
-from tests.world import World, per_euro, rule
+from tests.scenarios.reward_lists import WELCOME, codes, listed, opened, reward
+from tests.world import World
 
 Make = Callable[..., World]
 
-TIERS = {
-    "basis": {"metric": "spend"},
-    "levels": [
-        {"key": "silver", "name": {"en": "Silver", "ko": "실버"}, "enter_at": 10_000},
-        {"key": "gold", "name": {"en": "Gold", "ko": "골드"}, "enter_at": 50_000},
-    ],
-}
-WELCOME = rule("welcome", {"do": "add_points", "points": 500}, trigger="signup")
-
-
-def reward(key: str, **more: Any) -> dict[str, Any]:
-    """Five off for 200 points."""
-    return {
-        "key": key,
-        "kind": "discount_amount",
-        "value": {"minor": 500},
-        "cost_points": 200,
-    } | more
-
 
 @pytest.fixture
-def shop(make_world: Make) -> Callable[..., World]:
-    """A program with these rewards, at noon of 1 April 2026, and Mina with 500 points."""
-
-    def make(*rewards: dict[str, Any], **more: Any) -> World:
-        rules = [rule("base", per_euro()), WELCOME]
-        world = make_world(rewards=list(rewards), tiers=TIERS, earning={"rules": rules}, **more)
-        world.set_clock("2026-04-01T03:00:00Z")
-        world.member()
-        return world
-
-    return make
-
-
-def listed(world: World, ref: str = "mina") -> dict[str, Any]:
-    data = world.get(f"/members/{ref}/rewards")
-    assert data["next_cursor"] is None
-    return {one["key"]: one for one in data["data"]}
-
-
-def codes(entry: dict[str, Any]) -> list[str]:
-    return [one["code"] for one in entry["unavailable_reasons"]]
+def shop(make_world: Make) -> Make:
+    """Opens a program with the rewards it is given."""
+    return partial(opened, make_world)
 
 
 def adjust(world: World, points: int, **more: Any) -> None:
