@@ -13,6 +13,8 @@ from core import clock
 from programs.cards import Card, compile_cards
 from programs.kinds import PointsKind, compile_kind
 from programs.ladder import Ladder, compile_ladder
+from programs.referrals import TRIGGER as REFERRAL_QUALIFIED
+from programs.referrals import Offer, compile_offers, rules_by_trigger
 from programs.rewards import Catalogue, compile_catalogue
 from programs.rules import Rule, compile_rule
 from programs.triggers import Declared
@@ -54,6 +56,8 @@ class Compiled:
     ladder: Ladder
     per_minor_common: int
     cards: tuple[Card, ...] = ()
+    #: Referral offers, the default one first, paused ones too.
+    offers: tuple[Offer, ...] = ()
     catalogue: Catalogue = field(default_factory=Catalogue)
     #: The facts of declared kinds of activities, by kind; other kinds may say anything.
     activities: Mapping[str, Declared] = field(default_factory=dict)
@@ -74,6 +78,10 @@ class Compiled:
     def card(self, key: str) -> Card | None:
         """A stamp card by key."""
         return next((card for card in self.cards if card.key == key), None)
+
+    def offer(self, key: str) -> Offer | None:
+        """A referral offer by key."""
+        return next((offer for offer in self.offers if offer.key == key), None)
 
     def kind(self, points_key: str) -> PointsKind | None:
         """A kind of points by key."""
@@ -102,6 +110,11 @@ def compile_document(
     ladder = compile_ladder(document.get("tiers") or {}, kinds)
     for level in ladder.levels:
         ordered[f"tier_entered:{level.key}"] = level.effects + ordered.get("tier_entered", ())
+    offers = compile_offers(document, kinds)
+    listening = ordered.pop(REFERRAL_QUALIFIED, ())
+    ordered |= {
+        trigger: tuple(items) for trigger, items in rules_by_trigger(offers, listening).items()
+    }
     per_minor = [
         rule.effect.per_minor
         for items in ordered.values()
@@ -131,6 +144,7 @@ def compile_document(
         ladder=ladder,
         per_minor_common=math.lcm(*per_minor) if per_minor else 1,
         cards=cards,
+        offers=offers,
         catalogue=compile_catalogue(document, kinds),
         activities=activities,
         switches=switches,

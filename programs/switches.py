@@ -28,9 +28,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "surprises": ("surprises",),
 }
 #: Those that can have items in this version.
-OFFERED = ("points", "rules", "levels", "cards", "activities", "rewards")
+OFFERED = ("points", "rules", "levels", "cards", "activities", "rewards", "referral_offers")
 #: Those whose items can be paused.
-SWITCHED = ("rules", "levels", "cards", "rewards")
+SWITCHED = ("rules", "levels", "cards", "rewards", "referral_offers")
 
 Item = tuple[str, str]
 

@@ -45,6 +45,10 @@ class Row:
             self.values[name] = value
             object.__setattr__(self, "is_changed", True)
 
+    def written(self) -> None:
+        """Note that the row is planned as it is."""
+        object.__setattr__(self, "is_changed", False)
+
     @property
     def frozen(self) -> Terms:
         """The terms of the row."""
@@ -94,4 +98,4 @@ class Carried:
             for row in rows.values():
                 if row.is_changed:
                     writes.replace(table, row.values)
-                    object.__setattr__(row, "is_changed", False)
+                    row.written()

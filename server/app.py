@@ -15,6 +15,7 @@ import loyalty.tiers.models
 import members.models
 import orders.models
 import programs.models
+import referrals.models
 import rewards.models
 import webhooks.models
 from analytics.routes import routes as report_routes
@@ -47,6 +48,7 @@ TABLES = (
     loyalty.cards.models,
     loyalty.limits.models,
     rewards.models,
+    referrals.models,
     webhooks.models,
     jobs,
 )

@@ -100,6 +100,38 @@ CARD = Catalogue(
     ]
 )
 
+REFERRAL = Catalogue(
+    [
+        Fact(
+            "referral.offer",
+            "text",
+            "Key of the offer",
+            "referrals",
+            words=Words("offer", "offers", "추천 혜택"),
+        ),
+        Fact(
+            "referral.channel",
+            "text",
+            "Channel of the click, absent where none was named",
+            "referrals",
+            words=Words("channel", "channels", "추천 경로"),
+        ),
+        Fact(
+            "referral.net_minor",
+            "integer",
+            "What stands of the friend's order (minor units), absent for a signup",
+            "referrals",
+            words=Words("", "spent by the friend", "친구의 구매 금액 {n}", is_money=True),
+        ),
+        Fact(
+            "referral.number",
+            "integer",
+            "Which approved friend of the advocate it is, from 1",
+            "referrals",
+            words=Words("approved friend", "approved friends", "승인된 친구 {n}명"),
+        ),
+    ]
+)
 
 ANNIVERSARY = Catalogue(
     [
@@ -122,4 +154,5 @@ def install() -> None:
     triggers.declare("birthday", MEMBER + STANDING)
     triggers.declare("anniversary", MEMBER + STANDING + ANNIVERSARY)
     triggers.declare("card_completed", MEMBER + PRESENT + CARD)
+    triggers.declare("referral_qualified", MEMBER + PRESENT + REFERRAL, lines=LINE)
     triggers.declare("tier_entered", MEMBER + PRESENT + TIER)

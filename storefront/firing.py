@@ -6,7 +6,7 @@ and the member's facts that were pinned first; what happened no longer stands wh
 `reason` against it, and everything goes back. Refuses to know what happened: the facts are given.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from loyalty.exact import NO_TIER_FACTOR, Earner
 from loyalty.ledger import awards
 from loyalty.ledger.awards import Award
 from loyalty.ledger.entries import Cause
+from orders import figures
+from orders.figures import OrderFigures
 from programs.compiled import Compiled
 from programs.rules import Rule
 from programs.terms import parse as parse_terms
@@ -41,6 +43,18 @@ class Source:
     ref: str
     id: bytes
     at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """An order of somebody else that shares of it are reckoned by, as it stands."""
+
+    figures: OrderFigures
+
+    @property
+    def line_facts(self) -> list[dict[str, Any]]:
+        """What conditions on lines are asked by."""
+        return [figures.line_facts(line) for line in self.figures.lines]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +84,16 @@ def fire(
     decided_id: bytes | None = None,
     reversal_at: int | None = None,
     frozen_until: int | None = None,
+    order: Ordered | None = None,
+    withheld: Collection[str] = (),
+    why_withheld: Reason = "not_paid",
 ) -> Fired:
     """Bring what stands of a source to what the trigger's rules say; `trigger` is as
     `Compiled.rules_of` takes it. A `reason` says why nothing is deserved, if so. `decided_id` is
     of the decision that stands for the member, of a source that is not new. What is taken back is
-    gone since `reversal_at`, else now; unused rewards only rest `frozen_until` then, if given."""
+    gone since `reversal_at`, else now; unused rewards only rest `frozen_until` then, if given.
+    `order` is what amounts and units are reckoned by, where the trigger has lines; the rules that
+    are `withheld` bring nothing, for a reason of their own."""
     rules = program.rules_of(trigger)
     before = None
     if not is_new:
@@ -89,7 +108,17 @@ def fire(
         before=before,
     )
     facts, decision_id = {**member_facts, **own_facts}, ids.new_id()
-    result = _earn(program, rules, facts, at=source.at, rooms=rooms, reason=reason)
+    result = _earn(
+        program,
+        [rule for rule in rules if rule.key not in withheld],
+        facts,
+        at=source.at,
+        rooms=rooms,
+        reason=reason,
+        order=order,
+    )
+    held_back = [rule for rule in rules if rule.key in withheld]
+    result.outcomes += earning.none_fired(held_back, reason or why_withheld).outcomes
     if bringing.concern(program, rules) or (not is_new and bringing.concern_at_all(program)):
         bringing.bring(
             connection,
@@ -135,11 +164,17 @@ def _earn(
     at: int,
     rooms: Mapping[str, Room],
     reason: Reason | None,
+    order: Ordered | None,
 ) -> Earning:
     """What the rules say to these facts, or nothing for a reason."""
     if reason is not None:
         return earning.none_fired(rules, reason)
     earner = Earner([], [], 0, facts, facts, 0, 0, at=at, rooms=rooms)
+    if order is not None:
+        earner.lines, earner.line_facts = order.figures.lines, order.line_facts
+        earner.shipping_minor = order.figures.shipping_earning_minor
+        earner.left_minor = order.figures.net_minor
+        earner.whole_minor = order.figures.whole_net_minor
     chosen = earning.choose(program, rules, earner, lambda _: NO_TIER_FACTOR)
     return earning.settle(program, chosen, earner, NO_TIER_FACTOR)
 

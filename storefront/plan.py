@@ -22,6 +22,7 @@ from loyalty.tiers.claims import Claim
 from loyalty.tiers.contributions import Contribution
 from loyalty.tiers.standing import LevelMove, Place
 from programs.compiled import Compiled
+from referrals.carried import Carried as CarriedReferrals
 from rewards import stock
 from rewards.carried import Carried
 from storefront.standing import Item, Sums
@@ -59,6 +60,8 @@ class Plan:
     )
     #: Redemptions, vouchers, grants and stock.
     rewards: Carried = field(default_factory=Carried)
+    #: Referrals, their sides and logs, milestones.
+    referrals: CarriedReferrals = field(default_factory=CarriedReferrals)
     #: Activities by id, as this unit leaves their rows.
     activities: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
     #: Contributions as stored, read once a member: the unit writes nothing before its end.
@@ -80,6 +83,7 @@ class Plan:
         assert not self.level_moves, "levels have moved, and tier_entries.follow was not called"
         self.book.write(self.writes, now=self.now)
         self.rewards.write(self.writes)
+        self.referrals.write(self.writes)
         self.writes.run(connection)
         # Last of all: what everybody shares is locked no longer than the commit takes. Counters go
         # first, since a unit that lost one locks it early the next time.

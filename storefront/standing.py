@@ -153,6 +153,17 @@ class TierRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FriendOf:
+    """The referral of the member, as read before it is locked with its advocate."""
+
+    id: bytes
+    advocate_id: bytes
+    state: str
+    order_ref: str | None
+    is_bound: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
     """One row of the standing."""
 
@@ -166,6 +177,8 @@ class Read:
     has_refunds: bool = False
     holdings: list[Holding] = field(default_factory=list)
     live_switches: int = 0
+    #: The referral by which the member came, if they did.
+    referral: FriendOf | None = None
 
     @property
     def edition(self) -> tuple[int, int]:
@@ -248,20 +261,22 @@ def _sql(count: int, dialect: str) -> str:
             ("decisions", "d", "d.id = o.decision_id"),
             ("member_tiers", "t", "t.member_id = i.member_id"),
             ("accounts", "a", "a.member_id = i.member_id"),
+            ("referrals", "f", "f.friend_id = i.member_id"),
         )
     ]
     return f"""
 {start}
 SELECT i.k, {_ACCOUNT},
     p.live_version, p.clock_at, t.level_key, t.since,
-    (SELECT f.order_ref FROM orders f
-     WHERE f.program_id = {program} AND f.member_id = i.member_id AND f.is_first),
+    (SELECT b.order_ref FROM orders b
+     WHERE b.program_id = {program} AND b.member_id = i.member_id AND b.is_first),
     s.{columns.replace(", ", ", s.")},
     {_ORDER},
     (SELECT 1 FROM order_refunds r
      WHERE r.program_id = {program} AND r.order_ref = i.order_ref LIMIT 1),
     t.until, t.grace_until, t.is_at_risk, t.due_at, t.manual_key, t.manual_since, t.manual_until,
-    t.assured_key, t.assured_since, t.assured_until, p.switches
+    t.assured_key, t.assured_since, t.assured_until, p.switches,
+    f.id, f.advocate_id, f.state, f.order_ref, f.is_bound
 FROM i {summed} JOIN programs p ON p.program_id = {program}
 {" ".join(joins)}
 ORDER BY i.k, a.points_key
@@ -304,7 +319,13 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
     return list(found.values())
 
 
+def _friend_of(row: Sequence[Any]) -> FriendOf:
+    referral_id, advocate_id, state, order_ref, is_bound = row
+    return FriendOf(bytes(referral_id), bytes(advocate_id), state, order_ref, bool(is_bound))
+
+
 def _read(row: Sequence[Any]) -> Read:
+    row, friend_of = row[:-5], row[-5:]
     stored = None
     if row[18] is not None:
         order = list(row[18:-12])
@@ -323,4 +344,5 @@ def _read(row: Sequence[Any]) -> Read:
         stored=stored,
         has_refunds=bool(row[-12]),
         live_switches=row[-1],
+        referral=None if friend_of[0] is None else _friend_of(friend_of),
     )

@@ -11,6 +11,7 @@ from programs.document.activities import DeclaredActivitySchema
 from programs.document.cards import CardSchema
 from programs.document.earning import EarningSchema
 from programs.document.points import PointsSchema
+from programs.document.referrals import ReferralOfferSchema
 from programs.document.rewards import PayWithPointsSchema, RewardSchema
 from programs.document.shapes import item_list, nested, unavailable
 from programs.document.tiers import TiersSchema
@@ -60,6 +61,6 @@ class DocumentSchema(Schema):
     pay_with_points = nested(
         PayWithPointsSchema, "Paying a part of an order with points.", allow_none=True
     )
-    referral_offers = unavailable("Referral offers")
+    referral_offers = item_list(ReferralOfferSchema, "Referral offers, the default one first.", 50)
     segments = unavailable("Segments")
     surprises = unavailable("Surprises")

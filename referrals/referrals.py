@@ -1,0 +1,218 @@
+"""Referrals as units of work hold them: found, moved from state to state, every move logged."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import ids, jsontext
+from referrals.carried import REFERRALS, SIDES, TRANSITIONS
+from referrals.desk import Desk, connection_of
+from rewards.carried import Row
+
+PREFIX = "ref"
+#: The type that entries, decisions and grants name a referral by.
+SOURCE_TYPE = "referral"
+#: What somebody may still qualify from.
+OPEN = ("identified", "expired", "rejected")
+#: Why evidence or a person was refused: no order of the friend can mend it.
+FINAL = frozenset(
+    {"EXISTING_CUSTOMER", "SELF_REFERRAL", "MUTUAL_REFERRAL", "BLOCKED", "MANUAL", "CLICK_WINDOW"}
+    | {"OFFER_CLOSED"}
+)
+
+
+def of_friend(desk: Desk, friend_id: bytes) -> Row | None:
+    """The referral of a friend, rejected ones too; with its sides."""
+    known = desk.referrals.of_friend
+    if friend_id not in known:
+        found = _read(desk, REFERRALS.c.friend_id == friend_id)
+        known[friend_id] = found[0].id if found else None
+    referral_id = known[friend_id]
+    return None if referral_id is None else desk.referrals.referrals[referral_id]
+
+
+def find(desk: Desk, referral_id: bytes) -> Row | None:
+    """A referral by id, with its sides."""
+    if referral_id not in desk.referrals.referrals:
+        _read(desk, REFERRALS.c.id == referral_id)
+    return desk.referrals.referrals.get(referral_id)
+
+
+def of_advocate(desk: Desk, advocate_id: bytes) -> list[Row]:
+    """Every referral of an advocate as this unit leaves it, the first one first."""
+    _read(desk, REFERRALS.c.advocate_id == advocate_id)
+    rows = [row for row in desk.referrals.referrals.values() if row.advocate_id == advocate_id]
+    return sorted(rows, key=lambda row: bytes(row.id))
+
+
+def _read(desk: Desk, *where: sa.ColumnElement[bool]) -> list[Row]:
+    """Take up referrals with their sides; what the unit holds already is not replaced."""
+    connection, carried = connection_of(desk), desk.referrals
+    statement = sa.select(REFERRALS).where(REFERRALS.c.program_id == desk.program_id, *where)
+    found = [_row(dict(one)) for one in connection.execute(statement).mappings()]
+    news = [row for row in found if row.id not in carried.referrals]
+    for row in news:
+        carried.referrals[row.id] = row
+        carried.of_friend[row.friend_id] = row.id
+    if news:
+        ids_of = [row.id for row in news]
+        sides = sa.select(SIDES).where(
+            SIDES.c.program_id == desk.program_id, SIDES.c.referral_id.in_(ids_of)
+        )
+        for one in connection.execute(sides).mappings():
+            side = _row(dict(one))
+            carried.sides.setdefault((side.referral_id, side.side), side)
+    return [carried.referrals[row.id] for row in found]
+
+
+def _row(values: Mapping[str, Any]) -> Row:
+    return Row(
+        {
+            name: bytes(value) if isinstance(value, memoryview) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def add(desk: Desk, values: Mapping[str, Any]) -> Row:
+    """A new referral; its first line of the log is written by `move`."""
+    row = Row(dict(values), is_new=True)
+    desk.referrals.referrals[row.id] = row
+    desk.referrals.of_friend[row.friend_id] = row.id
+    desk.referrals.numbers[row.id] = 0
+    return row
+
+
+def side(desk: Desk, referral: Row, name: str, member_id: bytes) -> Row:
+    """A side of a referral, which waits from now on if there was none."""
+    found = desk.referrals.sides.get((referral.id, name))
+    if found is None:
+        found = Row(
+            {
+                "program_id": desk.program_id,
+                "id": ids.new_id(),
+                "referral_id": referral.id,
+                "side": name,
+                "member_id": member_id,
+                "state": "waiting",
+                "reason": None,
+                "decision_id": None,
+                "number": 0,
+                "cost_minor": 0,
+                "first_rewarded_at": None,
+                "updated_at": desk.now,
+            },
+            is_new=True,
+        )
+        desk.referrals.sides[referral.id, name] = found
+    return found
+
+
+def move(
+    desk: Desk,
+    referral: Row,
+    state: str,
+    *,
+    cause: str,
+    reason: str | None = None,
+    at: int | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Bring a referral to a state and log it; nothing where it is there for this reason already.
+    `cause` is what made it so: signup, order, refund, time, review, merge, erasure."""
+    is_new = desk.referrals.numbers.get(referral.id) == 0
+    if not is_new and (referral.state, referral.reason) == (state, reason):
+        return
+    before = None if is_new else referral.state
+    referral.state, referral.reason, referral.updated_at = state, reason, desk.now
+    log(desk, referral, before, state, cause=cause, reason=reason, at=at, detail=detail)
+
+
+def move_side(
+    desk: Desk,
+    referral: Row,
+    one: Row,
+    state: str,
+    *,
+    cause: str,
+    reason: str | None = None,
+    at: int | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """The same for one side of it."""
+    if (one.state, one.reason) == (state, reason):
+        return
+    before = one.state
+    one.state, one.reason, one.updated_at = state, reason, desk.now
+    log(
+        desk,
+        referral,
+        before,
+        state,
+        side=one.side,
+        cause=cause,
+        reason=reason,
+        at=at,
+        detail=detail,
+    )
+
+
+def log(
+    desk: Desk,
+    referral: Row,
+    before: str | None,
+    after: str,
+    *,
+    cause: str,
+    side: str | None = None,
+    reason: str | None = None,
+    at: int | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """A line of the log of a referral."""
+    numbers = desk.referrals.numbers
+    if referral.id not in numbers:
+        numbers[referral.id] = _last_number(desk, referral.id)
+    numbers[referral.id] += 1
+    desk.referrals.transitions.append(
+        {
+            "program_id": desk.program_id,
+            "id": ids.new_id(),
+            "referral_id": referral.id,
+            "number": numbers[referral.id],
+            "side": side,
+            "from_state": before,
+            "to_state": after,
+            "cause": cause,
+            "reason": reason,
+            "detail": jsontext.text(dict(detail or {})),
+            "actor": desk.actor,
+            "effective_at": min(desk.now if at is None else at, desk.now),
+            "recorded_at": desk.now,
+        }
+    )
+
+
+def _last_number(desk: Desk, referral_id: bytes) -> int:
+    found = connection_of(desk).execute(
+        sa.select(sa.func.max(TRANSITIONS.c.number)).where(
+            TRANSITIONS.c.program_id == desk.program_id, TRANSITIONS.c.referral_id == referral_id
+        )
+    )
+    return found.scalar() or 0
+
+
+def list_transitions(
+    connection: sa.Connection, program_id: bytes, referral_id: bytes
+) -> Sequence[sa.RowMapping]:
+    """The log of a referral, the first line first."""
+    return (
+        connection.execute(
+            sa.select(TRANSITIONS)
+            .where(TRANSITIONS.c.program_id == program_id, TRANSITIONS.c.referral_id == referral_id)
+            .order_by(TRANSITIONS.c.number)
+        )
+        .mappings()
+        .all()
+    )
