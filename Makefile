@@ -19,7 +19,7 @@ demo: setup ## migrate, replay eight weeks of a real shop, serve, and say what t
 	$(BIN)/flask demo
 
 test: setup ## every test, on SQLite and on PostgreSQL
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: setup ## style, types, layers, and that the migrations equal the models
 	$(BIN)/ruff check .
@@ -41,6 +41,8 @@ bench: setup ## measure against limits taken in the same run (15 minutes)
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.tiers
 	$(BIN)/python -m bench.redeeming
+	$(BIN)/python -m bench.referring
+	$(BIN)/python -m bench.redirecting
 
 soak: setup ## long runs: memory, the whole replayed year, kill -9 under load (40 minutes)
 	$(BIN)/python -m bench.soak

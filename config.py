@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ class Settings:
     secret_key: str
     secret_key_fallbacks: tuple[str, ...] = ()
     base_url: str = "http://127.0.0.1:8000"
+    #: Where unknown links lead; "" is a page that says so.
+    link_fallback_url: str = ""
+    #: How many proxies of ours stand in front and append to X-Forwarded-For.
+    trusted_proxies: int = 0
     log_level: str = "info"
     server_threads: int = 4
     server_workers: int = 0
@@ -57,6 +62,8 @@ class Settings:
             secret_key=secret_key or _development_key(),
             secret_key_fallbacks=fallbacks,
             base_url=env.get("BASE_URL", "http://127.0.0.1:8000").rstrip("/"),
+            link_fallback_url=_page(env.get("LINK_FALLBACK_URL", "")),
+            trusted_proxies=_number(env, "TRUSTED_PROXIES", 0, least=0, most=10),
             log_level=env.get("LOG_LEVEL", "info").lower(),
             server_threads=_number(env, "SERVER_THREADS", 16 if is_sqlite else 4, least=1, most=64),
             server_workers=_number(env, "SERVER_WORKERS", 0, least=0, most=64),
@@ -125,6 +132,15 @@ def _queue_url(url: str) -> str:
         raise SettingsError(
             f"QUEUE_URL must start with one of {', '.join(schemes)}; "
             f"it starts with {url.split(':', 1)[0]!r}."
+        )
+    return url
+
+
+def _page(url: str) -> str:
+    if url and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+([/?#][!-~]*)?", url):
+        raise SettingsError(
+            "LINK_FALLBACK_URL must be an address that starts with http:// or https://, in ASCII; "
+            f"it is {url!r}."
         )
     return url
 

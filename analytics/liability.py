@@ -13,11 +13,13 @@ import sqlalchemy as sa
 from analytics import costs, points
 from analytics.points import Sums
 from core import clock
+from members.members import MEMBERS
 from programs import versions
 from programs.compiled import Compiled
 from programs.rewards import STORED_VALUE
 from rewards import terms
 from rewards.carried import FULFILMENTS, GRANTS, REDEMPTIONS, USES, VOUCHERS
+from rewards.payables import EXPORTS, PAYABLES
 
 #: As long as fewer points than these have ended, history says nothing: all are taken to be spent.
 HISTORY_MIN = 1000
@@ -56,8 +58,32 @@ def report(
             "vouchers_minor": _total(vouchers, "estimated_cost_minor"),
             "grants_minor": _total(grants, "estimated_cost_minor"),
             "fulfilments_minor": _total(sent, "estimated_cost_minor"),
+            "payables_minor": _payables(connection, program_id, as_of),
         },
     }
+
+
+def _payables(connection: sa.Connection, program_id: bytes, as_of: int) -> int:
+    """Cash that was owed by then and not exported; nobody owes those who were erased."""
+    columns = PAYABLES.c
+    is_theirs = sa.and_(
+        MEMBERS.c.program_id == columns.program_id,
+        MEMBERS.c.id == columns.member_id,
+        MEMBERS.c.erased_at.is_(None),
+    )
+    was_exported = sa.and_(
+        EXPORTS.c.program_id == columns.program_id, EXPORTS.c.id == columns.exported_by
+    )
+    found = connection.execute(
+        sa.select(sa.cast(sa.func.coalesce(sa.func.sum(columns.minor), 0), sa.BigInteger))
+        .select_from(PAYABLES.join(MEMBERS, is_theirs).outerjoin(EXPORTS, was_exported))
+        .where(
+            columns.program_id == program_id,
+            columns.effective_at <= as_of,
+            sa.or_(columns.exported_by.is_(None), EXPORTS.c.created_at > as_of),
+        )
+    ).scalar_one()
+    return int(found)
 
 
 def _total(rows: Iterable[Mapping[str, Any]], name: str) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analytics import liability, rewards, schemas
+from analytics import liability, referral_schemas, referrals, rewards, schemas
 from core import auth, db, http
 
 routes = http.Routes("reports", __name__, url_prefix="/v1/reports", description="Reports.")
@@ -27,3 +27,15 @@ def get_rewards(query: dict[str, Any]) -> dict[str, Any]:
     """What rewards came to in a period: redemptions, points, costs, codes, stock."""
     program_id = auth.credential().program_id
     return db.reading(lambda connection: rewards.report(connection, program_id, query))
+
+
+@routes.operation(
+    "GET",
+    "/referrals",
+    answers={200: referral_schemas.ReferralsReport()},
+    query=referral_schemas.ReferralsReportQuery(),
+)
+def get_referrals(query: dict[str, Any]) -> dict[str, Any]:
+    """What referrals came to in a period: the funnel, how fast, at what cost, for whom."""
+    program_id = auth.credential().program_id
+    return db.reading(lambda connection: referrals.report(connection, program_id, query))

@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from core.fields import BasisPoints, Instant, Json, Schema, Text, described
+from core.fields import BasisPoints, Instant, Integer, Json, Schema, Text, described
 from loyalty.schemas import whole
 
 
@@ -101,6 +101,11 @@ class LiabilityTotals(Schema):
     vouchers_minor = whole("Estimated cost of codes.")
     grants_minor = whole("Estimated cost of grants.")
     fulfilments_minor = whole("Estimated cost of what is to be sent.")
+    payables_minor = described(
+        Integer,
+        "Cash owed that was not exported; below zero where more was exported than is owed.",
+        required=True,
+    )
 
 
 class LiabilityReport(Schema):

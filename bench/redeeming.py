@@ -218,7 +218,7 @@ class Sections:
         return load.seconds / load.count, spent / load.count
 
 
-def _hello(stack: ExitStack, folder: Path) -> tuple[tuple[str, int], int]:
+def start_hello(stack: ExitStack, folder: Path) -> tuple[tuple[str, int], int]:
     port = free_port()
     command = [sys.executable, "-m", "bench.hello", "--port", str(port)]
     command += ["--workers", str(WORKERS), "--threads", str(THREADS)]
@@ -269,7 +269,7 @@ def main(arguments: list[str]) -> int:
             )
         )
         served = second_program(plain, folder, rewards_document(), member_count=given.members)
-        hello, hello_pid = _hello(stack, folder)
+        hello, hello_pid = start_hello(stack, folder)
         sections = Sections(Requests(served, given.members), postgres, hello, hello_pid)
         for run in sections.run.values():
             run(1.0)

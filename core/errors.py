@@ -36,6 +36,7 @@ CODES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The address does not know this method; see Allow."),
     "insufficient_points": (409, "Fewer points are available: see available."),
     "state_conflict": (409, "The state of the thing does not allow it."),
+    "already_exists": (409, "Somebody has it already: choose another one."),
     "out_of_stock": (409, "No more of the reward, or of its codes, is left."),
     "limit_reached": (409, "The reward was redeemed as often as its limits allow."),
     "version_mismatch": (409, "Not the version you named: read again, repeat the change."),

@@ -11,7 +11,7 @@ from loyalty.exact import Earned, Share
 from programs.compiled import Compiled
 from programs.rules import Rule
 from programs.terms import NO_TERMS, Terms
-from rules.effects import AddStamps, GrantReward, MultiplyPoints
+from rules.effects import GIVEN, MultiplyPoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def by_terms(program: Compiled, rules: Iterable[Rule], earned: Iterable[Earned])
     overriding = {
         rule.key: rule.terms
         for rule in rules
-        if not isinstance(rule.effect, MultiplyPoints | AddStamps | GrantReward)
+        if not isinstance(rule.effect, MultiplyPoints | GIVEN)
     }
     found: list[Deserved] = []
     for one in earned:

@@ -27,7 +27,15 @@ from loyalty.exact import (
 from loyalty.shares import shared
 from programs.compiled import Compiled
 from programs.rules import Rule
-from rules.effects import AddPoints, AddStamps, GrantReward, MultiplyPoints, PointsPerAmount
+from rules.effects import (
+    GIVEN,
+    AddPoints,
+    AddStamps,
+    GrantReward,
+    MultiplyPoints,
+    Payable,
+    PointsPerAmount,
+)
 from rules.limits import Kept
 from rules.outcomes import Outcome, Reason
 
@@ -43,13 +51,14 @@ class Taken:
 
 @dataclass(slots=True)
 class Earning:
-    """The result: what is deserved by kind, the stamps by card, the rewards by rule, what counts
-    for tiers, the outcome of each rule; what rules take of their limits, and by which limits they
-    were bound."""
+    """The result: what is deserved by kind, the stamps by card, the rewards and the cash by rule,
+    what counts for tiers, the outcome of each rule; what rules take of their limits, and by which
+    limits they were bound."""
 
     earned: list[Earned] = field(default_factory=list)
     stamps: dict[str, int] = field(default_factory=dict)
     grants: dict[str, str] = field(default_factory=dict)
+    payables: dict[str, int] = field(default_factory=dict)
     qualifying_points: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     taken: dict[str, Taken] = field(default_factory=dict)
@@ -67,18 +76,23 @@ def none_fired(rules: Iterable[Rule], reason: Reason) -> Earning:
 
 
 Factor = Callable[[Sequence[Fired]], TierFactor]
+#: What fired whole, and counts for no points.
+Given = AddStamps | GrantReward | Payable
 
 
 @dataclass(slots=True)
 class Chosen:
     """The rules that count after exclusive groups were decided, the stamps of those that give
-    stamps, the rewards of those that grant one, and every rule's outcome."""
+    stamps, the rewards of those that grant one, the cash of those that owe it, and every rule's
+    outcome."""
 
     fired: list[Fired]
     stamps: dict[str, int]
     grants: dict[str, str]
+    payables: dict[str, int]
     outcomes: list[Outcome]
-    #: Rules that give stamps or rewards under limits, and what bound the rules that do not count.
+    #: Rules that give stamps, rewards or cash under limits, and what bound the rules that do not
+    #: count.
     given: dict[str, Taken]
     bound: dict[str, Kept]
 
@@ -93,6 +107,7 @@ def choose(program: Compiled, rules: Sequence[Rule], order: Earner, factor: Fact
     free: list[Fired] = []
     stamps: dict[str, int] = {}
     grants: dict[str, str] = {}
+    payables: dict[str, int] = {}
     given: dict[str, Taken] = {}
     bound: dict[str, Kept] = {}
     groups: dict[str, list[Fired]] = {}
@@ -104,11 +119,15 @@ def choose(program: Compiled, rules: Sequence[Rule], order: Earner, factor: Fact
             outcomes[rule.key] = fired
             continue
         outcomes[rule.key] = Outcome(rule.key, is_fired=True)
-        if isinstance(fired, AddStamps | GrantReward):
+        if isinstance(fired, GIVEN):
             if isinstance(fired, AddStamps):
                 stamps[fired.card] = stamps.get(fired.card, 0) + fired.stamps
-            else:
+            elif isinstance(fired, GrantReward):
                 grants[rule.key] = fired.reward
+            elif owed := _owed(rule, fired, order):
+                payables[rule.key] = owed
+            else:
+                continue
             if rule.key in order.rooms:
                 given[rule.key] = Taken(0, 1)
         elif rule.group is None:
@@ -130,10 +149,17 @@ def choose(program: Compiled, rules: Sequence[Rule], order: Earner, factor: Fact
                     )
                     _bind_loser(fired, bound)
         kept = sorted(free + winners, key=lambda one: (one.rule.priority, one.rule.key))
-    return Chosen(kept, stamps, grants, [outcomes[rule.key] for rule in rules], given, bound)
+    told = [outcomes[rule.key] for rule in rules]
+    return Chosen(kept, stamps, grants, payables, told, given, bound)
 
 
-def _fire(rule: Rule, order: Earner, zone: ZoneInfo) -> Fired | AddStamps | GrantReward | Outcome:
+def _owed(rule: Rule, effect: Payable, order: Earner) -> int:
+    """The cash that a rule owes for what is left."""
+    is_prorated = rule.on_refund == "prorate"
+    return effect.owed(order.left_minor, order.whole_minor, is_prorated=is_prorated)
+
+
+def _fire(rule: Rule, order: Earner, zone: ZoneInfo) -> Fired | Given | Outcome:
     if not rule.is_live:
         return Outcome(rule.key, is_fired=False, reason="not_live")
     if rule.schedule is not None and not rule.schedule.is_in_force(order.at, zone):
@@ -146,7 +172,7 @@ def _fire(rule: Rule, order: Earner, zone: ZoneInfo) -> Fired | AddStamps | Gran
     effect = rule.effect
     if not rule.when.matches(order.facts_whole if rule.is_kept_on_refund else order.facts):
         return Outcome(rule.key, is_fired=False, reason="condition_not_met")
-    if isinstance(effect, AddStamps | GrantReward):
+    if isinstance(effect, GIVEN):
         return effect
     if isinstance(effect, AddPoints):
         return Fired(rule, effect, [], has_shipping=False)
@@ -162,13 +188,13 @@ def _fire(rule: Rule, order: Earner, zone: ZoneInfo) -> Fired | AddStamps | Gran
 
 
 def _limited(
-    fired: Fired | AddStamps | GrantReward, rule: Rule, order: Earner, bound: dict[str, Kept]
-) -> Fired | AddStamps | GrantReward | Outcome:
+    fired: Fired | Given, rule: Rule, order: Earner, bound: dict[str, Kept]
+) -> Fired | Given | Outcome:
     """The same bounded by what the rule's limits leave; not fired when that is nothing."""
     room = order.rooms.get(rule.key)
     if room is None:
         return fired
-    if isinstance(fired, AddStamps | GrantReward):
+    if isinstance(fired, GIVEN):
         wanted, cap = 1, room.cap(1, 1)
     else:
         fired.limit(room, order)
@@ -283,6 +309,7 @@ def settle(program: Compiled, chosen: Chosen, order: Earner, tier: TierFactor) -
     result = Earning(
         stamps=chosen.stamps,
         grants=chosen.grants,
+        payables=chosen.payables,
         outcomes=chosen.outcomes,
         taken=dict(chosen.given),
         bound=dict(chosen.bound),

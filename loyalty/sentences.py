@@ -50,7 +50,10 @@ _REDEEMED = {
 #: Korean points are given for these days, not by them.
 _CONGRATULATED = ("birthday", "anniversary")
 #: What is called a benefit in Korean where it is not told as what the member did.
-_BENEFITS = ("signup", "birthday", "anniversary", "tier", "card")
+_BENEFITS = (
+    *("signup", "birthday", "anniversary", "tier", "card"),
+    *("referral", "referral_milestone"),
+)
 #: What no longer stands was undone; anything else changed.
 _UNDONE = {
     "signup": "혜택 취소로",
@@ -58,6 +61,8 @@ _UNDONE = {
     "anniversary": "혜택 취소로",
     "tier": "취소로",
     "card": "취소로",
+    "referral": "취소로",
+    "referral_milestone": "취소로",
 }
 _WAYS: dict[bool, Text] = {
     True: {"en": "added", "ko": "추가"},
@@ -72,6 +77,9 @@ SOURCES: dict[str, Text] = {
     "anniversary": {"en": "the anniversary of your joining", "ko": "가입 기념일"},
     "tier": {"en": "reaching {name}", "ko": "{name} 등급 달성"},
     "card": {"en": "completing {name}", "ko": "{name} 완성"},
+    # Whose side it is, and how many friends there were, only others know.
+    "referral": {"en": "a referral", "ko": "추천"},
+    "referral_milestone": {"en": "a number of referrals", "ko": "추천 목표 달성"},
     "lot": {"en": "the end of their waiting time", "ko": "대기 기간 종료"},
     "expiry": {"en": "their date", "ko": "유효 기간 만료"},
     "redemption": {"en": "a redemption", "ko": "포인트 사용"},

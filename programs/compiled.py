@@ -21,6 +21,8 @@ from programs.triggers import Declared
 from rules.effects import PointsPerAmount
 
 _NOTICE = clock.Duration(days=30)
+#: A fact that is read only where some rule, reward or offer asks for it.
+APPROVED_REFERRALS = "member.approved_referrals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Compiled:
     #: The facts of declared kinds of activities, by kind; other kinds may say anything.
     activities: Mapping[str, Declared] = field(default_factory=dict)
     birthday_notice: clock.Duration = _NOTICE
+    #: Whether some live rule, reward or offer asks how many friends were approved.
+    asks_referrals: bool = False
     #: How many switches had been made: the document was compiled as these leave it.
     switches: int = 0
 
@@ -69,6 +73,11 @@ class Compiled:
     def edition(self) -> tuple[int, int]:
         """Version and switches: what a decision pins, and what may be remembered for ever."""
         return self.version, self.switches
+
+    @property
+    def reads_referrals(self) -> bool:
+        """Whether approved friends matter to how a member stands."""
+        return self.asks_referrals or self.ladder.counts_referrals
 
     def rules_of(self, trigger: str) -> tuple[Rule, ...]:
         """The rules that listen to a trigger, in the order of priority and key; of `trigger:key`
@@ -115,6 +124,8 @@ def compile_document(
     ordered |= {
         trigger: tuple(items) for trigger, items in rules_by_trigger(offers, listening).items()
     }
+    catalogue = compile_catalogue(document, kinds)
+    asking = [rule for items in ordered.values() for rule in (*items, *catalogue.rules)]
     per_minor = [
         rule.effect.per_minor
         for items in ordered.values()
@@ -145,7 +156,14 @@ def compile_document(
         per_minor_common=math.lcm(*per_minor) if per_minor else 1,
         cards=cards,
         offers=offers,
-        catalogue=compile_catalogue(document, kinds),
+        catalogue=catalogue,
+        asks_referrals=any(
+            APPROVED_REFERRALS in when.facts
+            for when in (
+                *(rule.when for rule in asking if rule.is_live),
+                *(offer.when for offer in offers),
+            )
+        ),
         activities=activities,
         switches=switches,
     )

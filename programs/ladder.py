@@ -13,7 +13,7 @@ from programs.rules import Rule, compile_effects
 
 FACTOR_ONE = 10_000
 BEGINNING = -(2**62)
-Metric = Literal["spend", "points", "orders"]
+Metric = Literal["spend", "points", "orders", "referrals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,11 @@ class Ladder:
     def has_term(self) -> bool:
         """Whether a level is promised for a time."""
         return self.term != "none"
+
+    @property
+    def counts_referrals(self) -> bool:
+        """Whether approved friends move members on it."""
+        return bool(self.levels) and "referrals" in self.metrics
 
     def find(self, key: str | None) -> Level | None:
         """The level with this key, if the ladder still has it."""

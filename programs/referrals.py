@@ -104,6 +104,16 @@ class Offer:
     share_text: dict[str, str]
     review: Review
 
+    @property
+    def effects(self) -> tuple[Rule, ...]:
+        """Everything that it brings, of every side and milestone."""
+        return (
+            *self.advocate,
+            *self.friend,
+            *self.second,
+            *(effect for one in self.milestones for effect in one.effects),
+        )
+
 
 def trigger_of(side: Side, offer_key: str) -> str:
     """The trigger of what a side of an offer's referrals gets, as `Compiled.rules_of` takes it."""

@@ -11,11 +11,13 @@ from programs.triggers import Declared
 from rules import conditions
 from rules.conditions import Condition
 from rules.effects import (
+    GIVEN,
     AddPoints,
     AddStamps,
     Effect,
     GrantReward,
     MultiplyPoints,
+    Payable,
     PointsPerAmount,
     PointsPerUnit,
 )
@@ -43,7 +45,10 @@ class Rule:
     @property
     def is_kept_on_refund(self) -> bool:
         """Whether a partial refund leaves the rule judged by the order as it was."""
-        is_fixed = isinstance(self.effect, AddPoints | AddStamps | GrantReward)
+        effect = self.effect
+        is_fixed = isinstance(effect, AddPoints | AddStamps | GrantReward) or (
+            isinstance(effect, Payable) and effect.minor is not None
+        )
         return is_fixed and self.on_refund != "recheck"
 
 
@@ -60,7 +65,7 @@ def compile_rule(
     stacking = item.get("stacking") or {}
     effect = _effect(item["effect"], triggers.find_line_facts(trigger), kinds[0].key)
     kind = kinds[0]
-    if not isinstance(effect, AddStamps | GrantReward):
+    if not isinstance(effect, GIVEN):
         kind = next(kind for kind in kinds if kind.key == effect.points_key)
     return Rule(
         key=item["key"],
@@ -95,6 +100,8 @@ def _effect(effect: dict[str, Any], lines: Catalogue | None, default_key: str) -
         return AddStamps(effect["card"], effect["stamps"])
     if effect["do"] == "grant_reward":
         return GrantReward(effect["reward"])
+    if effect["do"] == "payable":
+        return Payable(effect.get("minor"), effect.get("percent_bp"))
     do, points_key = effect["do"], effect.get("points_key") or default_key
     when: Condition | None = None
     if lines is not None and effect.get("lines") and effect["lines"]["when"] is not None:

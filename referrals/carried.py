@@ -39,6 +39,11 @@ class Carried:
     numbers: dict[bytes, int] = field(default_factory=dict)
     #: Entries that were made for advocates and friends by this unit, by side's id or milestone's.
     made: dict[bytes, list[dict[str, Any]]] = field(default_factory=dict)
+    #: What was pinned by first payments of this unit, by side's id or milestone's: the decision
+    #: itself is written at the end.
+    pinned: dict[bytes, Any] = field(default_factory=dict)
+    #: What this unit's last payment of a side came to, by the side's id.
+    fired: dict[bytes, Any] = field(default_factory=dict)
 
     def sides_of(self, referral_id: bytes) -> Iterator[Row]:
         """The sides of a referral that are known to the unit."""

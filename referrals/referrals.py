@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import ids, jsontext
+from core import clock, ids, jsontext, outbox
 from referrals.carried import REFERRALS, SIDES, TRANSITIONS
 from referrals.desk import Desk, connection_of
 from rewards.carried import Row
@@ -15,10 +15,12 @@ PREFIX = "ref"
 SOURCE_TYPE = "referral"
 #: What somebody may still qualify from.
 OPEN = ("identified", "expired", "rejected")
+#: What follows on having qualified, at once or after a hold and a review.
+_QUALIFIED = ("qualified", "on_hold", "in_review", "approved")
 #: Why evidence or a person was refused: no order of the friend can mend it.
 FINAL = frozenset(
     {"EXISTING_CUSTOMER", "SELF_REFERRAL", "MUTUAL_REFERRAL", "BLOCKED", "MANUAL", "CLICK_WINDOW"}
-    | {"OFFER_CLOSED"}
+    | {"OFFER_CLOSED", "ALREADY_REFERRED"}
 )
 
 
@@ -127,6 +129,10 @@ def move(
     before = None if is_new else referral.state
     referral.state, referral.reason, referral.updated_at = state, reason, desk.now
     log(desk, referral, before, state, cause=cause, reason=reason, at=at, detail=detail)
+    if before not in _QUALIFIED and state in _QUALIFIED and referral.qualified_at is not None:
+        _tell(desk, referral, "qualified", at=at)
+    if state != before and state in ("approved", "rejected"):
+        _tell(desk, referral, state, at=at)
 
 
 def move_side(
@@ -155,6 +161,31 @@ def move_side(
         reason=reason,
         at=at,
         detail=detail,
+    )
+    if state != before and state in ("rewarded", "clawed_back"):
+        _tell(desk, referral, state, at=at, side=one)
+
+
+def _tell(desk: Desk, referral: Row, word: str, *, at: int | None, side: Row | None = None) -> None:
+    """Tell the world what became of a referral, or of one side of it: by our ids alone, which
+    name nobody once they are erased."""
+    row = referral if side is None else side
+    payload = {
+        "referral_id": ids.show_id(PREFIX, referral.id),
+        "offer": referral.offer_key,
+        "advocate": ids.show_id("mem", referral.advocate_id),
+        "friend": ids.show_id("mem", referral.friend_id),
+        "state": row.state,
+        "reason": row.reason,
+        "effective_at": clock.format_instant(min(desk.now if at is None else at, desk.now)),
+    }
+    outbox.add(
+        desk.writes,
+        desk.program_id,
+        type=f"referral.{word}",
+        payload=payload if side is None else payload | {"side": side.side},
+        now=desk.now,
+        member_id=None if side is None else side.member_id,
     )
 
 

@@ -75,6 +75,9 @@ class Carried:
     problems: dict[bytes, list[dict[str, str]]] = field(default_factory=dict)
     #: What the lines of the orders told in this unit hold, by order: nobody sends it besides.
     skus: dict[str, frozenset[str]] = field(default_factory=dict)
+    #: By source: what stands of the cash that it owes, by member and rule, once it was read or is
+    #: new; rows of it are planned as they come.
+    payables: dict[bytes, dict[tuple[bytes, str], int]] = field(default_factory=dict)
     #: By reward: how many more are taken at the end of the unit than at its beginning; and how
     #: many there are, as first said by a document, where the row may not exist yet.
     stock: dict[str, int] = field(default_factory=dict)

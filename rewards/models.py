@@ -329,3 +329,61 @@ class WrongGuess(db.Base):
     subject: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
     window_at: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
     count: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class PayableExport(db.Base):
+    """What was owed and handed on to be paid: a sum for each of `count` members, in all
+    `total_minor`. `until` is up to when what was owed is in it."""
+
+    __tablename__ = "payable_exports"
+    __table_args__ = (sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),)
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    until: Mapped[int] = mapped_column(sa.BigInteger)
+    currency: Mapped[str] = mapped_column(sa.Text)
+    count: Mapped[int] = mapped_column(sa.BigInteger)
+    total_minor: Mapped[int] = mapped_column(sa.BigInteger)
+    actor: Mapped[str | None] = mapped_column(sa.Text)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Payable(db.Base):
+    """Cash that a rule of a source came to owe a member (`minor` above zero), or owes no longer
+    (below). Rows are only added: what stands of a source, a rule and a member is their sum.
+    `decision_id` is of what decided it, null for what is withdrawn without any. `exported_by` and
+    `payee_id`, the member to whom it was exported, are set together, once."""
+
+    __tablename__ = "payables"
+    __table_args__ = (
+        _of_member(),
+        sa.ForeignKeyConstraint(
+            ["program_id", "exported_by"], ["payable_exports.program_id", "payable_exports.id"]
+        ),
+        sa.CheckConstraint("minor <> 0", name="moves_something"),
+        sa.Index("ix_payables_source", "program_id", "source_id"),
+        sa.Index("ix_payables_member", "program_id", "member_id", "id"),
+        sa.Index("ix_payables_owed", "program_id", "member_id", **_where("exported_by IS NULL")),
+        sa.Index(
+            "ix_payables_exported",
+            "program_id",
+            "exported_by",
+            "payee_id",
+            **_where("exported_by IS NOT NULL"),
+        ),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    member_id: Mapped[bytes] = mapped_column(db.Id)
+    source_type: Mapped[str] = mapped_column(sa.Text)
+    source_ref: Mapped[str] = mapped_column(sa.Text)
+    source_id: Mapped[bytes] = mapped_column(db.Id)
+    rule: Mapped[str] = mapped_column(sa.Text)
+    minor: Mapped[int] = mapped_column(sa.BigInteger)
+    currency: Mapped[str] = mapped_column(sa.Text)
+    decision_id: Mapped[bytes | None] = mapped_column(db.Id)
+    exported_by: Mapped[bytes | None] = mapped_column(db.Id)
+    payee_id: Mapped[bytes | None] = mapped_column(db.Id)
+    effective_at: Mapped[int] = mapped_column(sa.BigInteger)
+    recorded_at: Mapped[int] = mapped_column(sa.BigInteger)

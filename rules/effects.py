@@ -63,8 +63,30 @@ class GrantReward:
     reward: str
 
 
+@dataclass(frozen=True, slots=True)
+class Payable:
+    """Cash owed: a fixed sum in minor units, or a share of an order's net in basis points."""
+
+    minor: int | None = None
+    percent_bp: int | None = None
+
+    def owed(self, left_minor: int, whole_minor: int, *, is_prorated: bool) -> int:
+        """What is owed for an order of which so much is left; the part below one minor unit is
+        owed to nobody."""
+        if self.percent_bp is not None:
+            return left_minor * self.percent_bp // _WHOLE_BP
+        assert self.minor is not None
+        if is_prorated and whole_minor:
+            return self.minor * left_minor // whole_minor
+        return self.minor
+
+
+_WHOLE_BP = 10_000
+
 PointsEffect = PointsPerAmount | PointsPerUnit | AddPoints | MultiplyPoints
-Effect = PointsEffect | AddStamps | GrantReward
+Effect = PointsEffect | AddStamps | GrantReward | Payable
+#: What is counted in whole by limits, and never compared in points.
+GIVEN = AddStamps | GrantReward | Payable
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +143,14 @@ EFFECTS: dict[str, Declaration] = {
         " unused; on a partial refund `recheck` or `keep`",
         is_of_lines=False,
     ),
+    "payable": Declaration(
+        (),
+        ("minor", "percent_bp"),
+        "Cash that is owed: one fixed sum, or a share of the order's net (without shipping, as it"
+        " stands, rounded down). It is exported, and never paid out here; a fixed one follows the"
+        " rule's `on_refund` on a partial refund",
+        is_of_lines=False,
+    ),
 }
 #: What each field of an effect says.
 FIELDS: dict[str, str] = {
@@ -135,4 +165,7 @@ FIELDS: dict[str, str] = {
     "card": "key of the card",
     "stamps": "how many stamps",
     "reward": "key of the reward",
+    "minor": "how much is owed, in minor units",
+    "percent_bp": "how much of the order is owed, in basis points: 500 are 5 %; only where there"
+    " is an order",
 }

@@ -23,15 +23,21 @@ from config import Settings
 from core import auth, db, http, jobs, logs
 from programs.routes import keys as key_routes
 from programs.routes import routes as program_routes
+from referrals import counting
 from server import access, cli, health, reference
 from storefront import facts
 from storefront.activities.activity_routes import routes as activity_routes
 from storefront.granting.granting_routes import routes as granting_routes
 from storefront.membership.membership_routes import routes as membership_routes
+from storefront.payables.payable_routes import routes as payable_routes
 from storefront.points.points_routes import routes as points_routes
 from storefront.program_routes import routes as impact_routes
 from storefront.redeeming.reward_routes import routes as reward_routes
 from storefront.redeeming.routes import routes as redemption_routes
+from storefront.referring.click_routes import routes as click_routes
+from storefront.referring.link_routes import public_routes as link_picture_routes
+from storefront.referring.link_routes import routes as link_routes
+from storefront.referring.review_routes import routes as review_routes
 from storefront.routes import routes as storefront_routes
 from storefront.vouchers.voucher_routes import routes as voucher_routes
 from webhooks import deliveries
@@ -59,9 +65,14 @@ BLUEPRINTS = (
     membership_routes,
     activity_routes,
     granting_routes,
+    payable_routes,
     reward_routes,
     redemption_routes,
     voucher_routes,
+    click_routes,
+    link_routes,
+    link_picture_routes,
+    review_routes,
     report_routes,
     program_routes,
     impact_routes,
@@ -87,6 +98,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["dangol.settings"] = settings
     logs.init(settings.log_level)
     facts.install()
+    counting.init(app)
     db.init(app, settings)
     deliveries.init(app, settings, read_member_refs=_read_member_refs)
     flask_migrate.Migrate(app, db.db, directory=str(health.MIGRATIONS), compare_type=True)

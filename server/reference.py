@@ -88,9 +88,8 @@ def _tidy(document: dict[str, Any]) -> None:
                 # Every status is declared; the generator's catch-all would hide one that is not.
                 operation["responses"].pop("default", None)
     document["components"].get("responses", {}).pop("DEFAULT_ERROR", None)
-    for path in ("/healthz", "/readyz"):
-        for operation in document["paths"][path].values():
-            operation["security"] = []
+    for path in ("/healthz", "/readyz", "/r/{code}", "/r/{link_code}/qr.svg"):
+        document["paths"][path]["get"]["security"] = []
     patch = document["paths"]["/v1/program/draft"]["patch"]
     operations = {
         "type": "array",

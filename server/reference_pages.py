@@ -16,6 +16,7 @@ from rules import operators
 from rules.effects import EFFECTS, FIELDS
 from rules.facts import Catalogue
 from rules.outcomes import REASONS
+from server import attribution_page
 from storefront import facts
 from storefront.explanations import explaining, missing
 from storefront.explanations.missed_days import Missed
@@ -68,6 +69,7 @@ def pages() -> dict[str, str]:
         "operators.md": _operators(),
         "effects.md": _effects(),
         "reasons.md": _reasons(),
+        "../attribution.md": attribution_page.page(),
     }
 
 

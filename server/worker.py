@@ -18,6 +18,7 @@ from huey.consumer import Worker as Puller
 
 from core import clock, idempotency, jobs
 from programs import versions
+from referrals import clicks, traces
 from rewards import guesses
 from server import queue
 from storefront import due
@@ -61,6 +62,8 @@ DUTIES: list[Duty] = [
     Duty("idempotency.forget", idempotency.forget_old, every=3600),
     Duty("due.settle", due.settle_some, every=1),
     Duty("erasure.purge", erasure.purge_due, every=3600),
+    Duty("clicks.forget", clicks.forget_expired, every=3600),
+    Duty("traces.forget", traces.forget_old, every=3600),
     Duty("guesses.forget", guesses.forget_old, every=3600),
     Duty("webhooks.dispatch", deliveries.dispatch_due, every=1),
     Duty("webhooks.deliver", deliveries.deliver_due, every=1),

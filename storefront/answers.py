@@ -19,6 +19,7 @@ from orders.refunds import Refund, fold
 from orders.schemas import VOUCHER_IDS
 from programs.compiled import Compiled
 from programs.triggers import ACTIVITY
+from rewards import payables
 from storefront import cards as stamp_cards
 from storefront import decide, decisions, limiting
 from storefront import telling as tellings
@@ -27,6 +28,7 @@ from storefront.granting import bringing
 from storefront.granting import showing as granting
 from storefront.plan import Plan
 from storefront.redeeming import named
+from storefront.referring import answering
 from storefront.refunding import refunded
 from storefront.standing import Read, StoredOrder
 from storefront.tiers import places
@@ -117,6 +119,7 @@ def decision_outcomes(earning: Earning) -> dict[str, Any]:
         "qualifying_points": earning.qualifying_points,
         **({"stamps": earning.stamps} if earning.stamps else {}),
         **({"grants": earning.grants} if earning.grants else {}),
+        **({"payables": earning.payables} if earning.payables else {}),
     }
 
 
@@ -207,16 +210,16 @@ def order(
         if decided
         else [],
         "grants": granted(plan, decided, row["id"], member.id) if member and decided else [],
+        "payables": payables.shown(decided.earning.payables) if member_ref and decided else [],
         "reversed": reversed_points(plan.live, made),
         "balances": balances(plan, member.id) if member else [],
         "tier": tier_now(plan, member.id, read, own, change) if member else None,
         "cards": list(cards),
-        "referral": referral(telling.body),
+        "referral": telling.referral,
         "redemptions": telling.redemptions,
         "codes": telling.codes,
         "surprises": [],
         "problems": [
-            *problems(telling.body),
             *refunded.problems(folded),
             *telling.problems,
             *(granting.problems(plan, member.id) if member else ()),
@@ -268,21 +271,6 @@ def _shown_order(
     return shown
 
 
-def referral(body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What became of referral evidence: no offer exists yet, so no code can be known."""
-    if not body.get("referral"):
-        return None
-    return {"state": "rejected", "reason": "NOT_FOUND"}
-
-
-def problems(body: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What hangs on the fact and could not be honoured."""
-    found = []
-    if body.get("referral"):
-        found.append(problem("NOT_FOUND", "/referral", "the program has no referral offer"))
-    return found
-
-
 def misspelt(live: Compiled, kind: str) -> list[dict[str, str]]:
     """That a kind of activity looks misspelt: no rule listens to it and the document declares
     another one much like it."""
@@ -312,6 +300,8 @@ def stored_order(
     named.show_stored(connection, plan, telling, stored)
     told_codes.show_stored(plan, telling, stored)
     shown = stamp_cards.show(connection, plan, telling.member.id) if telling.member else []
+    if read.referral is not None and read.referral.order_ref == telling.order_ref:
+        telling.referral = answering.stored(connection, plan, telling.member.id)
     answer = order(plan, telling, read, row=row, decided=decided, made=[], change=None, cards=shown)
     if is_stale:
         answer["stale"] = True

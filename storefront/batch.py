@@ -20,6 +20,7 @@ from programs import versions
 from storefront import limiting, orders, reads, standing
 from storefront.plan import Plan, begin
 from storefront.redeeming import named
+from storefront.referring import told_orders
 from storefront.standing import Read
 from storefront.telling import Telling, check_times, item_of
 from storefront.vouchers import named as named_codes
@@ -180,6 +181,7 @@ def _unit(
     for (index, telling), read in zip(tellings.items(), reads, strict=True):
         assert telling.member is not None
         is_moved = read.stored is not None and read.stored.member_id != telling.member.id
+        is_moved = is_moved or told_orders.needs_care(connection, plan, telling, read)
         if is_moved or telling.member.id in waiting:
             waiting.add(telling.member.id)
             continue

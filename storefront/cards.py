@@ -19,6 +19,7 @@ from members import members
 from programs import versions
 from programs.cards import Card
 from programs.compiled import Compiled
+from rewards import payables
 from storefront.granting import showing
 from storefront.plan import Plan, begin
 
@@ -203,7 +204,7 @@ def show_after(connection: sa.Connection, plan: Plan, member_id: bytes) -> list[
             {
                 "number": number,
                 "earned": earned,
-                "grants": _granted(plan, member_id, key, number),
+                **_given(plan, member_id, key, number),
             }
             for (key, number), earned in sorted(noted.items(), key=lambda one: one[0])
             if key == card["key"]
@@ -213,11 +214,14 @@ def show_after(connection: sa.Connection, plan: Plan, member_id: bytes) -> list[
     return shown
 
 
-def _granted(plan: Plan, member_id: bytes, key: str, number: int) -> list[dict[str, Any]]:
-    """The rewards that a completion brought in this unit."""
+def _given(plan: Plan, member_id: bytes, key: str, number: int) -> dict[str, Any]:
+    """The rewards and the cash that a completion brought in this unit."""
     completions = plan.cards[member_id][key].completions
     one = next(each for each in completions if each.number == number)
-    return showing.known_of(plan, one.id, member_id)
+    return {
+        "grants": showing.known_of(plan, one.id, member_id),
+        "payables": payables.owed_of(plan, one.id, member_id),
+    }
 
 
 def _shown(plan: Plan, card: Card, held: HeldCard) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from members.facts import member_facts
 from members.members import Known
 from orders import figures
 from orders.figures import OrderFigures
-from programs.compiled import Compiled
+from programs.compiled import APPROVED_REFERRALS, Compiled
 from rules.limits import Room
 from rules.outcomes import Reason
 from storefront.standing import Sums
@@ -115,6 +115,8 @@ def facts_of(
     facts["member.spend_minor"] = sums.spend
     facts["member.spend_12m_minor"] = sums.year_spend
     facts["member.balance"] = balance
+    if program.asks_referrals:
+        facts[APPROVED_REFERRALS] = sums.approved_referrals
     if level_key is not None:
         facts["member.tier"] = level_key
     if sums.last_at is not None:
@@ -168,6 +170,7 @@ def decide_order(
             result.earned.clear()
             result.stamps.clear()
             result.grants.clear()
+            result.payables.clear()
             result.taken.clear()
             result.bound.clear()
             result.outcomes = earning.none_fired(rules, "already_paid").outcomes

@@ -5,7 +5,7 @@ so the explanation is what was decided by.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,12 +20,13 @@ from members import members
 from programs import triggers, versions
 from programs.compiled import Compiled
 from programs.models import Decision
+from programs.referrals import TRIGGER as REFERRAL_QUALIFIED
 from programs.rules import Rule
 from rules.conditions import Explanation, first_unmet
 from rules.facts import Catalogue, Facts
 from rules.outcomes import REASONS, Outcome, Reason
 from storefront.decide import Pinned
-from storefront.explanations import explaining, missed_days, missing, redeemed
+from storefront.explanations import explaining, missed_days, missing, redeemed, referred
 from storefront.explanations.explaining import About
 from storefront.explanations.missed_days import Missed
 from storefront.standing import StoredOrder
@@ -50,6 +51,8 @@ class Told:
     def shown_trigger(self) -> str:
         """The trigger as documents write it: which level or card it was is its reference."""
         kind = self.trigger.partition(":")[0]
+        if self.source_type in referred.TYPES:
+            return REFERRAL_QUALIFIED
         return kind if kind in ("tier_entered", "card_completed") else self.trigger
 
     @property
@@ -66,13 +69,15 @@ class Told:
     @property
     def about(self) -> About:
         """What was decided on, in words."""
-        return explaining.about(
+        found = explaining.about(
             self.program,
             (self.source_type, self.source_ref),
             self.trigger,
             status=self.facts.get("status"),
             missed=self.missed,
         )
+        words = referred.of_decision(self.trigger, self.facts)
+        return found if words is None else replace(found, words=words)
 
     @property
     def summary(self) -> Text:
@@ -127,7 +132,7 @@ class Told:
 
     def _catalogue(self) -> Catalogue | None:
         """The facts that the rules could ask for."""
-        kind = self.trigger.partition(":")[0]
+        kind = self.shown_trigger.partition(":")[0]
         activities = self.program.activities
         return triggers.find_facts(self.trigger, activities) or triggers.find_facts(kind)
 
@@ -187,7 +192,7 @@ class Told:
         if reason == "condition_not_met" and not explanation["is_met"]:
             return missing.of_condition(self.program, explanation, catalogue=self._catalogue())
         if reason == "condition_not_met":
-            return missing.of_lines(self.program, self.trigger, rule), []
+            return missing.of_lines(self.program, self.shown_trigger, rule), []
         if reason == "excluded":
             winner = explaining.winner_of(rule, self.outcomes, rules)
             return missing.of_excluded(winner, rules), []
@@ -266,6 +271,7 @@ def _shown(connection: sa.Connection, row: Any, told: Told) -> dict[str, Any]:
         "arithmetic": told.arithmetic(),
         "stamps": told.outcomes.get("stamps") or {},
         "grants": told.outcomes.get("grants") or {},
+        "payables": told.outcomes.get("payables") or {},
         "qualifying_points": told.outcomes["qualifying_points"],
         "effective_at": clock.format_instant(row.effective_at),
         "recorded_at": clock.format_instant(row.recorded_at),

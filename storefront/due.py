@@ -21,11 +21,13 @@ from members.occasions import KINDS, OCCASIONS
 from programs import versions
 from programs.compiled import Compiled
 from programs.models import Program
+from referrals.carried import REFERRALS
 from rewards import redemptions
 from rewards.carried import GRANTS, REDEMPTIONS, VOUCHERS
 from storefront.activities import occasions
 from storefront.granting import lapsing
 from storefront.plan import Plan, begin
+from storefront.referring import releasing
 from storefront.tiers import places, tier_entries
 from storefront.vouchers import expiring
 
@@ -43,7 +45,9 @@ def settle_due(program_id: bytes, *, limit: int = BATCH) -> int:
     put_off += db.in_transaction(
         lambda connection: expiring.expire_due(connection, program_id, limit)
     )
-    return put_off + db.in_transaction(lambda connection: _unit(connection, program_id, limit))
+    settled = db.in_transaction(lambda connection: _unit(connection, program_id, limit))
+    # Last of an instant: whatever else falls due of the members they concern came before.
+    return put_off + settled + releasing.settle_due(program_id, limit)
 
 
 def settle_all(program_id: bytes) -> int:
@@ -116,6 +120,13 @@ AGENDAS = (
         VOUCHERS.c.member_id,
         VOUCHERS.c.program_id,
         expiring.IS_DUE,
+        is_apart=True,
+    ),
+    Agenda(
+        REFERRALS.c.due_at,
+        REFERRALS.c.friend_id,
+        REFERRALS.c.program_id,
+        releasing.IS_DUE,
         is_apart=True,
     ),
     Agenda(TIERS.c.due_at, TIERS.c.member_id, TIERS.c.program_id, TIERS.c.due_at.is_not(None)),

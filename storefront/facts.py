@@ -4,6 +4,7 @@ from members import activities
 from members.facts import MEMBER
 from orders.facts import LINE, ORDER
 from programs import triggers
+from programs.compiled import APPROVED_REFERRALS
 from rules.facts import Catalogue, Fact, Words
 
 _ORDERS = "the member's orders that stand, before this one"
@@ -50,6 +51,13 @@ STANDING = Catalogue(
             ),
         ),
         Fact(
+            APPROVED_REFERRALS,
+            "integer",
+            "Friends whom the member referred who are approved, and whose orders stand",
+            "referrals",
+            words=Words("approved friend", "approved friends", "승인된 친구 {n}명"),
+        ),
+        Fact(
             "member.balance",
             "integer",
             "Available points of the default kind",
@@ -60,7 +68,9 @@ STANDING = Catalogue(
 )
 
 #: What is told of how a member stands where no order is looked back at.
-PRESENT = Catalogue([STANDING.get("member.tier"), STANDING.get("member.balance")])
+PRESENT = Catalogue(
+    [STANDING.get(name) for name in ("member.tier", APPROVED_REFERRALS, "member.balance")]
+)
 
 TIER = Catalogue(
     [

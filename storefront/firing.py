@@ -25,6 +25,7 @@ from orders.figures import OrderFigures
 from programs.compiled import Compiled
 from programs.rules import Rule
 from programs.terms import parse as parse_terms
+from rewards.payables import owed_of
 from rules.limits import Room
 from rules.outcomes import Reason
 from storefront import answers, cards, limiting
@@ -32,6 +33,7 @@ from storefront.cards import Claimed, Given
 from storefront.decisions import DECISIONS, find_pinned
 from storefront.granting import bringing, showing
 from storefront.granting.giving import Origin
+from storefront.payables import bringing as payables
 from storefront.plan import Plan
 
 
@@ -94,42 +96,39 @@ def fire(
     gone since `reversal_at`, else now; unused rewards only rest `frozen_until` then, if given.
     `order` is what amounts and units are reckoned by, where the trigger has lines; the rules that
     are `withheld` bring nothing, for a reason of their own."""
-    rules = program.rules_of(trigger)
+    rules, decision_id = program.rules_of(trigger), ids.new_id()
     before = None
     if not is_new:
         before = limiting.before_fired(connection, plan, member_id, source, decision_id=decided_id)
-    rooms = limiting.rooms(
+    result = weigh(
         connection,
         plan,
-        program,
-        rules if reason is None else (),
-        member_id=member_id,
-        at=source.at,
+        member_id,
+        source,
+        program=program,
+        rules=rules,
+        facts={**member_facts, **own_facts},
         before=before,
-    )
-    facts, decision_id = {**member_facts, **own_facts}, ids.new_id()
-    result = _earn(
-        program,
-        [rule for rule in rules if rule.key not in withheld],
-        facts,
-        at=source.at,
-        rooms=rooms,
         reason=reason,
         order=order,
+        withheld=withheld,
+        why_withheld=why_withheld,
     )
-    held_back = [rule for rule in rules if rule.key in withheld]
-    result.outcomes += earning.none_fired(held_back, reason or why_withheld).outcomes
+    origin = Origin(source.type, source.ref, source.id, source.at, decision_id)
     if bringing.concern(program, rules) or (not is_new and bringing.concern_at_all(program)):
         bringing.bring(
             connection,
             plan,
             member_id,
-            Origin(source.type, source.ref, source.id, source.at, decision_id),
+            origin,
             program=program,
             earning=result,
             is_new=is_new,
             frozen_until=frozen_until,
         )
+    taken_at = plan.now if reversal_at is None else min(max(reversal_at, source.at), plan.now)
+    if payables.concern(rules) or (not is_new and payables.concern_at_all(program)):
+        payables.bring(plan, member_id, origin, earning=result, is_new=is_new, taken_at=taken_at)
     whose = {"source_id": source.id, "member_id": member_id}
     limiting.take(plan, program, rules, **whose, at=source.at, taken=result.taken)
     deserved = by_terms(program, rules, result.earned)
@@ -138,7 +137,6 @@ def fire(
     if not is_new:
         plan.book.load((), reading.read_lots(connection, plan.program_id, [source.id]))
     cause = Cause(source.type, source.ref, decision_id, plan.actor, source.at, plan.now)
-    taken_at = plan.now if reversal_at is None else min(max(reversal_at, source.at), plan.now)
     made = _bring(
         plan, program, member_id, source, deserved=deserved, cause=cause, reversal_at=taken_at
     )
@@ -154,6 +152,38 @@ def fire(
             reversal_at=reversal_at,
         )
     return Fired(source, member_id, result, deserved, decision_id, made)
+
+
+def weigh(
+    connection: sa.Connection,
+    plan: Plan,
+    member_id: bytes,
+    source: Source,
+    *,
+    program: Compiled,
+    rules: Sequence[Rule],
+    facts: Mapping[str, Any],
+    before: limiting.Before | None = None,
+    reason: Reason | None = None,
+    order: Ordered | None = None,
+    withheld: Collection[str] = (),
+    why_withheld: Reason = "not_paid",
+) -> Earning:
+    """What rules say to something of a member, within what limits leave; brings nothing."""
+    rooms = limiting.rooms(
+        connection,
+        plan,
+        program,
+        rules if reason is None else (),
+        member_id=member_id,
+        at=source.at,
+        before=before,
+    )
+    asked = [rule for rule in rules if rule.key not in withheld]
+    result = _earn(program, asked, facts, at=source.at, rooms=rooms, reason=reason, order=order)
+    held_back = [rule for rule in rules if rule.key in withheld]
+    result.outcomes += earning.none_fired(held_back, reason or why_withheld).outcomes
+    return result
 
 
 def _earn(
@@ -324,10 +354,21 @@ def granted(plan: Plan, fired: Fired) -> list[dict[str, Any]]:
     return showing.known_of(plan, fired.source.id, fired.member_id)
 
 
+def owed(plan: Plan, fired: Fired) -> list[dict[str, Any]]:
+    """What stands of the cash that is owed, as the contract shows it."""
+    return owed_of(plan, fired.source.id, fired.member_id)
+
+
+def nothing() -> dict[str, Any]:
+    """The same where nothing was brought."""
+    return {"earned": [], "grants": [], "payables": []}
+
+
 def brought(plan: Plan, fired: Iterable[Fired]) -> dict[str, Any]:
     """What stands of several, as the contract shows it beside what caused them."""
-    found: dict[str, Any] = {"earned": [], "grants": []}
+    found = nothing()
     for one in fired:
         found["earned"] += shown(plan, one)
         found["grants"] += granted(plan, one)
+        found["payables"] += owed(plan, one)
     return found

@@ -75,7 +75,12 @@ def count(connection: sa.Connection, live: Compiled, draft: Compiled, *, now: in
     for start in range(0, len(odd), _PORTION):
         part = odd[start : start + _PORTION]
         rows = read_rows(connection, program_id, part)
-        told = contributing.read_many(connection, program_id, part)
+        told = contributing.read_many(
+            connection,
+            program_id,
+            part,
+            counts_referrals=any(scope.counts_referrals for scope in scopes),
+        )
         for member_id in part:
             contributions = sorted((one for _, one in told[member_id]), key=lambda one: one.at)
             first, second = (

@@ -21,8 +21,10 @@ from storefront import telling as tellings
 from storefront.decide import Decided, Pinned
 from storefront.granting import bringing
 from storefront.membership import erasure
+from storefront.payables import bringing as payables
 from storefront.plan import Plan, begin
 from storefront.redeeming import bound
+from storefront.referring import told_orders, tracing
 from storefront.refunding import refund_shares
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
@@ -70,6 +72,7 @@ def decide_and_plan(
     connection: sa.Connection, plan: Plan, telling: Telling, read: Read
 ) -> tuple[dict[str, Any], int]:
     """Decide one order and add what follows to the plan; the answer and its status."""
+    tracing.note_order(connection, plan, telling)
     refunds = []
     if read.has_refunds:
         refunds = tellings.read_refunds(connection, plan.program_id, telling.order_ref)
@@ -96,9 +99,10 @@ def decide_refunded(
     is_told_again = (
         stored is not None and stored.snapshot == snapshot and is_same_member(stored, telling)
     )
-    if is_told_again and not telling.has_news:
+    if is_told_again and not telling.has_news and not told_orders.has_news(telling):
         named_codes.remind(plan, telling, stands=bool(stored and stored.stands))
         return answers.stored_order(connection, plan, telling, read, is_stale=False), 200
+    told_orders.lock(connection, plan, telling, read)
     folded = telling.fold()
     decided = _decide(connection, plan, telling, read, body=folded.body)
     decision_id = ids.new_id()
@@ -106,6 +110,9 @@ def decide_refunded(
     row["snapshot"] = snapshot
     row["is_first"] = row["is_first"] and _may_claim_first(plan, telling, read)
     has_granted = bringing.follow_order(
+        connection, plan, telling, stored, row=row, decided=decided, decision_id=decision_id
+    )
+    has_owed = payables.follow_order(
         connection, plan, telling, stored, row=row, decided=decided, decision_id=decision_id
     )
     _claim(plan, telling, decided, row)
@@ -124,11 +131,11 @@ def decide_refunded(
         change |= entered.get(telling.member.id, Followed()).shown
     stamped = stamping.follow(connection, plan, telling, stored, decided=decided, row=row)
     awarding.follow_time(connection, plan, telling, stored, row=row)
-    if decided is None:
-        row["decision_id"] = None
-    elif made or has_granted or _is_news(stored, telling, row, decided):
-        _write_decision(plan, telling, decided, decision_id)
-        row["decision_id"] = decision_id
+    told_orders.follow(connection, plan, telling, read, folded=folded, decided=decided, row=row)
+    is_changed = bool(made) or has_granted or has_owed
+    row["decision_id"] = _keep_decision(
+        plan, telling, stored, decided=decided, row=row, new_id=decision_id, is_changed=is_changed
+    )
     (plan.writes.insert if stored is None else plan.writes.replace)(ORDERS, row)
     refund_shares.note(plan, telling, stored, folded=folded, row=row, was=was)
     _apply_refunds(plan, telling)
@@ -304,6 +311,26 @@ def _is_news(
         getattr(stored, name) != row[name]
         for name in ("stands", "spend_minor", "qualifying_points", "is_first", "net_minor")
     )
+
+
+def _keep_decision(
+    plan: Plan,
+    telling: Telling,
+    stored: StoredOrder | None,
+    *,
+    decided: Decided | None,
+    row: Mapping[str, Any],
+    new_id: bytes,
+    is_changed: bool,
+) -> bytes | None:
+    """The id of the decision that stands: the new one, written, where something is news."""
+    if decided is None:
+        return None
+    if is_changed or _is_news(stored, telling, row, decided):
+        _write_decision(plan, telling, decided, new_id)
+        return new_id
+    known: bytes | None = row["decision_id"]
+    return known
 
 
 def _write_decision(plan: Plan, telling: Telling, decided: Decided, decision_id: bytes) -> None:

@@ -125,7 +125,10 @@ class Plan:
         stored = self._stored.get(member_id)
         if stored is None:
             stored = self._stored[member_id] = contributing.read(
-                connection, self.program_id, member_id
+                connection,
+                self.program_id,
+                member_id,
+                counts_referrals=self.live.ladder.counts_referrals,
             )
         found = [one for ref, one in stored if ref not in changed and ref != without]
         found += _new(changed.items(), without)
@@ -134,7 +137,12 @@ class Plan:
     def load_contributions(self, connection: sa.Connection, member_ids: Sequence[bytes]) -> None:
         """Read what many members' orders contribute at once, for `contributions`."""
         unread = [one for one in member_ids if one not in self._stored]
-        self._stored |= contributing.read_many(connection, self.program_id, unread)
+        self._stored |= contributing.read_many(
+            connection,
+            self.program_id,
+            unread,
+            counts_referrals=self.live.ladder.counts_referrals,
+        )
 
 
 def _new(

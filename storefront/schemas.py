@@ -24,6 +24,7 @@ from members.evidence import AskingVisitorSchema
 from members.schemas import ConsentSchema
 from orders.schemas import BatchOrderSchema, CartSchema, OrderSchema, RefundSchema
 from storefront.granting.granting_schemas import GrantView
+from storefront.payables.payable_schemas import cash
 from storefront.redeeming.reward_schemas import RewardAnswer
 from storefront.vouchers.voucher_schemas import STATES as VOUCHER_STATES
 
@@ -154,6 +155,7 @@ class SignupAnswer(Schema):
         required=True,
         metadata={"description": "The rewards that signing up brought."},
     )
+    payables = cash("The cash that is owed for signing up.")
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     referral = described(Json, "{id?, state, reason?}.", required=True, allow_none=True)
     surprises = ma.fields.List(described(Json, "Surprises."), required=True)
@@ -205,6 +207,7 @@ class CompletedAnswer(Schema):
         required=True,
         metadata={"description": "The rewards that completing it brought."},
     )
+    payables = cash("The cash that is owed for completing it.")
 
 
 class CardAnswer(Schema):
@@ -298,6 +301,7 @@ class OrderAnswer(Schema):
         required=True,
         metadata={"description": "The rewards given for it that stand."},
     )
+    payables = cash("The cash owed for it that stands.")
     reversed = ma.fields.List(ma.fields.Nested(ReversedAnswer), required=True)
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     tier = ma.fields.Nested(TierAnswer, required=True, allow_none=True)

@@ -15,8 +15,9 @@ from core import jsontext, rawsql
 from loyalty import reading
 from loyalty.ledger.rows import Holding
 from loyalty.tiers.contributions import Contribution, netted
+from programs import versions
 from programs.ladder import Ladder
-from storefront.tiers import contributing
+from storefront.tiers import contributing, referred
 
 
 @dataclass(slots=True)
@@ -81,9 +82,17 @@ class Sums:
     later_spend: int = 0
     later_points: int = 0
     last_at: int | None = None
+    window_referrals: int = 0
+    now_referrals: int = 0
+    later_referrals: int = 0
+    #: Friends who were approved by the instant, whenever they qualified.
+    approved_referrals: int = 0
 
     def add(self, one: Contribution, sign: int, item: Item) -> None:
         """Add a contribution, or take it away."""
+        if one.referrals:
+            self._add_referral(one, sign, item)
+            return
         if one.at > item.now_from:
             self.now_count += sign * one.count
             self.now_spend += sign * one.spend
@@ -103,6 +112,17 @@ class Sums:
             self.window_points += sign * one.points
         if sign > 0 and one.count:
             self.last_at = max(self.last_at or one.at, one.at)
+
+    def _add_referral(self, one: Contribution, sign: int, item: Item) -> None:
+        number = sign * one.referrals
+        if one.known_at <= item.at:
+            self.approved_referrals += number
+        if one.at > item.now_from:
+            self.now_referrals += number
+        if one.at > item.at:
+            self.later_referrals += number
+        elif one.at > item.window_from:
+            self.window_referrals += number
 
     def count_points(self, contributions: Iterable[Contribution], item: Item) -> None:
         """Take the points that count from these alone, adjustments among them."""
@@ -131,7 +151,7 @@ class Sums:
         return tuple(getattr(self, f"{prefix}_{_COLUMNS[metric]}") for metric in ladder.metrics)
 
 
-_COLUMNS = {"spend": "spend", "points": "points", "orders": "count"}
+_COLUMNS = {"spend": "spend", "points": "points", "orders": "count", "referrals": "referrals"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +181,8 @@ class FriendOf:
     state: str
     order_ref: str | None
     is_bound: bool
+    reason: str | None = None
+    qualified_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +298,7 @@ SELECT i.k, {_ACCOUNT},
      WHERE r.program_id = {program} AND r.order_ref = i.order_ref LIMIT 1),
     t.until, t.grace_until, t.is_at_risk, t.due_at, t.manual_key, t.manual_since, t.manual_until,
     t.assured_key, t.assured_since, t.assured_until, p.switches,
-    f.id, f.advocate_id, f.state, f.order_ref, f.is_bound
+    f.id, f.advocate_id, f.state, f.order_ref, f.is_bound, f.reason, f.qualified_at
 FROM i {summed} JOIN programs p ON p.program_id = {program}
 {" ".join(joins)}
 ORDER BY i.k, a.points_key
@@ -313,19 +335,37 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
     for item, one in zip(items, found.values(), strict=True):
         if any(holding.has_counted for holding in one.holdings):
             assert item.member_id is not None
-            told = contributing.read(connection, program_id, item.member_id)
+            told = contributing.read(connection, program_id, item.member_id, counts_referrals=False)
             others = [each for ref, each in told if ref != item.order_ref]
             one.sums.count_points(netted(sorted(others, key=lambda each: each.at)), item)
-    return list(found.values())
+    reads = list(found.values())
+    _count_referrals(connection, program_id, items, reads)
+    return reads
+
+
+def _count_referrals(
+    connection: sa.Connection, program_id: bytes, items: Sequence[Item], reads: Sequence[Read]
+) -> None:
+    """Count approved friends, where the live version asks for them."""
+    members = {item.member_id for item in items if item.member_id is not None}
+    if not members:
+        return
+    live = versions.get_compiled(connection, program_id, *reads[0].edition)
+    if not live.reads_referrals:
+        return
+    friends = referred.read_many(connection, program_id, sorted(members))
+    for item, one in zip(items, reads, strict=True):
+        for _, friend in friends.get(item.member_id or b"", ()):
+            one.sums.add(friend, 1, item)
 
 
 def _friend_of(row: Sequence[Any]) -> FriendOf:
-    referral_id, advocate_id, state, order_ref, is_bound = row
-    return FriendOf(bytes(referral_id), bytes(advocate_id), state, order_ref, bool(is_bound))
+    referral_id, advocate_id, state, order_ref, is_bound, *rest = row
+    return FriendOf(bytes(referral_id), bytes(advocate_id), state, order_ref, bool(is_bound), *rest)
 
 
 def _read(row: Sequence[Any]) -> Read:
-    row, friend_of = row[:-5], row[-5:]
+    row, friend_of = row[:-7], row[-7:]
     stored = None
     if row[18] is not None:
         order = list(row[18:-12])

@@ -96,6 +96,8 @@ class Telling:
     redemptions: list[dict[str, Any]] = field(default_factory=list)
     #: What it did with codes, likewise (`storefront.vouchers.told`).
     codes: list[dict[str, Any]] = field(default_factory=list)
+    #: What became of the friend's referral by it (`storefront.referring.told_orders`).
+    referral: dict[str, Any] | None = None
 
     @property
     def member_ref(self) -> str | None:
@@ -116,6 +118,7 @@ class Telling:
         """Begin to decide it with these refunds, forgetting an attempt that was lost."""
         self.refunds, self.problems, self.redemptions, self.codes = refunds, [], [], []
         self.points_returned = self.points_missed = 0
+        self.referral = None
 
     def note(self, code: str, pointer: str, detail: str) -> None:
         """Note what could not be done."""

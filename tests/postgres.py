@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 
 @contextmanager
 def postgresql() -> Iterator[str]:
@@ -25,7 +27,17 @@ def postgresql() -> Iterator[str]:
         server = get_server(folder, cleanup_mode="stop")
         uri = server.get_uri()
     try:
+        _write_carelessly(uri)
         yield uri.replace("postgresql://", "postgresql+psycopg://", 1)
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_carelessly(uri: str) -> None:
+    """Do not wait for the disk: this server is thrown away, and the tests that kill a PostgreSQL
+    have one of their own, which does wait."""
+    with psycopg.connect(uri, autocommit=True) as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")

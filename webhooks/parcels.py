@@ -17,6 +17,9 @@ from webhooks.models import WebhookDelivery, WebhookEndpoint
 
 #: Beyond any attempt: resolving a name, connecting, sending and marking.
 LEASE_SECONDS = 180
+#: What payloads name other members by than the one whom a message is about: our ids are stored,
+#: references are looked up when it is sent.
+PARTIES = ("advocate", "friend")
 
 
 class ReadMemberRefs(Protocol):
@@ -147,20 +150,37 @@ def _messages(
     of_messages = {
         bytes(one.id): None if one.member_id is None else bytes(one.member_id) for one in messages
     }
-    members = sorted({one for one in of_messages.values() if one is not None})
+    payloads = {bytes(one.id): jsontext.parse(one.payload) for one in messages}
+    named = {
+        ids.read_id("mem", payload[party])
+        for payload in payloads.values()
+        for party in PARTIES
+        if party in payload
+    }
+    members = sorted({one for one in (*of_messages.values(), *named) if one is not None})
     refs = read_member_refs(connection, program_id, members) if members else {}
-    return {bytes(one.id): (of_messages[bytes(one.id)], _body(one, refs)) for one in messages}
+    return {
+        bytes(one.id): (of_messages[bytes(one.id)], _body(one, payloads[bytes(one.id)], refs))
+        for one in messages
+    }
 
 
-def _body(message: Any, refs: dict[bytes, str]) -> bytes:
+def _body(message: Any, payload: dict[str, Any], refs: dict[bytes, str]) -> bytes:
     data: dict[str, Any] = {"program_id": ids.show_id("prg", bytes(message.program_id))}
     if message.member_id is not None:
-        member_id = bytes(message.member_id)
-        data["member"] = {"id": ids.show_id("mem", member_id), "member_ref": refs.get(member_id)}
+        data["member"] = _member(bytes(message.member_id), refs)
+    for party in PARTIES:
+        member_id = ids.read_id("mem", payload[party]) if party in payload else None
+        if member_id is not None:
+            payload = payload | {party: _member(member_id, refs)}
     return jsontext.write(
         {
             "type": message.type,
             "timestamp": clock.format_instant(message.created_at),
-            "data": data | jsontext.parse(message.payload),
+            "data": data | payload,
         }
     )
+
+
+def _member(member_id: bytes, refs: dict[bytes, str]) -> dict[str, Any]:
+    return {"id": ids.show_id("mem", member_id), "member_ref": refs.get(member_id)}

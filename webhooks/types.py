@@ -80,6 +80,21 @@ _MEMBER = {
     },
 }
 
+_REFERRAL: dict[str, Any] = {
+    "referral_id": _id("ref", "The referral: `GET /v1/referrals/{id}` shows it."),
+    "offer": _TEXT | {"description": "Key of the offer."},
+    "advocate": _MEMBER | {"description": "Who brought the friend."},
+    "friend": _MEMBER | {"description": "Who was brought."},
+    "state": _TEXT | {"description": "State of the referral, or of the side, from now on."},
+    "reason": _NULLABLE_TEXT
+    | {"description": "Why, as one of the reasons of referrals; null where nothing is against it."},
+    "effective_at": _INSTANT | {"description": "When it came to be so."},
+}
+_SIDE: dict[str, Any] = _REFERRAL | {
+    "side": _TEXT
+    | {"description": "Whose side: advocate, friend, or second for whoever brought the advocate."},
+}
+
 #: Of each type: what it says, whether it is about a member, its required and optional fields.
 _Message = tuple[str, bool, dict[str, Any], dict[str, Any]]
 MESSAGES: dict[str, _Message] = {
@@ -159,6 +174,27 @@ MESSAGES: dict[str, _Message] = {
             },
         },
         {"member": _MEMBER},
+    ),
+    "referral.qualified": ("What a friend did qualifies a referral.", False, _REFERRAL, {}),
+    "referral.approved": (
+        "A referral is approved: both sides are paid, unless a cap is reached.",
+        False,
+        _REFERRAL,
+        {},
+    ),
+    "referral.rejected": ("A referral is rejected.", False, _REFERRAL, {}),
+    "referral.rewarded": (
+        "A side of a referral brought its member what the offer promises, or brings it again."
+        " Messages about points name the referral as their source.",
+        True,
+        _SIDE,
+        {},
+    ),
+    "referral.clawed_back": (
+        "What a side of a referral brought its member is taken back.",
+        True,
+        _SIDE,
+        {},
     ),
     "fulfilment.changed": (
         "What staff sends a member was requested, shipped, delivered or cancelled.",

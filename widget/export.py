@@ -25,9 +25,13 @@ from orders.models import Order, OrderRefund
 from orders.schemas import VOUCHER_IDS
 from programs import versions
 from programs.compiled import Compiled
-from rewards import fulfilments, grants, spending, vouchers
+from referrals import links, referrals
+from referrals.carried import SIDES
+from referrals.links import LINKS
+from rewards import fulfilments, grants, payables, spending, vouchers
 from rewards.carried import GRANTS, VOUCHERS
 from rewards.models import Fulfilment
+from rewards.payables import PAYABLES
 from storefront import answers
 from storefront.decisions import DECISIONS
 from storefront.plan import begin
@@ -273,6 +277,36 @@ def _fulfilment(_: Export, row: Row) -> Shown:
     }
 
 
+def _payable(_: Export, row: Row) -> Shown:
+    return {
+        "id": ids.show_id(payables.PREFIX, bytes(row["id"])),
+        "minor": row["minor"],
+        "currency": row["currency"],
+        "source": {"type": row["source_type"], "ref": row["source_ref"]},
+        "effective_at": clock.format_instant(row["effective_at"]),
+        "is_exported": row["exported_by"] is not None,
+    }
+
+
+def _link(_: Export, row: Row) -> Shown:
+    return {
+        "id": ids.show_id(links.PREFIX, bytes(row["id"])),
+        "offer": row["offer_key"],
+        "code": row["code"],
+        "created_at": clock.format_instant(row["created_at"]),
+    }
+
+
+def _side(_: Export, row: Row) -> Shown:
+    """The member's own side of a referral, and of the other nothing."""
+    return {
+        "id": ids.show_id(referrals.PREFIX, bytes(row["referral_id"])),
+        "side": row["side"],
+        "state": row["state"],
+        "first_rewarded_at": _instant(row["first_rewarded_at"]),
+    }
+
+
 def _instant(at: int | None) -> str | None:
     return None if at is None else clock.format_instant(at)
 
@@ -287,5 +321,8 @@ _SECTIONS: dict[str, Read] = {
     "grants": _each(GRANTS, _grant),
     "vouchers": _each(VOUCHERS, _voucher),
     "fulfilments": _each(FULFILMENTS, _fulfilment),
+    "payables": _each(PAYABLES, _payable),
+    "links": _each(LINKS, _link),
+    "referrals": _each(SIDES, _side),
     "decisions": _each(DECISIONS, _decision),
 }

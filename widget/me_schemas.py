@@ -342,7 +342,8 @@ class ExportAnswer(Schema):
 
 for _name in (
     *("balances", "entries", "lots", "orders", "activities", "tier_changes", "cards"),
-    *("redemptions", "grants", "vouchers", "fulfilments", "decisions"),
+    *("redemptions", "grants", "vouchers", "fulfilments", "payables", "links", "referrals"),
+    "decisions",
 ):
     ExportAnswer._declared_fields[_name] = ma.fields.List(
         described(Json, "What is held."), required=True

@@ -1,9 +1,9 @@
-"""The program as everybody may see it: names, ways to earn, levels, cards, rewards, in one locale.
+"""The program as everybody may see it: names, ways to earn, levels, cards, rewards, offers.
 
-Rendered once for each edition of the document and locale, and remembered; what is over or has not
-begun is left out when it is asked for, by the program's clock. Refuses by naming what it shows:
-costs to the organisation, stock, limits, conditions and whatever is paused are never among it, and
-a reward that is only given is nobody's news before it is.
+In one locale, rendered once for each edition of the document and locale, and remembered; what is
+over or has not begun is left out when it is asked for, by the program's clock. Refuses by naming
+what it shows: costs to the organisation, stock, limits, conditions and whatever is paused are never
+among it, and a reward that is only given is nobody's news before it is.
 """
 
 import threading
@@ -23,7 +23,7 @@ from programs.rewards import PayWithPoints, Reward
 from programs.rules import Rule
 from rewards import discounts
 from rules.schedules import Schedule
-from widget import ways
+from widget import offers, ways
 from widget.texts import Reader
 
 _REMEMBERED = 256
@@ -37,6 +37,7 @@ class Rendered:
     body: Shown
     earning: tuple[tuple[Schedule | None, Shown], ...]
     rewards: tuple[tuple[Schedule | None, Shown], ...]
+    offers: tuple[tuple[Schedule | None, Shown], ...]
 
 
 _rendered: OrderedDict[tuple[bytes, int, int, str | None], Rendered] = OrderedDict()
@@ -58,6 +59,7 @@ def show(connection: sa.Connection, program_id: bytes, locale: str | None) -> Sh
         # A plan for later is nobody's business; a reward that is announced is.
         "ways_to_earn": [one for when, one in found.earning if _has_begun(when, now)],
         "rewards": [one for when, one in found.rewards if not _is_over(when, now)],
+        "offers": [one for when, one in found.offers if _has_begun(when, now)],
     }
 
 
@@ -111,7 +113,10 @@ def _render(live: Compiled, document: Mapping[str, Any], reader: Reader) -> Rend
         for one in live.catalogue.rewards
         if one.is_live and (one.cost_points is not None or one.cost_by_tier)
     )
-    return Rendered(body, earning, rewards)
+    offered = tuple(
+        (one.schedule, offers.show(live, one, reader)) for one in live.offers if one.is_live
+    )
+    return Rendered(body, earning, rewards, offered)
 
 
 def _listed(live: Compiled, keys: list[str]) -> list[Rule]:
@@ -119,11 +124,13 @@ def _listed(live: Compiled, keys: list[str]) -> list[Rule]:
     found = {
         rule.key: rule
         for trigger, rules in live.rules.items()
-        # What a level or a card brings is told with it.
+        # What a level, a card or an offer brings is told with it.
         if not trigger.startswith(("tier_entered:", "card_completed:"))
+        and not offers.is_brought(trigger)
         for rule in rules
         if rule.is_live
     }
+    found |= {rule.key: rule for rule in offers.listening(live) if rule.is_live}
     return [found[key] for key in keys if key in found]
 
 

@@ -8,13 +8,25 @@ from flask import Response, current_app
 from core import auth, db, http, idempotency, paging
 from core.paging import PageQuery
 from storefront.redeeming import answering, stocking
-from widget import export, me, me_schemas, public, redeeming, schemas, tokens
+from storefront.referring.link_schemas import LinkBody
+from widget import (
+    export,
+    me,
+    me_schemas,
+    public,
+    redeeming,
+    referral_schemas,
+    referrals,
+    schemas,
+    tokens,
+)
 
 routes = http.Routes("widget", __name__, url_prefix="/v1", description="For browsers.")
 
 _KEY = (idempotency.PARAMETER,)
 _REDEMPTION = me_schemas.MeRedemptionAnswer()
 _ME = me_schemas.MeAnswer()
+_LINK = referral_schemas.MeLinkAnswer()
 
 
 def _program_id() -> bytes:
@@ -151,6 +163,52 @@ def release_mine(redemption_id: str) -> Response:
     return answering.once(
         lambda connection: redeeming.release(connection, program_id, member_id, redemption_id),
         subjects=lambda _: [member_id],
+    )
+
+
+@routes.operation(
+    "POST",
+    "/me/links",
+    answers={200: _LINK, 201: _LINK},
+    body=LinkBody(),
+    problems=(409,),
+    parameters=_KEY,
+    is_of_member=True,
+)
+def share_mine(body: dict[str, Any]) -> Response:
+    """One's own link for an offer, with everything to share it: 201 when it is new, and the same
+    link with 200 from then on."""
+    program_id, member_id = _program_id(), auth.member_id()
+    return idempotency.once(
+        lambda connection: referrals.issue(connection, program_id, member_id, body),
+        subjects=lambda _: [member_id],
+    )
+
+
+@routes.operation(
+    "GET",
+    "/me/links",
+    answers={200: referral_schemas.MeLinksAnswer()},
+    query=PageQuery(),
+)
+def list_my_links(query: dict[str, Any]) -> dict[str, Any]:
+    """One's own links, oldest first."""
+    program_id, member_id = _program_id(), auth.member_id()
+    found = db.reading(lambda connection: referrals.links(connection, program_id, member_id))
+    return paging.of_list(found, query, key="id")
+
+
+@routes.operation(
+    "GET",
+    "/me/referrals",
+    answers={200: referral_schemas.MeReferralsAnswer()},
+    query=PageQuery(),
+)
+def list_my_referrals(query: dict[str, Any]) -> dict[str, Any]:
+    """Whom one brought, and what that earned, newest first."""
+    program_id, member_id = _program_id(), auth.member_id()
+    return db.reading(
+        lambda connection: referrals.find_all(connection, program_id, member_id, query)
     )
 
 

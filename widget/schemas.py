@@ -106,6 +106,27 @@ class PublicRewardAnswer(NamedAnswer):
     combines = described(Boolean, "Can be used beside others.", required=True)
 
 
+class PublicMilestoneAnswer(Schema):
+    """What so many friends bring besides."""
+
+    at = whole("At so many friends.")
+    repeats = described(Boolean, "Again at each further so many.", required=True)
+    brings = ma.fields.List(described(Text, "What it brings."), required=True)
+
+
+class PublicOfferAnswer(NamedAnswer):
+    """A referral offer."""
+
+    description = nullable(Text, "More about it.", most=4000)
+    advocate = ma.fields.List(described(Text, "What members get for a friend."), required=True)
+    friend = ma.fields.List(described(Text, "What friends get."), required=True)
+    qualifies = described(Text, "By what: order or signup.", required=True)
+    min_net_minor = described(Minor, "The least that the friend's order comes to.", required=True)
+    milestones = listed(PublicMilestoneAnswer)
+    tiers = nullable(Json, "Keys of the levels whose members can share it; null: all.")
+    landing_url = nullable(Text, "Where its links lead.", most=2048)
+
+
 class PublicProgramAnswer(Schema):
     """A program as everybody may see it."""
 
@@ -120,6 +141,7 @@ class PublicProgramAnswer(Schema):
     level_metrics = ma.fields.List(described(Text, "What levels measure."), required=True)
     cards = listed(PublicCardAnswer)
     rewards = listed(PublicRewardAnswer)
+    offers = listed(PublicOfferAnswer)
     pay_with_points = nullable(
         Json, "{points_key, min_points, step_points, max_order_bp, value, exclude_gift_cards}."
     )

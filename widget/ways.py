@@ -16,6 +16,7 @@ from rules.effects import (
     AddStamps,
     GrantReward,
     MultiplyPoints,
+    Payable,
     PointsPerAmount,
     PointsPerUnit,
 )
@@ -32,6 +33,10 @@ TRIGGERS: dict[str, Text] = {
     },
     "tier_entered": {"en": "{given} on reaching a new level", "ko": "새 등급 달성 시 {given}"},
     "card_completed": {"en": "{given} for completing a card", "ko": "카드 완성 시 {given}"},
+    "referral_qualified": {
+        "en": "{given} for a friend you brought",
+        "ko": "친구 추천 성공 시 {given}",
+    },
 }
 _ACTIVITIES: dict[str, Text] = {
     "review": {"en": "{given} for a review", "ko": "리뷰 작성 시 {given}"},
@@ -66,6 +71,8 @@ def effect(program: Compiled, rule: Rule) -> Text:
         return _stamps(program, does)
     if isinstance(does, GrantReward):
         return _reward(program, does)
+    if isinstance(does, Payable):
+        return _cash(program, does)
     if isinstance(does, MultiplyPoints):
         ratio = show_ratio(does.factor_bp)
         name = sentences.points(2, does.points_key, program)
@@ -106,6 +113,16 @@ def _reward(program: Compiled, does: GrantReward) -> Text:
     reward = program.catalogue.find(does.reward)
     name = language.name_of(None if reward is None else reward.name, does.reward)
     return {one: quoted(name[one], one) for one in LANGUAGES}
+
+
+def _cash(program: Compiled, does: Payable) -> Text:
+    if does.percent_bp is not None:
+        whole, part = divmod(does.percent_bp, 100)
+        share = f"{whole}.{part:02d}".rstrip("0").rstrip(".")
+        return {"en": f"{share}% of the order in cash", "ko": f"주문 금액의 {share}% 현금"}
+    assert does.minor is not None
+    many = {one: language.money(does.minor, program.currency, language=one) for one in LANGUAGES}
+    return {"en": f"{many['en']} in cash", "ko": f"현금 {many['ko']}"}
 
 
 def hours(schedule: Schedule | None) -> Text | None:

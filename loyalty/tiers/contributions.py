@@ -14,17 +14,21 @@ from programs.ladder import Ladder, year_start
 @dataclass(frozen=True, slots=True)
 class Contribution:
     """What one standing order adds to the metrics, in order of time; an adjustment that counts
-    is no order."""
+    is no order, nor is a referral, which is known since it was approved (`known_at`)."""
 
     at: int
     spend: int
     points: int
     count: int = 1
+    referrals: int = 0
+    known_at: int = 0
 
     def value(self, metric: str) -> int:
         """The contribution to one metric."""
         if metric == "orders":
             return self.count
+        if metric == "referrals":
+            return self.referrals
         return self.spend if metric == "spend" else self.points
 
     def values(self, ladder: Ladder) -> tuple[int, ...]:

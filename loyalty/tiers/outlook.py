@@ -235,7 +235,10 @@ def _sql(
         kept = sums.is_kept(scope.ladder, f"h{letter}", now)
         judged += [f"h{letter}", f"r{letter}", f"{kept} AS k{letter}"]
         judged += _judged(scope, letter, wanted, kept=kept)
-    counts_points = any(scope.counts_points for scope in scopes)
+    contributing = sums.contributing(
+        counts_points=any(scope.counts_points for scope in scopes),
+        counts_referrals=any(scope.counts_referrals for scope in scopes),
+    )
     names = list(wanted.names.values())
     today = scopes[0].now
     known = ("until", "grace_until", "ha", "hb") + (_PROMISES if has_promises else ())
@@ -256,7 +259,7 @@ FROM member_tiers t WHERE t.program_id = :program_id
 UNION ALL
 SELECT c.member_id, {", ".join("NULL" for _ in known)},
     {", ".join(wanted.names)}, c.is_odd
-FROM ({sums.contributing(counts_points=counts_points)}) c{wanted.join}
+FROM ({contributing}) c{wanted.join}
 ) parts GROUP BY member_id
 ) everybody WHERE is_odd = 0 AND member_id NOT IN (
 SELECT m.id FROM members m WHERE m.program_id = :program_id AND m.erased_at IS NOT NULL)

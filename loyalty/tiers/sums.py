@@ -19,7 +19,12 @@ _DAY = 86_400 * clock.SECOND
 #: So many days are in so many months at least.
 _LEAST_DAYS = (0, 28, 59, 89, 120, 150, 181, 212, 242, 273, 303, 334)
 _AMONG = {"sqlite": "IN :ids", "postgresql": "= ANY(:ids)"}
-_ADDED = {"spend": "c.spend_minor", "points": "c.qualifying_points", "orders": "c.order_count"}
+_ADDED = {
+    "spend": "c.spend_minor",
+    "points": "c.qualifying_points",
+    "orders": "c.order_count",
+    "referrals": "c.referral_count",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,11 @@ class Scope:
     def counts_points(self) -> bool:
         """Whether more than orders counts: activities that earn, and adjustments."""
         return "points" in self.ladder.metrics
+
+    @property
+    def counts_referrals(self) -> bool:
+        """Whether approved friends count."""
+        return "referrals" in self.ladder.metrics
 
 
 def list_odd(connection: sa.Connection, program_id: bytes) -> list[bytes]:
@@ -101,23 +111,32 @@ def keys(ladder: Ladder, *, prefix: str) -> dict[str, str]:
     return {f"{prefix}{level.rank}": level.key for level in ladder.levels}
 
 
-def contributing(*, counts_points: bool) -> str:
+def contributing(*, counts_points: bool, counts_referrals: bool) -> str:
     """Everything that contributes: whose, when, and how much of each metric."""
-    orders = (
+    told = (
         "SELECT member_id, placed_at, spend_minor, qualifying_points, 1 AS order_count,"
-        " 0 AS is_odd FROM orders"
+        " 0 AS referral_count, 0 AS is_odd FROM orders"
         " WHERE program_id = :program_id AND stands AND member_id IS NOT NULL"
     )
+    if counts_referrals:
+        told += (
+            " UNION ALL SELECT advocate_id, qualified_at, 0, 0, 0, 1, 0 FROM referrals"
+            " WHERE program_id = :program_id AND stands"
+        )
     if not counts_points:
-        return orders
+        return told
     return (
-        f"{orders} UNION ALL SELECT member_id, occurred_at, 0, qualifying_points, 0, 0"
+        f"{told} UNION ALL SELECT member_id, occurred_at, 0, qualifying_points, 0, 0, 0"
         " FROM activities WHERE program_id = :program_id AND status = 'done'"
         " AND qualifying_points > 0"
-        " UNION ALL SELECT tier_member_id, effective_at, 0, points, 0,"
+        " UNION ALL SELECT tier_member_id, effective_at, 0, points, 0, 0,"
         " CASE WHEN points < 0 THEN 1 ELSE 0 END FROM adjustments"
         " WHERE program_id = :program_id AND tier_member_id IS NOT NULL"
     )
+
+
+def _contributing_to(scope: Scope) -> str:
+    return contributing(counts_points=scope.counts_points, counts_referrals=scope.counts_referrals)
 
 
 def total(name: str) -> str:
@@ -172,7 +191,7 @@ SELECT member_id, {", ".join(totals)}, MAX(h) AS h, MAX(has_until) AS has_until,
 FROM (
 SELECT c.member_id, {", ".join(own)}, -2 AS h, 0 AS has_until, 0 AS is_at_risk,
     CAST(NULL AS BIGINT) AS due_at, c.is_odd
-FROM ({contributing(counts_points=scope.counts_points)}) c {watched}
+FROM ({_contributing_to(scope)}) c {watched}
 WHERE (c.placed_at > {start} OR c.is_odd = 1){mine}
 UNION ALL
 SELECT t.member_id, {", ".join(nothing)}, {rank_held(ladder, "t.level_key", prefix="k")},

@@ -10,7 +10,7 @@ def check_limits(found: Findings, rule: dict[str, Any], at: str) -> None:
     """The schedule and the limits of a rule that stands at a pointer."""
     _check_schedule(found, rule.get("schedule") or {}, f"{at}/schedule")
     seen: set[tuple[str, str, str]] = set()
-    is_stamps = rule["effect"]["do"] == "add_stamps"
+    given = {"add_stamps": "stamps are", "payable": "cash is"}.get(rule["effect"]["do"])
     for index, limit in enumerate(rule.get("limits") or ()):
         where = f"{at}/limits/{index}"
         units = [name for name in ("times", "points") if name in limit]
@@ -23,8 +23,8 @@ def check_limits(found: Findings, rule: dict[str, Any], at: str) -> None:
                 found.error(f"{where}/times", "means nothing: a rule fires once for an order")
             if period not in (None, "ever"):
                 found.error(f"{where}/period", "means nothing for one order", "unknown_field")
-        if is_stamps and units == ["points"]:
-            found.error(f"{where}/points", "means nothing: stamps are no points; limit the times")
+        if given is not None and units == ["points"]:
+            found.error(f"{where}/points", f"means nothing: {given} no points; limit the times")
         key = (per, period or ("ever" if per == "order" else "day"), units[0])
         if key in seen:
             found.error(where, f"limits the {units[0]} twice per {per} and period", "duplicate")

@@ -46,8 +46,8 @@ def check_earning(
             trigger=trigger,
             at=f"{at}/effect",
         )
-        if rule["effect"]["do"] in _WHOLE:
-            _check_whole(found, rule, at)
+        if rule["effect"]["do"] in _GIVEN:
+            _check_given(found, rule, at)
         check_limits(found, rule, at)
         stacking = rule.get("stacking") or {}
         if stacking.get("mode") == "exclusive":
@@ -88,16 +88,23 @@ def _check_condition(found: Findings, when: Any, facts: Any, at: str) -> None:
         found.error(finding.pointer, finding.detail, finding.code)
 
 
-#: What is no points, and what its rules do.
-_WHOLE = {"add_stamps": "adds stamps", "grant_reward": "grants a reward"}
+#: What is no points, and what its rules do; those that are never split.
+_GIVEN = {
+    "add_stamps": "adds stamps",
+    "grant_reward": "grants a reward",
+    "payable": "owes cash",
+}
+_WHOLE = ("add_stamps", "grant_reward")
 
 
-def _check_whole(found: Findings, rule: dict[str, Any], at: str) -> None:
-    """Stamps and rewards are worth no points that could be compared, and are never split."""
-    does = _WHOLE[rule["effect"]["do"]]
+def _check_given(found: Findings, rule: dict[str, Any], at: str) -> None:
+    """Stamps, rewards and cash are no points that could be compared; the first two are never
+    split."""
+    do = rule["effect"]["do"]
+    does = _GIVEN[do]
     if (rule.get("stacking") or {}).get("mode") == "exclusive":
         found.error(f"{at}/stacking/mode", f"must be add for a rule that {does}")
-    if rule.get("on_refund") == "prorate":
+    if rule.get("on_refund") == "prorate" and do in _WHOLE:
         found.error(f"{at}/on_refund", f"must be recheck or keep for a rule that {does}")
 
 
@@ -137,9 +144,21 @@ def check_effect(
         found.error(
             f"{at}/reward", f"is none of the rewards: {', '.join(sorted(rewards)) or 'none'}"
         )
+    if do == "payable":
+        _check_payable(found, effect, has_order=lines is not None, at=at)
     if lines is None and declared.is_of_lines:
         found.error(
-            f"{at}/do", f"needs an order; {trigger} can only add_points, add_stamps or grant_reward"
+            f"{at}/do",
+            f"needs an order; {trigger} can only add_points, add_stamps, grant_reward or payable"
+            " a fixed sum",
         )
     elif lines is not None and effect.get("lines"):
         _check_condition(found, effect["lines"]["when"], lines, f"{at}/lines/when")
+
+
+def _check_payable(found: Findings, effect: dict[str, Any], *, has_order: bool, at: str) -> None:
+    """Cash is owed as a sum or as a share, and a share is of an order."""
+    if ("minor" in effect) == ("percent_bp" in effect):
+        found.error(at, "payable needs minor or percent_bp, and not both", "required")
+    elif "percent_bp" in effect and not has_order:
+        found.error(f"{at}/percent_bp", "is a share of an order, and there is none here; use minor")

@@ -7,7 +7,7 @@ from core import clock
 from programs.checking.findings import Findings
 from programs.checking.rules import check_effect
 
-Metric = Literal["spend", "points", "orders"]
+Metric = Literal["spend", "points", "orders", "referrals"]
 TRIGGER = "tier_entered"
 
 
@@ -16,8 +16,6 @@ def check_tiers(found: Findings, document: dict[str, Any]) -> None:
     tiers = document.get("tiers") or {}
     basis = tiers.get("basis") or {}
     metrics = metrics_of(basis)
-    if "referrals" in metrics:
-        found.missing("/tiers/basis/metric", "the metric referrals")
     split = (document.get("earning") or {}).get("tier_multiplier_at") == "split"
     if split and len(metrics) > 1:
         found.error(

@@ -1,12 +1,12 @@
 """Earning rules in the document: basis, conditions, effects, stacking."""
 
+from core import money
 from core.fields import (
     BasisPoints,
     Boolean,
     Integer,
     Json,
     Key,
-    Minor,
     Points,
     Schema,
     Text,
@@ -14,7 +14,7 @@ from core.fields import (
 )
 from programs.document.limits import LimitSchema, ScheduleSchema
 from programs.document.points import ExpirySchema, PendingSchema
-from programs.document.shapes import Choice, Item, item_list, nested
+from programs.document.shapes import Item, item_list, nested
 
 MINOR_PER_MAX = 10**9
 
@@ -44,7 +44,7 @@ class EffectSchema(Schema):
     """What a rule does. Which fields are needed depends on `do`."""
 
     do = described(
-        Choice,
+        Text,
         "Kind of effect.",
         required=True,
         one_of=(
@@ -54,8 +54,8 @@ class EffectSchema(Schema):
             "multiply_points",
             "add_stamps",
             "grant_reward",
+            "payable",
         ),
-        later=("payable",),
     )
     points = described(Points, "Points per step, or in all.", most=10**6)
     per_minor = described(Integer, "Money per step, minor units.", least=1, most=MINOR_PER_MAX)
@@ -72,9 +72,11 @@ class EffectSchema(Schema):
     card = described(Key, "Which card add_stamps fills.")
     stamps = described(Integer, "How many stamps.", least=1, most=1000)
     reward = described(Key, "Which reward grant_reward gives.")
-    minor = described(Minor, "Cash owed (not available yet).")
+    minor = described(
+        Integer, "Cash that payable owes (minor units).", least=1, most=money.AMOUNT_MAX
+    )
     percent_bp = described(
-        BasisPoints, "Cash owed as a share of the order (not available yet).", most=10_000
+        BasisPoints, "Cash that payable owes as a share of the order.", least=1, most=10_000
     )
 
 

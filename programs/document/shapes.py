@@ -18,20 +18,6 @@ class Unavailable(ma.fields.Field[Any]):
         )
 
 
-class Choice(Text):
-    """One of some words. Those of features that this version does not have are left to the check,
-    which says so, and are never offered."""
-
-    def __init__(self, *, one_of: tuple[str, ...], later: tuple[str, ...], **options: Any) -> None:
-        super().__init__(one_of=one_of, **options)
-        self.later = later
-
-    def _deserialize(self, value: Any, *rest: Any, **named: Any) -> str:
-        if type(value) is str and value in self.later:
-            return value
-        return super()._deserialize(value, *rest, **named)
-
-
 def unavailable(what: str) -> Any:
     """A section whose feature does not exist yet."""
     return described(

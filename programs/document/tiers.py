@@ -8,9 +8,7 @@ from core.fields import BasisPoints, Duration, Key, Localised, Schema, Text, des
 from programs.document.earning import EffectSchema
 from programs.document.shapes import Item, item_list, nested
 
-METRICS = ("spend", "points", "orders")
-#: In the contract, but not in this version: the check says so.
-LATER = ("referrals",)
+METRICS = ("spend", "points", "orders", "referrals")
 _OFFERED = ", ".join(METRICS)
 _METRIC = {"type": "string", "enum": [*METRICS]}
 _THRESHOLD = {"type": "integer", "minimum": 0, "maximum": 10**15}
@@ -26,8 +24,7 @@ class MetricField(ma.fields.Field[Any]):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         names = value if type(value) is list else [value]
-        known = (*METRICS, *LATER)
-        if not names or any(name not in known for name in names) or len(set(names)) < len(names):
+        if not names or any(name not in METRICS for name in names) or len(set(names)) < len(names):
             raise ma.ValidationError(f"must be one or a list of different ones of: {_OFFERED}")
         return value
 
@@ -48,7 +45,7 @@ class ThresholdField(ma.fields.Field[Any]):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         items = value if type(value) is dict else {"spend": value}
         for name, item in items.items():
-            if name not in (*METRICS, *LATER) or type(item) is not int or not 0 <= item <= 10**15:
+            if name not in METRICS or type(item) is not int or not 0 <= item <= 10**15:
                 raise ma.ValidationError("must be an integer ≥ 0, or an object of them by metric")
         return value
 
@@ -56,7 +53,11 @@ class ThresholdField(ma.fields.Field[Any]):
 class TierBasisSchema(Schema):
     """What moves members up the ladder."""
 
-    metric = described(MetricField, "spend (minor units; default), points or orders, or a list.")
+    metric = described(
+        MetricField,
+        "spend (minor units; default), points, orders or referrals (approved friends whose orders"
+        " stand), or a list.",
+    )
     require = described(Text, "With several metrics: all (default) or any.", one_of=("all", "any"))
     window = described(
         Text, "Over which time; default lifetime.", one_of=("lifetime", "rolling", "calendar_year")

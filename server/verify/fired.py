@@ -16,7 +16,8 @@ from loyalty.tiers.models import ENTRIES
 from members.activities import ACTIVITIES, DONE
 from members.occasions import PAYMENTS
 from programs.compiled import Compiled
-from server.verify import limits, sources
+from referrals.carried import MILESTONES, REFERRALS, SIDES
+from server.verify import limits, sides, sources
 from server.verify.programs import Programs
 from server.verify.rows import Groups, Report, stream
 from storefront.cards import COMPLETIONS
@@ -28,13 +29,19 @@ CLAIMED = (
     (COMPLETIONS, "card_key", "crd", sa.literal("card")),
     (ACTIVITIES, "activity_ref", "act", sa.literal("activity")),
     (PAYMENTS, "paid_on", "occ", PAYMENTS.c.kind),
+    (SIDES, "referral_id", "rsd", sa.literal("referral")),
+    (MILESTONES, "id", "rms", sa.literal("referral_milestone")),
 )
+#: Sources that decisions refer to by our own ids, as they are shown.
+_SHOWN = {"referral": "ref", "referral_milestone": "rms"}
 
 
 def _stands(table: sa.Table) -> sa.ColumnElement[bool]:
     """Whether a claim stands; what a birthday brought is never undone."""
     if table is ACTIVITIES:
         return ACTIVITIES.c.status == DONE
+    if table is SIDES:
+        return SIDES.c.state == "rewarded"
     return sa.true() if table is PAYMENTS else table.c.stands
 
 
@@ -67,11 +74,38 @@ def _groups(
             DECISIONS.c.effective_at,
             DECISIONS.c.facts,
             DECISIONS.c.outcomes,
+            *_of_referral(table),
         )
-        .select_from(table.outerjoin(DECISIONS, joined))
+        .select_from(_with_referral(table.outerjoin(DECISIONS, joined), table))
         .order_by(table.c.program_id, table.c.id)
     )
     return Groups(stream(connection, statement, table, program_id))
+
+
+def _of_referral(table: sa.Table) -> tuple[sa.Column[Any], ...]:
+    """What a side takes of its offer's cap and budget by."""
+    if table is not SIDES:
+        return ()
+    columns = REFERRALS.c
+    return (SIDES.c.side, SIDES.c.cost_minor, columns.offer_key, columns.qualified_at)
+
+
+def _with_referral(source: sa.Join, table: sa.Table) -> sa.Join:
+    if table is not SIDES:
+        return source
+    return source.outerjoin(
+        REFERRALS,
+        sa.and_(
+            REFERRALS.c.program_id == SIDES.c.program_id, REFERRALS.c.id == SIDES.c.referral_id
+        ),
+    )
+
+
+def _ref(row: Any) -> str:
+    """How decisions name a source."""
+    prefix = _SHOWN.get(row.source_type)
+    ref: str = row.ref if prefix is None else ids.show_id(prefix, bytes(row.ref))
+    return ref
 
 
 class Fired:
@@ -117,7 +151,11 @@ class Fired:
         if row.decision_id is not None and row.outcomes is not None:
             program = self._programs.version(row.program_id, row.version, row.switches)
         if program is not None:
-            limits.check_decided(report, program, row, claims, prefix=prefix)
+            besides = {}
+            if prefix == "rsd":
+                besides = sides.claims(program, row, claims)
+                sides.check_cost(report, program, row)
+            limits.check_decided(report, program, row, claims, prefix=prefix, besides=besides)
 
     def _deserved(
         self, report: Report, row: Any, named: tuple[str, str]
@@ -127,9 +165,10 @@ class Fired:
         if row.decision_id is None:
             return {}
         told = (row.decided_type, row.decided_ref, row.decided_member_id)
-        if told != (row.source_type, row.ref, row.member_id):
+        ref = _ref(row)
+        if told != (row.source_type, ref, row.member_id):
             stored = ids.show_id("dec", row.decision_id)
-            report.note(table, place, "decision_id", stored, f"one of {row.source_type} {row.ref}")
+            report.note(table, place, "decision_id", stored, f"one of {row.source_type} {ref}")
             return {}
         program = self._programs.version(row.program_id, row.version, row.switches)
         if program is None:

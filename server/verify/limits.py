@@ -5,6 +5,7 @@ Claims of orders are computed again with the order, those of redemptions from th
 reward; those of other sources are compared with what their decision stored.
 """
 
+import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,10 +55,17 @@ def check_order(report: Report, row: Any, claims: Sequence[Any], decided: Decide
 
 
 def check_decided(
-    report: Report, program: Compiled, row: Any, claims: Sequence[Any], *, prefix: str
+    report: Report,
+    program: Compiled,
+    row: Any,
+    claims: Sequence[Any],
+    *,
+    prefix: str,
+    besides: Mapping[str, Claim] = types.MappingProxyType({}),
 ) -> None:
     """The claims of a source that is no order are what its decision took: a row with the source's
-    `id`, and the decision's `member_id`, `effective_at`, `facts` and `outcomes`."""
+    `id`, and the decision's `member_id`, `effective_at`, `facts` and `outcomes`; and what it takes
+    `besides`, which no decision tells."""
     taken = jsontext.parse(row.outcomes).get("taken") or {}
     wanted = limiting.claims_of(
         program,
@@ -67,7 +75,7 @@ def check_decided(
         at=row.effective_at,
         taken={rule: Taken(*one) for rule, one in taken.items()},
     )
-    _compare(report, (prefix, row.id, ""), claims, wanted)
+    _compare(report, (prefix, row.id, ""), claims, {**wanted, **besides})
 
 
 def redemptions(connection: sa.Connection, program_id: bytes | None) -> Groups:

@@ -17,6 +17,7 @@ from loyalty.tiers.models import TIERS
 from members import aliases
 from members.activities import ACTIVITIES
 from orders.refunds import fold
+from referrals.carried import REFERRALS
 from server.verify import cards, levels, limits, sources
 from server.verify.fired import Fired
 from server.verify.hands import ADJUSTMENTS
@@ -238,7 +239,8 @@ def check_members(
     tiers = Groups(stream(connection, kept, TIERS, program_id))
     ladders: dict[bytes, levels.Ladders] = {}
     told = Groups(stream(connection, _activities(), ACTIVITIES, program_id))
-    for key in side_by_side(orders, tiers, counted, told):
+    friends = Groups(stream(connection, _referrals(), REFERRALS, program_id))
+    for key in side_by_side(orders, tiers, counted, told, friends):
         live = ladders.get(key[0])
         if live is None:
             if programs.find_live(key[0]) is None:
@@ -251,6 +253,11 @@ def check_members(
             Contribution(row.effective_at, 0, row.points, count=0)
             for row in (*counted.take(key), *told.take(key))
         ]
+        if live.program.ladder.counts_referrals:
+            others += [
+                Contribution(row.qualified_at, 0, 0, count=0, referrals=1)
+                for row in friends.take(key)
+            ]
         levels.check(
             report,
             live,
@@ -279,6 +286,17 @@ def _counted() -> sa.Select[Any]:
         sa.select(*lead, ADJUSTMENTS.c.points, ADJUSTMENTS.c.effective_at)
         .where(ADJUSTMENTS.c.tier_member_id.is_not(None))
         .order_by(*lead, ADJUSTMENTS.c.effective_at, ADJUSTMENTS.c.id)
+    )
+
+
+def _referrals() -> sa.Select[Any]:
+    """Referrals that stand, by advocate."""
+    columns = REFERRALS.c
+    lead = [columns.program_id, columns.advocate_id]
+    return (
+        sa.select(*lead, columns.qualified_at)
+        .where(columns.stands, columns.qualified_at.is_not(None))
+        .order_by(*lead, columns.qualified_at, columns.id)
     )
 
 

@@ -18,7 +18,19 @@ from loyalty.records import OPENINGS
 from members.members import MEMBERS
 from programs.models import Program
 from programs.terms import NO_TERMS
-from server.verify import activities, cards, entries, hands, lots, merged, orders, rewards, tiers
+from server.verify import (
+    activities,
+    cards,
+    entries,
+    hands,
+    lots,
+    merged,
+    orders,
+    payables,
+    referrals,
+    rewards,
+    tiers,
+)
 from server.verify.entries import Sums
 from server.verify.hands import ADJUSTMENTS, TRANSFERS
 from server.verify.lots import Lots
@@ -45,6 +57,8 @@ def run(connection: sa.Connection, program_id: bytes | None) -> dict[str, Any]:
     tiers.check(connection, program_id, report, programs)
     activities.check(connection, program_id, report, programs)
     rewards.check(connection, program_id, report, programs)
+    referrals.check(connection, program_id, report, programs)
+    payables.check(connection, program_id, report, programs)
     return report.shown()
 
 

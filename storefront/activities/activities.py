@@ -30,6 +30,7 @@ from storefront.granting import showing
 from storefront.membership import erasure, member_facts
 from storefront.plan import Plan, begin
 from storefront.tiers import levels, tier_entries
+from storefront.tiers.contributing import activity_key
 from storefront.tiers.tier_entries import Followed
 
 TYPE = "activity"
@@ -123,6 +124,7 @@ def tell(
         "activity": activity_answers.shown(row, told.member),
         "earned": firing.shown(plan, fired),
         "grants": showing.known_of(plan, row["id"], told.member.id),
+        "payables": firing.owed(plan, fired),
         "reversed": answers.reversed_points(live, made),
         "balances": answers.balances(plan, told.member.id),
         "tier": activity_answers.tier(connection, plan, told.member.id, change),
@@ -300,7 +302,8 @@ def _count(
             connection,
             plan,
             member_id,
-            activity_ref=told.activity_ref,
+            named=(TYPE, told.activity_ref),
+            key=activity_key(told.activity_ref),
             old=before,
             new=after,
         )

@@ -19,6 +19,7 @@ from members.activities import StoredActivity
 from members.members import Known
 from programs import versions
 from programs.triggers import ACTIVITY as TRIGGER
+from rewards import payables
 from storefront import answers, cards
 from storefront.decisions import DECISIONS
 from storefront.granting import bringing, showing
@@ -67,11 +68,12 @@ def answer_stored(
     """The answer to what changed nothing."""
     row = {name: getattr(stored, name) for name in StoredActivity.__slots__}
     plan.book.load((), reading.read_lots(connection, plan.program_id, [stored.id]))
-    earned, has_grants = _earned_before(connection, plan, stored)
+    earned, has_grants, owed = _earned_before(connection, plan, stored)
     return {
         "activity": shown(row, known),
         "earned": earned,
         "grants": showing.of_source(plan, stored.id, stored.member_id) if has_grants else [],
+        "payables": [] if known.is_erased else payables.shown(owed),
         "reversed": [],
         "balances": answers.balances(plan, known.id),
         "tier": tier(connection, plan, known.id, None),
@@ -83,15 +85,17 @@ def answer_stored(
 
 def _earned_before(
     connection: sa.Connection, plan: Plan, stored: StoredActivity
-) -> tuple[list[dict[str, Any]], bool]:
-    """What its last decision found to be deserved, and whether it can have granted rewards."""
+) -> tuple[list[dict[str, Any]], bool, dict[str, int]]:
+    """What its last decision found to be deserved, whether it can have granted rewards, and the
+    cash that it owes by rule."""
     row = connection.execute(
         sa.select(DECISIONS.c.version, DECISIONS.c.switches, DECISIONS.c.outcomes).where(
             DECISIONS.c.program_id == plan.program_id, DECISIONS.c.id == stored.decision_id
         )
     ).one()
     program = versions.get_compiled(connection, plan.program_id, row.version, row.switches)
-    earned = _earned_of(jsontext.parse(row.outcomes))
+    outcomes = jsontext.parse(row.outcomes)
+    earned = _earned_of(outcomes)
     rules = program.rules_of(TRIGGER + stored.kind)
     awards = answers.shown_awards(
         plan,
@@ -100,7 +104,7 @@ def _earned_before(
         lots=plan.book.lots_of(stored.id, stored.member_id),
         decision_id=stored.decision_id,
     )
-    return awards, bringing.concern(program, rules)
+    return awards, bringing.concern(program, rules), outcomes.get("payables") or {}
 
 
 def _earned_of(outcomes: Mapping[str, Any]) -> list[Earned]:

@@ -10,6 +10,7 @@ from loyalty.schemas import BalanceAnswer, TierAnswer
 from members.activities import ActivitySchema
 from storefront.activities import activities, activity_answers
 from storefront.granting.granting_schemas import GrantView
+from storefront.payables.payable_schemas import cash
 from storefront.schemas import AwardAnswer, CardAnswer, ProblemItemAnswer, ReversedAnswer
 from storefront.vouchers import seeing
 
@@ -42,6 +43,7 @@ class ActivityAnswer(Schema):
         required=True,
         metadata={"description": "The rewards given for it that stand."},
     )
+    payables = cash("The cash owed for it that stands.")
     reversed = ma.fields.List(ma.fields.Nested(ReversedAnswer), required=True)
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     tier = ma.fields.Nested(TierAnswer, required=True)

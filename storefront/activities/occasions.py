@@ -120,7 +120,8 @@ def _keep(
             own_facts=_own(one, day, zone),
             reason=_against(plan, one, kept.known, day=day, last_on=last_on),
         )
-        if fired.deserved or fired.earning.stamps or fired.earning.grants:
+        earning = fired.earning
+        if fired.deserved or earning.stamps or earning.grants or earning.payables:
             last_on = day
             plan.writes.insert(PAYMENTS, _payment(plan, source, one, fired.decision_id))
     occasions.mark(connection, plan.program_id, one, due_at=kept.next_at, last_on=last_on)

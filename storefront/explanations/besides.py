@@ -1,4 +1,4 @@
-"""What a decision gave besides points, in words: stamps on cards, and rewards.
+"""What a decision gave besides points, in words: stamps on cards, rewards, and cash.
 
 Refuses points: `loyalty.sentences` says those.
 """
@@ -10,26 +10,31 @@ from core import language
 from core.language import Text, quoted
 from programs.compiled import Compiled
 from programs.rules import Rule
-from rules.effects import AddStamps, GrantReward
+from rules.effects import AddStamps, GrantReward, Payable
 
 
 def of_decision(program: Compiled, outcomes: Mapping[str, Any]) -> list[Text]:
     """All of it, as decisions store their outcomes."""
     stamps: Mapping[str, int] = outcomes.get("stamps") or {}
     grants: Mapping[str, str] = outcomes.get("grants") or {}
+    payables: Mapping[str, int] = outcomes.get("payables") or {}
     return [
         *(_stamps(program, card, count) for card, count in stamps.items()),
         *(_reward(program, key) for key in grants.values()),
+        *(cash(program, minor) for minor in payables.values()),
     ]
 
 
-def of_rule(program: Compiled, rule: Rule | None) -> list[Text]:
-    """What one rule gave that fired."""
+def of_rule(program: Compiled, rule: Rule | None, outcomes: Mapping[str, Any]) -> list[Text]:
+    """What one rule gave that fired, in a decision with these outcomes."""
     effect = None if rule is None else rule.effect
     if isinstance(effect, AddStamps):
         return [_stamps(program, effect.card, effect.stamps)]
     if isinstance(effect, GrantReward):
         return [_reward(program, effect.reward)]
+    if rule is not None and isinstance(effect, Payable):
+        owed = (outcomes.get("payables") or {}).get(rule.key)
+        return [] if not owed else [cash(program, owed)]
     return []
 
 
@@ -54,3 +59,11 @@ def _reward(program: Compiled, reward_key: str) -> Text:
         "en": f"the reward {quoted(name['en'], 'en')}",
         "ko": f"{quoted(name['ko'], 'ko')} 리워드",
     }
+
+
+def cash(program: Compiled, minor: int) -> Text:
+    """Money that is owed."""
+    many = {
+        one: language.money(minor, program.currency, language=one) for one in language.LANGUAGES
+    }
+    return {"en": f"{many['en']} in cash", "ko": f"현금 {many['ko']}"}

@@ -14,7 +14,7 @@ from loyalty import sentences
 from loyalty.exact import TIER_RULE
 from programs.compiled import Compiled
 from programs.rules import Rule
-from rules.effects import AddStamps, GrantReward, PointsPerAmount, PointsPerUnit
+from rules.effects import GIVEN, GrantReward, Payable, PointsPerAmount, PointsPerUnit
 from storefront.explanations import besides, missed_days, missing
 from storefront.explanations.missed_days import Missed
 
@@ -95,7 +95,10 @@ _UNKNOWN: Text = {
 _WITHDRAWN: Text = {"en": "it no longer stands", "ko": "철회되어"}
 _FALLEN: Text = {"en": "it no longer stands", "ko": "취소되어"}
 #: What does not stand, where the sentence is about a rule.
-_SUBJECTS = {"order": "주문이", "activity": "활동이", "tier": "등급 달성이", "card": "카드 완성이"}
+_SUBJECTS = {
+    **{"order": "주문이", "activity": "활동이", "tier": "등급 달성이", "card": "카드 완성이"},
+    **{"referral": "추천이", "referral_milestone": "추천 목표가"},
+}
 _KINDS: dict[str, Text] = {
     "review": {"en": "review", "ko": "리뷰"},
     "visit": {"en": "visit", "ko": "방문"},
@@ -153,11 +156,14 @@ def called(program: Compiled, key: str, rule: Rule | None) -> Text:
 
 
 def _owner(program: Compiled, rule: Rule) -> tuple[str, Text] | None:
-    """Whether a rule is an effect of a level or a card, and what that is called."""
+    """Whether a rule is an effect of a level, a card or an offer, and what that is called."""
     for type_, owners in (("tier", program.ladder.levels), ("card", program.cards)):
         for owner in owners:
             if any(one is rule for one in owner.effects):
                 return type_, language.name_of(owner.name, owner.key)
+    for offer in program.offers:
+        if any(one is rule for one in offer.effects):
+            return "referral", language.name_of(offer.name, offer.key)
     return None
 
 
@@ -229,6 +235,7 @@ def _parts(
 _OWN: dict[str, Text] = {
     "tier": {"en": "for the level itself", "ko": "등급 달성 혜택"},
     "card": {"en": "for the card itself", "ko": "카드 완성 혜택"},
+    "referral": {"en": "for the referral itself", "ko": "추천 혜택"},
 }
 
 
@@ -362,7 +369,7 @@ def _fired(
         sentences.points(points, points_key, program)
         for points_key, points in given_by(outcomes, stored["rule"])
     ]
-    amounts += besides.of_rule(program, rule)
+    amounts += besides.of_rule(program, rule, outcomes)
     if not amounts:
         said = {
             "en": f"{name['en']} applied and gave nothing more.",
@@ -372,13 +379,13 @@ def _fired(
         english = language.listed([one["en"] for one in amounts], "en")
         korean = language.listed([one["ko"] for one in amounts], "ko")
         by, many = with_particle(name["ko"], "으로"), with_particle(korean, "이")
-        is_reward = rule is not None and isinstance(rule.effect, GrantReward)
+        is_reward = rule is not None and isinstance(rule.effect, GrantReward | Payable)
         done = besides.verb(not is_reward, has_stamps=False)
         said = {"en": f"{name['en']} gave {english}.", "ko": f"{by} {many} {done}."}
     withheld = stored.get("withheld")
     if withheld:
         key = program.points[0].key
-        if rule is not None and not isinstance(rule.effect, AddStamps | GrantReward):
+        if rule is not None and not isinstance(rule.effect, GIVEN):
             key = rule.effect.points_key
         over = sentences.points(withheld, key, program)
         said["en"] += f" Over its limit: {over['en']}."

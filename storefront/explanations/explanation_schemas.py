@@ -62,6 +62,7 @@ class DecisionAnswer(Schema):
     )
     stamps = described(Json, "Stamps by card.", required=True)
     grants = described(Json, "Rewards by the rule that gave them.", required=True)
+    payables = described(Json, "Cash owed, by the rule that owes it.", required=True)
     arithmetic = ma.fields.List(described(Json, _ARITHMETIC), required=True)
     qualifying_points = whole("What counts for tiers.")
     effective_at = described(Instant, "As of when it was decided.", required=True)
@@ -73,8 +74,8 @@ class WhyQuery(Schema):
 
     source = described(
         Text,
-        "order:A-1, activity:R-1, signup, birthday:2027-05-04, anniversary:2027-05-04, tier:gold"
-        " or card:coffee.",
+        "order:A-1, activity:R-1, signup, birthday:2027-05-04, anniversary:2027-05-04, tier:gold,"
+        " card:coffee, referral:ref_… or referral_milestone:rms_….",
         required=True,
         most=160,
     )

@@ -20,17 +20,25 @@ from members.members import Known
 from orders.refunds import fold
 from programs import versions
 from programs.compiled import Compiled
+from programs.referrals import TRIGGER as REFERRAL_QUALIFIED
 from storefront import quotes
 from storefront import telling as tellings
 from storefront.activities import activity_answers
 from storefront.decisions import DECISIONS, Told, told_of
-from storefront.explanations import missed_days
+from storefront.explanations import missed_days, referred
 from storefront.orders import ORDERS
 
 #: What can be asked about; a signup needs no reference.
-SOURCES = ("order", "activity", "signup", "birthday", "anniversary", "tier", "card")
+SOURCES = (
+    *("order", "activity", "signup", "birthday", "anniversary", "tier", "card"),
+    *referred.TYPES,
+)
 #: The triggers of sources that are not called as they are.
-TRIGGERS = {"tier": "tier_entered", "card": "card_completed"}
+TRIGGERS = {
+    "tier": "tier_entered",
+    "card": "card_completed",
+    "referral": REFERRAL_QUALIFIED,
+}
 TIER_CHANGES: sa.Table = TierChange.__table__  # type: ignore[assignment]
 _ENTRIES_MAX = 200
 
@@ -94,6 +102,8 @@ def _happened(
             TIER_CHANGES.c.to_key == ref,
         )
         return connection.execute(entered.limit(1)).first() is not None
+    if kind == "referral":
+        return referred.is_known(connection, live.program_id, known, ref)
     return kind == "signup"
 
 
@@ -166,10 +176,12 @@ def _shown(
     live, _ = versions.get_live(connection, program_id)
     entries = _entries(connection, program_id, known.id, told)
     ref = known.member_ref if told.source_type == "signup" else told.source_ref
+    source = (told.source_type, told.source_ref)
+    against = referred.summary(connection, program_id, known, source)
     return {
         "source": {"type": told.source_type, "ref": ref},
         "member_ref": known.member_ref,
-        "summary": told.summary,
+        "summary": against or told.summary,
         "is_hypothetical": is_hypothetical,
         "decision_id": None if told.id is None else ids.show_id("dec", told.id),
         "version": told.program.version,

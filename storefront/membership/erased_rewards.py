@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from rewards import grants, redemptions, vouchers
+from rewards import grants, payables, redemptions, vouchers
 from rewards.carried import FULFILMENTS, GRANTS, REDEMPTIONS, VOUCHERS
 from rewards.fulfilments import CHANGES
 from storefront.plan import Plan
@@ -21,12 +21,14 @@ _USABLE = ("reserved", "active", "frozen")
 
 
 def give_up(connection: sa.Connection, plan: Plan, member_id: bytes) -> None:
-    """Release what is held, before points are forfeited, and end codes and grants."""
+    """Release what is held, before points are forfeited, end codes and grants, and withdraw the
+    cash that is owed."""
     program_id = plan.program_id
     for row in redemptions.open_of(plan, member_id):
         redemptions.end(plan, row, "released")
     # What came back after its date has expired, and is not forfeited.
     plan.settle(member_id)
+    payables.withdraw(plan, member_id)
     own = connection.execute(
         sa.select(VOUCHERS.c.id).where(
             VOUCHERS.c.program_id == program_id,

@@ -21,6 +21,7 @@ from loyalty.models import Adjustment, Transfer
 from loyalty.tiers.models import CHANGES
 from members import activities, erasing, members
 from members.activities import ACTIVITIES
+from members.members import Known
 from orders.models import Order
 from programs import triggers, versions
 from programs.models import Program
@@ -28,6 +29,7 @@ from storefront import cards
 from storefront.decisions import DECISIONS
 from storefront.membership import erased_rewards
 from storefront.plan import Plan, begin
+from storefront.referring import erasing as referring
 from storefront.refunding import reducing
 from storefront.standing import Read
 from webhooks.models import WebhookAttempt, WebhookDelivery
@@ -45,6 +47,7 @@ _TOLD = frozenset(
         *("key", "until", "cause"),
         *("redemption_id", "voucher_id", "grant_id", "fulfilment_id", "reward", "state"),
         *("amount_minor", "remaining_minor"),
+        *("referral_id", "offer", "advocate", "friend", "side"),
     }
 )
 _PURGED_AT_ONCE = 1000
@@ -60,7 +63,7 @@ def erase(program_id: bytes, member_ref: str, *, actor: str | None) -> dict[str,
 def _unit(
     connection: sa.Connection, program_id: bytes, member_ref: str, actor: str | None
 ) -> dict[str, Any]:
-    known = members.find(connection, program_id, member_ref, is_locking=True)
+    known = _lock(connection, program_id, member_ref)
     live, now = versions.get_live(connection, program_id)
     if known is None:
         before = erasing.find_answer(connection, program_id, member_ref, now=now)
@@ -70,6 +73,8 @@ def _unit(
     plan = begin(connection, live, now=now, actor=actor)
     plan.book.load(reading.read_holdings(connection, program_id, known.id))
     plan.settle(known.id)
+    everyone = erasing.everyone(connection, program_id, known.id)
+    referring.give_up(connection, plan, everyone)
     erased_rewards.give_up(connection, plan, known.id)
     forfeit(plan, known.id)
     outbox.add(
@@ -77,7 +82,6 @@ def _unit(
     )
     answer = _answer(plan, known.id)
     plan.write(connection)
-    everyone = erasing.everyone(connection, program_id, known.id)
     idempotency.forget(connection, program_id, everyone)
     _reduce_orders(connection, program_id, everyone)
     _reduce_activities(connection, program_id, everyone)
@@ -86,6 +90,7 @@ def _unit(
     _forget_notes(connection, program_id, everyone)
     cards.forget(connection, program_id, everyone)
     erased_rewards.forget(connection, program_id, everyone)
+    referring.forget(connection, program_id, everyone)
     erasing.erase(
         connection,
         program_id,
@@ -96,6 +101,25 @@ def _unit(
     )
     _forget_responses(connection, program_id, everyone)
     return answer
+
+
+def _lock(connection: sa.Connection, program_id: bytes, member_ref: str) -> Known | None:
+    """The member, locked together with everybody whose referrals change."""
+    known = members.find(connection, program_id, member_ref)
+    if known is None:
+        return None
+    people = erasing.everyone(connection, program_id, known.id)
+    everyone = {known.id} | referring.parties(connection, program_id, people)
+    locked = members.lock_ids(connection, program_id, sorted(everyone)).get(known.id)
+    if locked is None or locked.id != known.id:
+        # Merged by somebody else since we looked.
+        raise db.Restart
+    if locked.is_erased:
+        return None
+    people = erasing.everyone(connection, program_id, known.id)
+    if not everyone >= referring.parties(connection, program_id, people):
+        raise db.Restart
+    return locked
 
 
 def forfeit(plan: Plan, member_id: bytes) -> None:

@@ -14,6 +14,7 @@ from loyalty.ledger import holds
 from members.members import Known
 from rewards import redemptions
 from rewards.carried import FULFILMENTS, GRANTS, REDEMPTIONS, USES, VOUCHERS, Row
+from rewards.payables import PAYABLES
 from storefront.plan import Plan
 
 #: Tables that name the member whose they are.
@@ -23,6 +24,8 @@ OWNED = (
     USES.c.member_id,
     GRANTS.c.member_id,
     FULFILMENTS.c.member_id,
+    # Not who was paid by an export: that stays who it was.
+    PAYABLES.c.member_id,
 )
 
 

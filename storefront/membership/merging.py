@@ -32,7 +32,8 @@ from storefront.membership.openings import OPENINGS
 from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
 from storefront.points.adjustments import ADJUSTMENTS
-from storefront.tiers import levels, tier_entries
+from storefront.referring import merging as referring
+from storefront.tiers import advocates, levels, tier_entries
 
 _PERSONAL = ("email", "phone", "name", "birthday_on", "locale", "card_ref")
 
@@ -58,6 +59,8 @@ def merge(
         plan.settle(into.id)
     else:
         _unite(connection, plan, old, into)
+        plan = begin(connection, live, now=now, actor=actor)
+        _unite_referrals(connection, plan, old, into)
     row = members.get_row(connection, program_id, into.id)
     answer = {
         "member": signup.show(connection, plan, row),
@@ -94,10 +97,14 @@ def _both(
             f"{into_member_ref} was merged into this member already: it is the same one.",
             state="merged",
         )
-    locked = members.lock_ids(connection, program_id, sorted({found.member_id, into.id}))
+    both = {found.member_id, into.id}
+    everyone = both | referring.parties(connection, program_id, found.member_id, into.id)
+    locked = members.lock_ids(connection, program_id, sorted(everyone))
     old, stays = locked.get(found.member_id), locked.get(into.id)
     if old is None or stays is None or old.id != found.member_id or stays.id != into.id:
         # One of them was merged by somebody else since we looked.
+        raise db.Restart
+    if not everyone >= referring.parties(connection, program_id, old.id, stays.id):
         raise db.Restart
     if old.is_erased or stays.is_erased:
         raise not_found("member")
@@ -153,6 +160,15 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
         tiers.assure(connection, program_id, {into.id: place.assured})
     if place.manual is not None:
         tiers.give(connection, program_id, {into.id: place.manual})
+
+
+def _unite_referrals(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> None:
+    """What they brought and were brought by becomes one's, after all else has."""
+    plan.book.load(reading.read_holdings(connection, plan.program_id, into.id))
+    plan.settle(into.id)
+    referring.unite(connection, plan, old, into)
+    advocates.reassess(connection, plan, into.id, "merge")
+    plan.write(connection)
 
 
 def _has_adjusted(connection: sa.Connection, holding: Holding) -> bool:

@@ -33,6 +33,11 @@ _WITHOUT_HISTORY = answers.problem(
     "was posted, but without is_history the member signed up as a new one: signup effects were"
     " paid and messages sent, unless they had been before",
 )
+_HISTORY = answers.problem(
+    "history_without_referral",
+    "/referral",
+    "was not looked at: whoever moves in as history is brought by nobody",
+)
 
 
 def put(program_id: bytes, bodies: Sequence[Body], *, actor: str | None) -> list[dict[str, Any]]:
@@ -360,8 +365,9 @@ def _answers(
             "member": answers.member(plan.live, mover.row, consents[member_id], seen),
             "earned": [],
             "balances": answers.balances(plan, member_id),
-            "referral": answers.referral(mover.body),
+            # Nobody is brought who was there before; their orders say that they are not new.
+            "referral": None,
             "surprises": [],
-            "problems": answers.problems(mover.body),
+            "problems": [_HISTORY] if mover.body.get("referral") else [],
         }
     return results

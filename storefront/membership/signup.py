@@ -23,6 +23,7 @@ from storefront.activities import occasions
 from storefront.firing import Fired, Source
 from storefront.granting import entitlements, showing
 from storefront.plan import Plan, begin
+from storefront.referring import signups, tracing
 from storefront.telling import FUTURE, ahead
 from storefront.tiers import places, tier_entries
 
@@ -45,8 +46,10 @@ def tell(
     actor: str | None,
 ) -> tuple[dict[str, Any], int]:
     """The unit of `put`."""
-    known = members.find(connection, program_id, member_ref, is_locking=True)
+    locked = signups.lock(connection, program_id, member_ref, body)
+    known = locked.known
     live, now = versions.get_live(connection, program_id)
+    locked.check(connection, live)
     check(body, now)
     plan = begin(connection, live, now=now, actor=actor)
     fired = None
@@ -58,14 +61,17 @@ def tell(
         plan.settle(known.id)
     if body.get("consents"):
         members.append_consents(connection, program_id, row["id"], body["consents"], now=now)
+    # Seen as it is told, however long ago they joined.
+    tracing.note(connection, plan, row["id"], body.get("visitor"), at=now)
+    referred = signups.follow(connection, plan, row, body, locked=locked)
+    every = [fired, *signups.paid(plan, row["id"])]
     answer = {
         "member": show(connection, plan, row),
-        "earned": firing.shown(plan, fired) if fired is not None else [],
-        "grants": firing.granted(plan, fired) if fired is not None else [],
+        **firing.brought(plan, [one for one in every if one is not None]),
         "balances": answers.balances(plan, row["id"]),
-        "referral": answers.referral(body),
+        "referral": referred.answer,
         "surprises": [],
-        "problems": [*answers.problems(body), *showing.problems(plan, row["id"])],
+        "problems": [*referred.problems, *showing.problems(plan, row["id"])],
     }
     plan.write(connection)
     return answer, 201 if known is None else 200

@@ -4,18 +4,9 @@ Streamed: entries are read a few at a time, each time by a short read of its own
 entry that there was when the statement began; entries are never changed, so what is read later is
 what was there. A statement up to now ends with what has fallen due and is not written yet.
 
-The CSV is for spreadsheets. A cell of text that starts with = + - @ in any width, also after space
-that does not show, or with tab or CR, gets an apostrophe in front, since programs would take it
-for a formula; so does what follows a comma, a semicolon or a tab within a cell, for programs that
-take another separator than the comma. Numbers are digits with at most one minus
-before them, which no program takes for one, and stay numbers. It begins with a byte order mark:
-without it Excel reads Hangul in the code page of the machine.
+The CSV is for spreadsheets (`core.spreadsheet`).
 """
 
-import csv
-import io
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask
 
-from core import clock, db, ids, jsontext
+from core import clock, db, ids, jsontext, spreadsheet
 from core.errors import invalid_at
 from loyalty import reading, records, showing
 from loyalty.ledger.entries import OWN
@@ -37,11 +28,7 @@ from storefront.explanations import redeemed
 from storefront.plan import begin
 
 _ROWS = 500
-_FORMULA = ("=", "+", "-", "@")
-#: What some program or other takes for the end of a cell.
-_SEPARATORS = re.compile(r"([,;\t])")
 _EVER, _NEVER = -(2**62), 2**62
-BOM = "\ufeff"
 COLUMNS = (
     "points_key",
     "seq",
@@ -233,7 +220,7 @@ def write_json(app: Flask, statement: Statement) -> Iterator[bytes]:
 def write_csv(app: Flask, statement: Statement) -> Iterator[bytes]:
     """The statement as CSV in UTF-8, in parts: of each kind of points a line with the balances
     before, one per entry, and one with the balances after."""
-    yield BOM.encode() + _line(COLUMNS)
+    yield spreadsheet.BOM.encode() + spreadsheet.line(COLUMNS)
     for account in statement.accounts:
         yield _balance_line(account, "opening", account.opening, at=statement.start)
         for row in _entries(app, statement, account):
@@ -250,7 +237,7 @@ def write_csv(app: Flask, statement: Statement) -> Iterator[bytes]:
                     for bucket in OWN
                 },
             }
-            yield _line([cells[name] for name in COLUMNS])
+            yield spreadsheet.line([cells[name] for name in COLUMNS])
         yield _balance_line(account, "closing", account.closing, at=statement.end)
 
 
@@ -260,36 +247,7 @@ def _balance_line(account: Account, kind: str, balances: Mapping[str, int], *, a
     if at != _EVER:
         cells["recorded_at"] = clock.format_instant(at)
     cells |= {f"{bucket}_after": balances[bucket] for bucket in OWN}
-    return _line([cells.get(name) for name in COLUMNS])
-
-
-def _line(cells: Any) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\r\n").writerow([_cell(one) for one in cells])
-    return buffer.getvalue().encode()
-
-
-def _cell(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, int):
-        return str(value)
-    text = str(value)
-    parts = _SEPARATORS.split(text)
-    # Texts and separators in turn; each of these texts may come to be a cell of its own.
-    parts[::2] = [f"'{part}" if _is_formula(part) else part for part in parts[::2]]
-    whole = "".join(parts)
-    return f"'{whole}" if whole.startswith(("\t", "\r")) else whole
-
-
-def _is_formula(text: str) -> bool:
-    folded = unicodedata.normalize("NFKC", text)
-    for number, symbol in enumerate(folded):
-        # Spaces, what does not show at all, and quotes, which a program may drop.
-        if symbol != '"' and unicodedata.category(symbol)[0] not in "ZC":
-            return folded.startswith(_FORMULA, number)
-    return False
+    return spreadsheet.line([cells.get(name) for name in COLUMNS])
 
 
 def shown_name(statement: Statement) -> str:

@@ -180,7 +180,7 @@ def read(
     holdings = _holdings(program_id, known.id, accounts)
     stood = None
     if item is not None:
-        if any(one.has_counted for one in holdings):
+        if live.reads_referrals or any(one.has_counted for one in holdings):
             return None
         item.member_id = known.id
         stood = _standing(live, sums, tier, first_ref=first_ref, holdings=holdings)

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from programs.compiled import Compiled
+from programs.referrals import SIDES, trigger_of
 from rules.conditions import Condition, Explanation
-from rules.effects import AddPoints, AddStamps, GrantReward
+from rules.effects import GIVEN, AddPoints
 
 #: Facts that may say who somebody is, as far as they are not asked for.
 _PERSONAL = ("member.attributes.", "order.attributes.", "line.attributes.", "activity.facts.")
@@ -25,15 +26,22 @@ _ABSENT = object()
 
 
 def conditions(program: Compiled, trigger: str) -> tuple[list[Condition], list[Condition]]:
-    """What a version asks of facts, and what of lines."""
+    """What a version asks of facts, and what of lines; of an order its referral offers ask, too:
+    whoever brought the person is paid by it."""
     rules = program.rules_of(trigger)
+    asked = [rule.when for rule in rules]
+    for offer in program.offers:
+        if trigger == offer.trigger == "order":
+            asked.append(offer.when)
+            for side in SIDES:
+                rules = (*rules, *program.rules_of(trigger_of(side, offer.key)))
     lines = [
         rule.effect.lines
         for rule in rules
-        if not isinstance(rule.effect, AddPoints | AddStamps | GrantReward)
+        if not isinstance(rule.effect, AddPoints | GIVEN)
         and rule.effect.lines is not None
     ]
-    return [rule.when for rule in rules], lines
+    return asked, lines
 
 
 def reduce_facts(facts: Mapping[str, Any], asked: Sequence[Condition]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def parked(refund: Refund) -> dict[str, Any]:
         "redemptions": [],
         "codes": [],
         "grants": [],
+        "payables": [],
         "surprises": [],
         "problems": [],
         "decision_id": None,

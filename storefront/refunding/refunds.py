@@ -6,7 +6,7 @@ it is parked and applied when the order comes. Refuses what is more than is left
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -73,23 +73,37 @@ def put(
 
 
 def _undecided(program_id: bytes, answer: dict[str, Any]) -> dict[str, Any]:
-    """A preview without the decision that it would take, if that is a new one."""
-    gone = answer["decision_id"]
-    if gone is None or db.reading(
-        lambda connection: decisions.is_known(connection, program_id, gone)
-    ):
+    """A preview without the decisions that it would take, of the order and of what hangs on it."""
+    named = set(_decisions(answer))
+    gone = db.reading(
+        lambda connection: {
+            one for one in named if not decisions.is_known(connection, program_id, one)
+        }
+    )
+    if not gone:
         return answer
 
     def without(value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                name: None if name == "decision_id" and one == gone else without(one)
+                name: None if name == "decision_id" and one in gone else without(one)
                 for name, one in value.items()
             }
         return [without(one) for one in value] if isinstance(value, list) else value
 
     found: dict[str, Any] = without(answer)
     return found
+
+
+def _decisions(value: Any) -> Iterator[str]:
+    """Every decision that an answer names."""
+    if isinstance(value, dict):
+        if isinstance(value.get("decision_id"), str):
+            yield value["decision_id"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _decisions(one)
 
 
 def _check(body: Mapping[str, Any]) -> None:

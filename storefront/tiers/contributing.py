@@ -13,6 +13,7 @@ from loyalty.models import Adjustment
 from loyalty.tiers.contributions import Contribution
 from members.models import Activity
 from orders.models import Order
+from storefront.tiers import referred
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 ADJUSTMENTS: sa.Table = Adjustment.__table__  # type: ignore[assignment]
@@ -44,21 +45,27 @@ ORDER BY kind, at, created_at, id
 
 
 def read(
-    connection: sa.Connection, program_id: bytes, member_id: bytes
+    connection: sa.Connection, program_id: bytes, member_id: bytes, *, counts_referrals: bool
 ) -> list[tuple[str, Contribution]]:
     """What the member's orders that stand contribute, each with its reference, in the order of
-    time and, at one instant, of arrival; then what adjustments and activities do."""
+    time and, at one instant, of arrival; then what adjustments and activities do, and approved
+    friends, where they count."""
+    friends = referred.read(connection, program_id, member_id) if counts_referrals else []
     rows = rawsql.run(connection, _sql(connection.dialect.name), [program_id, member_id])
     return [
         (ref, Contribution(at, spend, points))
         if kind == 0
         else (activity_key(ref) if kind == 2 else "", Contribution(at, 0, points, count=0))
         for kind, ref, at, spend, points, *_ in rows
-    ]
+    ] + friends
 
 
 def read_many(
-    connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]
+    connection: sa.Connection,
+    program_id: bytes,
+    member_ids: Sequence[bytes],
+    *,
+    counts_referrals: bool,
 ) -> dict[bytes, list[tuple[str, Contribution]]]:
     """What the orders of many members contribute, as `read` does of one."""
     found: dict[bytes, list[tuple[str, Contribution]]] = {one: [] for one in member_ids}
@@ -102,4 +109,7 @@ def read_many(
     for member_id, ref, at, points in told:
         key = activity_key(ref)
         found[bytes(member_id)].append((key, Contribution(at, 0, points, count=0)))
+    if counts_referrals:
+        for member_id, friends in referred.read_many(connection, program_id, member_ids).items():
+            found[member_id] += friends
     return found

@@ -31,7 +31,6 @@ from storefront.plan import Plan
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member
 from storefront.tiers import contributing, places, undone_levels
-from storefront.tiers.contributing import activity_key
 from storefront.tiers.places import Source, Steps
 
 
@@ -323,14 +322,14 @@ def recount(
     plan: Plan,
     member_id: bytes,
     *,
-    activity_ref: str,
+    named: tuple[str, str],
+    key: str,
     old: Contribution | None,
     new: Contribution | None,
 ) -> dict[str, Any] | None:
-    """Let what an activity adds now count; returns the change of level."""
-    cause: Cause = "refund" if _is_less(old, new) else "order"
-    source = Source(cause, "activity", activity_ref)
-    key = activity_key(activity_ref)
+    """Let what an activity or a referral adds now count, which is `named` by type and reference
+    and contributes under a key; returns the change of level."""
+    source = Source("refund" if _is_less(old, new) else "order", *named)
     return _replace(connection, plan, member_id, old=old, new=new, source=source, key=key)
 
 
@@ -353,7 +352,9 @@ def stood(
 ) -> list[Place]:
     """Where members stand whose orders are about to change hands, as time has left them by now."""
     live, now = plan.live, plan.now
-    told = contributing.read_many(connection, plan.program_id, member_ids)
+    told = contributing.read_many(
+        connection, plan.program_id, member_ids, counts_referrals=live.ladder.counts_referrals
+    )
     found = []
     for member_id, read in zip(member_ids, reads, strict=True):
         rows = sorted((one for _, one in told[member_id]), key=lambda one: one.at)

@@ -209,9 +209,15 @@ def settle_due(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes
         settle(plan, member_id, spot, steps=steps, history=history, source=Source("time"))
 
 
-def reassess(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes]) -> None:
-    """Look at members under a ladder that has changed: what it gives sooner is given at once,
-    what it asks more for stays until the end of the term."""
+def reassess(
+    connection: sa.Connection,
+    plan: Plan,
+    member_ids: Sequence[bytes],
+    *,
+    cause: Cause = "ladder",
+) -> None:
+    """Look at members under a ladder that has changed, or who were merged: what it gives sooner is
+    given at once, what it asks more for stays until the end of the term."""
     rows = keeping.read_rows(connection, plan.program_id, member_ids)
     plan.load_contributions(connection, member_ids)
     ladder, now = plan.live.ladder, plan.now
@@ -225,8 +231,8 @@ def reassess(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes])
         stored = steps[-1][1] if steps else spot.derived
         after = moving.bought(ladder, stored, values, at=now, zone=plan.live.zone)
         if after != stored:
-            steps.append((now, after, "ladder"))
-        settle(plan, member_id, spot, steps=steps, history=history, source=Source("ladder"))
+            steps.append((now, after, cause))
+        settle(plan, member_id, spot, steps=steps, history=history, source=Source(cause))
 
 
 def view(

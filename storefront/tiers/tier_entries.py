@@ -29,7 +29,7 @@ from storefront.activities import inactivity
 from storefront.decisions import DECISIONS
 from storefront.firing import Fired, Source
 from storefront.plan import Plan
-from storefront.tiers import tier_log
+from storefront.tiers import referred, tier_log
 from storefront.tiers.lost_levels import Slots
 
 SOURCE_TYPE = "tier"
@@ -44,7 +44,7 @@ class Followed:
     """What followed for one member: what the level entered last brought, as the contract shows
     it beside the change of level, and every entry made."""
 
-    shown: dict[str, Any] = field(default_factory=lambda: {"earned": [], "grants": []})
+    shown: dict[str, Any] = field(default_factory=firing.nothing)
     made: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -327,11 +327,11 @@ def _pay(
         zone=plan.live.zone,
     )
     facts["member.tier"] = claim.level_key
-    first = plan.live.points[0].key
+    first, known = plan.live.points[0].key, plan.referrals.referrals
     facts["member.balance"] = plan.book.holding(claim.member_id, first).available
+    facts |= referred.facts(connection, plan.live, claim.member_id, at=at, known=known)
     own = {"tier.key": claim.level_key}
-    if before.key is not None:
-        own["tier.from_key"] = before.key
+    own |= {} if before.key is None else {"tier.from_key": before.key}
     claim.pinned = Pinned(plan.live, facts, own)
     fired = firing.fire(
         connection,

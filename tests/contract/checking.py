@@ -1,5 +1,6 @@
 """What contract tests ask of an answer and of the database behind it."""
 
+import functools
 import itertools
 import json
 import re
@@ -43,6 +44,18 @@ def pointers(body: Any) -> list[str]:
     return [one["pointer"] for one in body.get("errors", [])]
 
 
+@functools.cache
+def _rows_of_every_table() -> dict[str, sa.Select[Any]]:
+    """Made once: making and naming them anew takes longer than running them."""
+    from core import db
+
+    return {
+        name: sa.select(table).where(table.c.program_id == sa.bindparam("program_id"))
+        for name, table in db.Base.metadata.tables.items()
+        if "program_id" in table.columns
+    }
+
+
 def rows(world: World) -> dict[str, list[tuple[Any, ...]]]:
     """Every row that the program has, by table: equal before and after means nothing changed."""
     from core import db, ids
@@ -50,14 +63,11 @@ def rows(world: World) -> dict[str, list[tuple[Any, ...]]]:
     program_id = ids.read_id("prg", world.program_id)
 
     def read(connection: sa.Connection) -> dict[str, list[tuple[Any, ...]]]:
-        found = {}
-        for name, table in db.Base.metadata.tables.items():
-            if "program_id" in table.columns:
-                statement = sa.select(table).where(table.c.program_id == program_id)
-                found[name] = sorted(
-                    (tuple(row) for row in connection.execute(statement)), key=repr
-                )
-        return found
+        own = {"program_id": program_id}
+        return {
+            name: sorted((tuple(row) for row in connection.execute(statement, own)), key=repr)
+            for name, statement in _rows_of_every_table().items()
+        }
 
     with world.app.app_context():
         return db.reading(read)
@@ -105,6 +115,15 @@ REWARDS: dict[str, Any] = {
         },
     ],
     "pay_with_points": {"min_points": 1},
+    "referral_offers": [
+        {
+            "key": "friends",
+            "landing_url": "https://shop.example.org/hello",
+            "advocate": [{"do": "add_points", "points": 5}],
+            "friend": [{"do": "add_points", "points": 5}],
+            "milestones": [{"at": 3, "effects": [{"do": "add_points", "points": 10}]}],
+        }
+    ],
 }
 
 
@@ -150,9 +169,15 @@ class Known:
             used = {"order_ref": "K-1", "order_minor": 10}
             world.post(f"/vouchers/{code}/redeem", used, status=201)
         world.put("/voucher-pools/base", {"codes": ["CINEMA-1111"]})
+        exported = world.post("/payables/exports", {}, status=201)["export"]["id"]
+        link = world.post("/members/mina/links", {}, status=201)
+        referred = self._refer(link["code"])
         self.arguments = {
             "code": codes[0],
+            "link_code": link["code"],
+            "referral_id": referred["undo"],
             "grant_id": grants[0],
+            "export_id": exported,
             "fulfilment_id": world.get("/fulfilments")["data"][0]["id"],
             "redemption_id": redeemed[0],
             "member_ref": "mina",
@@ -179,7 +204,27 @@ class Known:
             "membership.erase_member": {"member_ref": "leaver"},
             "membership.merge_members": {"member_ref": "twin"},
             "webhooks.delete_endpoint": {"endpoint_id": spare["id"]},
+            "referrals.approve_referral": {"referral_id": referred["approve"]},
+            "referrals.reject_referral": {"referral_id": referred["reject"]},
+            "referrals.block_referral": {"referral_id": referred["block"]},
+            "referrals.trust_household": {"referral_id": referred["trust"]},
         }
+
+    def _refer(self, code: str) -> dict[str, str]:
+        """A referral for each decision of a reviewer: those to be cleared look like the advocate
+        herself, who is not blocked with whom she did not bring; of one a decision was made before.
+        """
+        self.world.put("/members/mina", {"visitor": {"payment_fingerprint": "one"}})
+        other = self.world.post("/members/jun/links", {}, status=201)["code"]
+        seen = {"visitor": {"payment_fingerprint": "one"}}
+        found = {}
+        for action in ("approve", "reject", "block", "trust", "undo"):
+            more = seen if action in ("approve", "trust") else {}
+            told = {"referral": {"code": other if action == "block" else code}}
+            answer = self.world.put(f"/members/to-{action}", told | more)
+            found[action] = answer["referral"]["id"]
+        self.world.post(f"/referrals/{found['undo']}/reject", {"reason": "a mistake"})
+        return found
 
     def credential(self, path: str) -> str:
         """The key or token that an address of the contract asks for."""
@@ -276,6 +321,18 @@ class Known:
                 "points": 1,
                 "reason": "a gift",
             },
+            "links.post_link": {"offer": "friends", "channel": "kakao"},
+            "clicks.post_click": {
+                "code": self.arguments["link_code"],
+                "channel": "kakao",
+                "visitor": {"ip": "203.0.113.9", "user_agent": "Mozilla/5.0", "device": "d-1"},
+                "occurred_at": "2026-03-01T10:00:00Z",
+            },
+            "referrals.approve_referral": {"reason": "siblings"},
+            "referrals.reject_referral": {"reason": "one person"},
+            "referrals.block_referral": {"reason": "many people", "who": "friend"},
+            "referrals.trust_household": {"reason": "siblings"},
+            "referrals.undo_review": {"reason": "a mistake"},
             "points.move_test_clock": {"advance": "PT1S"},
             "widget.issue_token": {"expires_in": 600},
             "redemptions.post_redemption": {
@@ -293,6 +350,7 @@ class Known:
                 "is_sent": False,
             },
             "granting.revoke_grant": {"reason": "sent twice"},
+            "payables.post_export": {"until": "2026-03-01T10:00:00Z"},
             "granting.change_fulfilment": {"state": "shipped", "carrier": "CJ", "cost_minor": 5},
             "redemptions.capture_redemption": {"order_ref": "K-1"},
             "redemptions.reverse_redemption": {"reason": "broken", "policy": "grace"},

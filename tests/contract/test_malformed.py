@@ -82,7 +82,7 @@ def test_what_is_no_json_is_malformed_and_changes_nothing(still: World, name: st
 #: What needs nothing said: without a body it is as with an empty one.
 NEEDS_NOTHING = {
     *("storefront.search_members", "points.move_test_clock", "program_impact.preview_impact"),
-    *("redemptions.capture_redemption", "widget.issue_token"),
+    *("redemptions.capture_redemption", "widget.issue_token", "links.post_link"),
 }
 
 
@@ -220,7 +220,7 @@ def test_a_wrong_method_is_told_the_right_ones(
 
 
 def test_an_address_that_knows_no_method_is_none(world: World) -> None:
-    response = world.call("PUT", "/members/mina/referrals", {})
+    response = world.call("PUT", "/members/mina/surprises", {})
     problem(response, 404, "not_found")
     assert "Allow" not in response.headers
 

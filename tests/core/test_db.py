@@ -230,15 +230,22 @@ def test_a_database_locked_by_another_is_unavailable_and_not_an_error(impatient:
     assert impatient.earned("A-1", 1000) == 10
 
 
-def test_sqlite_is_set_up_to_lose_nothing(app: Flask) -> None:
+def test_sqlite_is_set_up_to_lose_nothing(tmp_path: Path) -> None:
+    # The session's own database is not: see tests/conftest.py.
+    app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/new.db", secret_key="k" * 32))
     with app.app_context(), db.db.engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            pragmas = {
-                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-                for name in ("journal_mode", "synchronous", "foreign_keys")
-            }
-            assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
-        else:
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+        assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    with app.app_context():
+        db.db.engine.dispose()
+
+
+def test_a_server_is_set_up_to_see_what_is_committed_and_to_speak_of_one_time(app: Flask) -> None:
+    with app.app_context(), db.db.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
             shown = connection.exec_driver_sql("SHOW transaction_isolation").scalar()
             assert shown == "read committed"
             assert connection.exec_driver_sql("SHOW timezone").scalar() in ("utc", "UTC")

@@ -109,6 +109,13 @@ SOURCES = [
         "1,200 points for completing Coffee card",
         "커피 카드 완성으로 1,200포인트 적립",
     ),
+    ("referral", "ref_x", "1,200 points for a referral", "추천으로 1,200포인트 적립"),
+    (
+        "referral_milestone",
+        "rms_x",
+        "1,200 points for a number of referrals",
+        "추천 목표 달성으로 1,200포인트 적립",
+    ),
     (
         "lot",
         "lot_x",

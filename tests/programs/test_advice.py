@@ -13,13 +13,20 @@ from programs.checking.advice import codes
 from storefront import facts
 from tests.programs.advice_cases import LADDER, add, more, rules, tier
 from tests.programs.advice_ladders import MUST as OF_DOCUMENTS
+from tests.programs.advice_referrals import OF_REFERRALS
 from tests.programs.advice_rewards import OF_REWARDS
 from tests.world import World, rule
 
 NOW = clock.parse_instant("2026-06-01T00:00:00Z")
 #: What is said beside the published document: see test_removals.
-BESIDE_LIVE = {"removed_points", "removed_card", "removed_reward", "removed_level"}
-MUST = [*OF_DOCUMENTS, *OF_REWARDS]
+BESIDE_LIVE = {
+    "removed_points",
+    "removed_card",
+    "removed_reward",
+    "removed_offer",
+    "removed_level",
+}
+MUST = [*OF_DOCUMENTS, *OF_REWARDS, *OF_REFERRALS]
 facts.install()
 
 

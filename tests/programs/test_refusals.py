@@ -27,14 +27,10 @@ def with_points(**changes: Any) -> dict[str, Any]:
 
 
 NOT_YET = [
-    (document(referral_offers=[{"key": "friends"}]), "/referral_offers"),
     (document(segments=[{"key": "vip"}]), "/segments"),
     (document(surprises=[{"key": "luck"}]), "/surprises"),
     (document(holdout_bp=100), "/holdout_bp"),
-    (with_rule(trigger="referral_qualified"), f"{RULE}/trigger"),
-    (with_rule(effect={"do": "payable", "minor": 100}), f"{RULE}/effect/do"),
     (with_points(state="paused"), "/points/0/state"),
-    (with_tiers(basis={"metric": "referrals"}), "/tiers/basis/metric"),
 ]
 
 

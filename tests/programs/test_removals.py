@@ -17,9 +17,19 @@ FULL = document(
     earning={"rules": [BASE_RULE, CREDIT, STAMP]},
     cards=[{"key": "coffee", "stamps": 3, "effects": [{"do": "add_points", "points": 50}]}],
     tiers={"levels": [{"key": "silver", "enter_at": 1000}, {"key": "gold", "enter_at": 5000}]},
+    referral_offers=[
+        {
+            "key": "friends",
+            "landing_url": "https://shop.example/welcome",
+            "advocate": [{"do": "add_points", "points": 50}],
+            "friend": [{"do": "add_points", "points": 50}],
+            "hold": "P14D",
+        }
+    ],
 )
 WITHOUT_CREDIT = FULL | {"points": [{"key": "points"}], "earning": {"rules": [BASE_RULE, STAMP]}}
 WITHOUT_CARD = FULL | {"cards": [], "earning": {"rules": [BASE_RULE, CREDIT]}}
+WITHOUT_OFFER = FULL | {"referral_offers": []}
 WITHOUT_GOLD = FULL | {"tiers": {"levels": [{"key": "silver", "enter_at": 1000}]}}
 
 
@@ -36,6 +46,7 @@ def told(new: dict[str, Any], live: dict[str, Any]) -> list[tuple[str, str]]:
         (WITHOUT_CARD, [("removed_card", "/cards")]),
         (WITHOUT_GOLD, [("removed_level", "/tiers/levels")]),
         (FULL | {"tiers": None}, [("removed_level", "/tiers/levels")] * 2),
+        (WITHOUT_OFFER, [("removed_offer", "/referral_offers")]),
         (FULL, []),
     ],
 )

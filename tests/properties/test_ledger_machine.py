@@ -41,7 +41,7 @@ from tests.properties.ledger_worlds import CLOSED, WORLDS, Order
 from tests.world import World
 from tests.world import points as points_of
 
-RUNS = int(os.environ.get("LEDGER_RUNS", "50"))
+RUNS = int(os.environ.get("LEDGER_RUNS", "35"))
 IS_SOAK = "LEDGER_RUNS" in os.environ
 SEED = int(os.environ.get("LEDGER_SEED", "1"))
 PHASES = list(Phase) if "LEDGER_SHRINK" in os.environ else [Phase.generate]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core import ids
+from core import ids, spreadsheet
 from loyalty.ledger.entries import OWN
 from storefront.points import statements
 from tests import holding as holds
@@ -117,7 +117,7 @@ def test_cells_that_a_spreadsheet_would_run_are_neutralised(told: World) -> None
     ],
 )
 def test_a_text_is_never_a_formula_and_a_number_stays_one(value: Any, cell: str) -> None:
-    assert statements._cell(value) == cell
+    assert spreadsheet.cell(value) == cell
 
 
 def test_a_statement_is_streamed_in_parts(told: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,15 @@ def target(request: pytest.FixtureRequest, tmp_path: Path, postgresql_url: str) 
         yield app
 
 
+@pytest.fixture(scope="module", params=KINDS)
+def refusing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgresql_url: str
+) -> Iterator[Flask]:
+    """An empty database for files that are refused: each leaves it empty for the next."""
+    with empty(request.param, tmp_path_factory.mktemp("refusing"), postgresql_url) as app:
+        yield app
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_restored_instance_is_the_one_that_was_backed_up(
     source: tuple[Flask, list[World], Path], kind: str, tmp_path: Path, postgresql_url: str
@@ -228,13 +237,13 @@ def without_programs(lines: list[bytes]) -> list[bytes]:
     ],
 )
 def test_a_file_of_another_kind_writes_nothing(
-    source: tuple[Flask, list[World], Path], target: Flask, tmp_path: Path, change: Any, told: str
+    source: tuple[Flask, list[World], Path], refusing: Flask, tmp_path: Path, change: Any, told: str
 ) -> None:
     _, _, file = source
-    done = run(target, "restore", str(forged(file, change, tmp_path / "forged.gz")))
+    done = run(refusing, "restore", str(forged(file, change, tmp_path / "forged.gz")))
     assert done.exit_code == 1
     assert told in done.output and "Traceback" not in done.output
-    assert not any(rows(target).values())
+    assert not any(rows(refusing).values())
 
 
 def test_a_database_that_holds_rows_is_never_overwritten(
@@ -262,13 +271,13 @@ def test_a_file_is_never_overwritten(
 
 
 def test_a_file_that_is_none_and_a_database_that_is_not_migrated(
-    source: tuple[Flask, list[World], Path], target: Flask, tmp_path: Path
+    source: tuple[Flask, list[World], Path], refusing: Flask, tmp_path: Path
 ) -> None:
     _, _, file = source
-    done = run(target, "restore", str(tmp_path / "missing.gz"))
+    done = run(refusing, "restore", str(tmp_path / "missing.gz"))
     assert done.exit_code == 1 and "cannot be read" in done.output
     (tmp_path / "note.txt").write_text("x" * 500)
-    done = run(target, "restore", str(tmp_path / "note.txt"))
+    done = run(refusing, "restore", str(tmp_path / "note.txt"))
     assert done.exit_code == 1 and "is no backup of Dangol" in done.output
     bare = create_app(Settings(database_url=f"sqlite:///{tmp_path}/bare.db", secret_key=SECRET_KEY))
     for arguments in (("restore", str(file)), ("backup", str(tmp_path / "bare.gz"))):

@@ -12,7 +12,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from tests.world import document, order
+from core.db import db
+from tests.conftest import SECRET_KEY, make_app
+from tests.world import World, order
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def environment(folder: Path) -> dict[str, str]:
     return os.environ | {
         "DATABASE_URL": f"sqlite:///{folder}/served.db",
-        "SECRET_KEY": "tests-only-0123456789-abcdefghijklmnop",
+        "SECRET_KEY": SECRET_KEY,
     }
 
 
@@ -83,23 +85,17 @@ def test_an_unmigrated_database_or_a_taken_port_is_said_at_once(tmp_path: Path) 
 
 
 def test_what_was_acknowledged_before_sigterm_is_stored(tmp_path: Path) -> None:
-    assert flask(tmp_path, "db", "upgrade").returncode == 0
-    (tmp_path / "program.json").write_text(json.dumps(document()))
-    made = flask(
-        tmp_path, "program", "create", "--name", "T", "--document",
-        str(tmp_path / "program.json"), "--json",
-    )  # fmt: skip
-    key = json.loads(made.stdout)["secret_key"]
+    world = World(make_app(environment(tmp_path)["DATABASE_URL"]))
     port = free_port()
     process = start(tmp_path, port)
-    assert call(port, "PUT", "/v1/members/mina", key=key, body={})[0] == 201
+    assert call(port, "PUT", "/v1/members/mina", key=world.key, body={})[0] == 201
     acknowledged: list[str] = []
 
     def tell(name: str) -> None:
         for number in range(10_000):
             ref = f"{name}-{number}"
             try:
-                status, _ = call(port, "PUT", f"/v1/orders/{ref}", key=key, body=order(100))
+                status, _ = call(port, "PUT", f"/v1/orders/{ref}", key=world.key, body=order(100))
             except (OSError, HTTPException):
                 return
             assert status == 201
@@ -114,15 +110,11 @@ def test_what_was_acknowledged_before_sigterm_is_stored(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(acknowledged) > 20
-    process = start(tmp_path, port)
-    try:
-        missing = [
-            ref for ref in acknowledged if call(port, "GET", f"/v1/orders/{ref}", key=key)[0] != 200
-        ]
-        assert missing == []
-        _, balances = call(port, "GET", "/v1/members/mina/balances", key=key)
-        assert balances["data"][0]["available"] >= len(acknowledged)
-    finally:
-        process.terminate()
-        process.wait(timeout=35)
-    assert flask(tmp_path, "ledger", "verify").returncode == 0
+    missing = [
+        ref for ref in acknowledged if world.call("GET", f"/orders/{ref}").status_code != 200
+    ]
+    assert missing == []
+    assert world.balance() >= len(acknowledged)
+    assert world.verify()["mismatches"] == []
+    with world.app.app_context():
+        db.engine.dispose()

@@ -38,6 +38,8 @@ def told(app: Flask) -> Iterator[World]:
     world.put("/activities/V-2", body | {"status": "withdrawn"})
     world.post("/test-clock", {"now": "2026-03-10T00:00:00Z"})
     yield world
+    # Every test has put back what it changed.
+    assert mismatches(world) == []
 
 
 def test_the_history_is_clean(told: World) -> None:
@@ -69,4 +71,3 @@ def test_a_changed_value_is_found(told: World, table: sa.Table, column: str) -> 
             continue
         shown = ids.show_id(prefix, value if column == "id" else row["id"])
         assert any(shown in text for text in found), found
-    assert mismatches(told) == []

@@ -9,7 +9,7 @@ from flask import Flask
 from core import ids
 from core.db import db
 from loyalty.limits.storing import LIMIT_CLAIMS, LIMIT_COUNTERS
-from tests.server.tampering import changed, flipped, mismatches, program_id, rows
+from tests.server.tampering import changed, few, flipped, mismatches, program_id, rows
 from tests.world import World, per_euro, rule
 
 TABLES = (LIMIT_CLAIMS, LIMIT_COUNTERS)
@@ -48,6 +48,8 @@ def told(app: Flask) -> Iterator[World]:
     world.order("A-2", 12_000)
     world.order("B-1", 3_000, member_ref="jun")
     yield world
+    # Every test has put back what it changed.
+    assert mismatches(world) == []
 
 
 def test_the_history_is_clean_and_has_claims_of_every_kind(told: World) -> None:
@@ -81,14 +83,13 @@ def _counters(world: World) -> list[dict[str, object]]:
     ids=lambda one: getattr(one, "name", one),
 )
 def test_a_changed_value_is_found(told: World, table: sa.Table, column: str) -> None:
-    for row in rows(told, table):
+    for row in few(told, rows(told, table)):
         value = flipped(table.c[column], row[column])
         with changed(told, table, row, column, value):
             found = mismatches(told)
         assert any(one.startswith(("limit_claims ", "limit_counters ")) for one in found), (
             f"{row[column]!r} → {value!r}: {found}"
         )
-    assert mismatches(told) == []
 
 
 def test_a_claim_that_is_gone_is_found(told: World) -> None:

@@ -20,7 +20,7 @@ from rewards.stock import STOCK
 from server.verify.stock import MOVES
 from server.verify.vouchers import POOLS
 from tests.server import reward_history
-from tests.server.tampering import changed, flipped, mismatches, rows
+from tests.server.tampering import changed, few, flipped, mismatches, rows
 from tests.world import World
 
 TABLES = (REDEMPTIONS, VOUCHERS, USES, GRANTS, FULFILMENTS, CHANGES, STOCK, MOVES)
@@ -57,7 +57,10 @@ PARTLY = {
 
 @pytest.fixture(scope="module")
 def told(app: Flask) -> Iterator[World]:
-    yield reward_history.told(app)
+    world = reward_history.told(app)
+    yield world
+    # Every test has put back what it changed.
+    assert mismatches(world) == []
 
 
 def test_the_history_is_clean_and_has_every_kind_of_row(told: World) -> None:
@@ -126,9 +129,8 @@ PROVED = [
 def test_a_changed_value_is_found_and_its_row_named(
     told: World, table: sa.Table, column: str
 ) -> None:
-    for row in _examples(rows(told, table), column):
+    for row in few(told, _examples(rows(told, table), column)):
         assert _is_found(told, table, column, row), row
-    assert mismatches(told) == []
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,8 @@ def test_it_is_found_where_something_else_tells_it(
     assert any(_is_found(told, table, column, row) for row in rows(told, table))
 
 
+# It is about the lists above: one database says enough.
+@pytest.mark.parametrize("app", ["sqlite"], indirect=True, scope="session")
 @pytest.mark.parametrize(
     ("table", "column"),
     _columns(TOLD) + _columns(PARTLY),

@@ -23,6 +23,7 @@ from config import Settings, SettingsError
 from core import clock, db, ids, jobs, jsontext
 from server import queue, worker
 from tests.conftest import SECRET_KEY, make_app
+from tests.server.databases import run
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,7 @@ def running(env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]
             [sys.executable, "-m", "flask", "worker"], cwd=ROOT, env=env, stderr=output
         )
     try:
-        until(lambda: "worker started" in log.read_text(), seconds=20)
+        until(lambda: "worker started" in log.read_text(), seconds=60)
         yield process
     finally:
         process.kill()
@@ -100,7 +101,7 @@ def row(world: World) -> Any:
         return db.reading(lambda one: one.execute(statement).one())
 
 
-def until(is_true: Callable[[], bool], *, seconds: float = 10) -> None:
+def until(is_true: Callable[[], bool], *, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not is_true():
         assert time.monotonic() < deadline, "it never came true"
@@ -119,7 +120,7 @@ def test_once_drains_what_is_due_and_ends(make_world: Any, tmp_path: Path) -> No
     assert not (tmp_path / "queue.db").exists()
 
 
-def test_dead_jobs_are_shown_and_redriven_by_command(make_world: Any, tmp_path: Path) -> None:
+def test_dead_jobs_are_shown_and_redriven_by_command(make_world: Any) -> None:
     world = make_world()
     ask(world)
     change = (
@@ -129,16 +130,15 @@ def test_dead_jobs_are_shown_and_redriven_by_command(make_world: Any, tmp_path: 
     )
     with world.app.app_context():
         db.in_transaction(lambda one: one.execute(change))
-    env = environment(world.app, tmp_path)
-    shown = flask("jobs", "dead", "--program", world.program_id, env=env)
+    shown = run(world.app, "jobs", "dead", "--program", world.program_id)
     job_id = ids.show_id("job", bytes(row(world).id))
-    assert shown.returncode == 0 and job_id in shown.stdout
+    assert shown.exit_code == 0 and job_id in shown.stdout
     assert "1970-01-01T00:00:00.000001Z  ValueError at x.py:1" in shown.stdout
-    again = flask("jobs", "redrive", "--program", world.program_id, job_id, env=env)
+    again = run(world.app, "jobs", "redrive", "--program", world.program_id, job_id)
     assert again.stdout == "1 due again\n" and row(world).dead_at is None
-    twice = flask("jobs", "redrive", "--program", world.program_id, job_id, env=env)
-    assert twice.returncode == 1 and "no such dead job" in twice.stderr
-    assert "no job id" in flask("jobs", "redrive", "job_x", env=env).stderr
+    twice = run(world.app, "jobs", "redrive", "--program", world.program_id, job_id)
+    assert twice.exit_code == 1 and "no such dead job" in twice.stderr
+    assert "no job id" in run(world.app, "jobs", "redrive", "job_x").stderr
 
 
 def test_a_running_worker_finds_a_job_without_being_woken_and_ends_at_sigterm(

@@ -59,6 +59,31 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         }
         for word in ("held", "captured", "released", "expired", "reversed")
     },
+    **{
+        f"referral.{word}": {
+            "referral_id": "ref_" + "0" * 26,
+            "offer": "friends",
+            "advocate": {"id": "mem_" + "0" * 26, "member_ref": "mina"},
+            "friend": {"id": "mem_" + "1" * 26, "member_ref": None},
+            "state": "rejected" if word == "rejected" else "approved",
+            "reason": "REFUND_BELOW_MIN" if word == "rejected" else None,
+            "effective_at": "2026-03-01T10:00:00Z",
+        }
+        for word in ("qualified", "approved", "rejected")
+    },
+    **{
+        f"referral.{word}": {
+            "referral_id": "ref_" + "0" * 26,
+            "offer": "friends",
+            "advocate": {"id": "mem_" + "0" * 26, "member_ref": "mina"},
+            "friend": {"id": "mem_" + "1" * 26, "member_ref": "jun"},
+            "side": "advocate",
+            "state": word,
+            "reason": None,
+            "effective_at": "2026-03-01T10:00:00Z",
+        }
+        for word in ("rewarded", "clawed_back")
+    },
     "voucher.redeemed": {
         "voucher_id": "vou_" + "0" * 26,
         "kind": "gift_card",
@@ -109,7 +134,8 @@ def test_each_schema_is_one_and_takes_its_example_and_no_other(type: str) -> Non
     jsonschema.Draft202012Validator.check_schema(types.schema(type))
     data: dict[str, Any] = {"program_id": "prg_06dd2j2s8k3tz0000000000000"}
     # A code may be its bearer's, whom nobody knows.
-    if not type.startswith(("program.", "voucher.")):
+    is_of_member = type in ("referral.rewarded", "referral.clawed_back")
+    if is_of_member or not type.startswith(("program.", "referral.", "voucher.")):
         data["member"] = {"id": "mem_06dd2j2s8k3tz0000000000000", "member_ref": "mina"}
     data |= EXAMPLES[type]
     message: dict[str, Any] = {

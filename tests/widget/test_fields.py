@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.widget.allowed import ALLOWED
 from tests.widget.browsing import ask, token, told
 from tests.widget.test_public import NAMES, rich
 from tests.world import BASE_RULE, World, line, rule
@@ -17,118 +18,8 @@ SECRET = (
     *("cost_minor", "estimated", "budget", "weight", "probability", "holdout", "actor"),
     *("stock_left", "decision_id", "note", "spend_rank", "is_live", "state_reason"),
 )
-#: Kinds of worth: `discount` in any answer.
-WORTH = ("kind", "minor", "percent_bp", "max_minor", "sku", "perk", "valid_for", "until")
-PAYING = ("points_key", "min_points", "step_points", "max_order_bp", "exclude_gift_cards")
-
-
-def below(path: str, *names: str) -> set[str]:
-    return {f"{path}.{name}" for name in names}
-
-
-PUBLIC = {
-    *("name", "locale", "locales", "timezone", "currency", "level_metrics"),
-    *below("points", "key", "name"),
-    *below("ways_to_earn", "key", "trigger", "name", "description", "summary", "hours"),
-    *below("ways_to_earn", "ends_at", "has_conditions"),
-    *below("levels", "key", "name", "description", "enter_at.spend", "multiplier_bp", "brings"),
-    *below("levels", "enter_at"),
-    *below("levels.perks", "key", "name"),
-    *below("cards", "key", "name", "description", "stamps", "brings", "repeats", "valid_for"),
-    *below("rewards", "key", "name", "description", "kind", "cost_points", "cost_by_tier.silver"),
-    *below("rewards", "points_key", "min_order_minor", "tiers", "starts_at", "ends_at", "hours"),
-    *below("rewards", "image_url", "terms", "category", "position", "combines"),
-    *below("rewards.discount", *WORTH),
-    *below("pay_with_points", *PAYING, "value.points", "value.minor"),
-}
-MEMBER = {
-    *("id", "member_ref", "name", "email", "phone", "birthday_on", "locale", "card_ref"),
-    *("is_enrolled", "joined_at"),
-    *below("consents", "purpose", "channel", "is_granted", "at", "source", "text_version"),
-}
-BALANCE = {
-    *("points_key", "name", "available", "pending", "held", "lifetime_earned"),
-    *below("expiring", "expires_at", "points"),
-}
-CARD = {
-    *("key", "name", "stamps", "required", "completed_count", "first_stamp_at", "expires_at"),
-    "state",
-}
-ME = {
-    "locale",
-    *below("member", *MEMBER),
-    *below("member.entitlements", "perk", "name", "until", "source"),
-    *below("balances", *BALANCE),
-    *below("expiring", "points_key", "expires_at", "points"),
-    *below("tier", "key", "name", "since", "until", "grace_until", "at_risk", "projected"),
-    *below("tier.progress", "metric", "value", "next", "next.key", "next.missing"),
-    *below("tier.progress", "retain", "retain.missing", "retain.by"),
-    *below("cards", *CARD),
-    "next_reward",
-    *below("next_reward", "key", "name", "kind", "cost_points", "points_key", "missing_points"),
-    *below("next_reward", "image_url"),
-}
-ENTRY = {
-    *("id", "seq", "kind", "points", "points_key", "from", "to", "available_after"),
-    *("effective_at", "recorded_at", "source.type", "source.ref", "summary"),
-}
-VOUCHER = {"voucher", "voucher.code", "voucher.expires_at"}
-REWARD = {
-    *("key", "name", "description", "kind", "cost_points", "points_key", "min_order_minor"),
-    *("needs_cart", "has_voucher", "combines", "is_available", "is_in_stock", "missing_points"),
-    *("image_url", "terms", "category", "position"),
-    *below("discount", *WORTH),
-    *below("unavailable_reasons", "code", "detail", "missing_points", "missing_minor", "from"),
-    *below("grants", "id", "expires_at", *VOUCHER),
-}
-REDEMPTION = {
-    *("id", "reward", "name", "kind", "state", "points_key", "points", "discount_minor"),
-    *("cart_ref", "order_ref", "held_at", "expires_at", "captured_at", "ended_at"),
-    *below("discount", *WORTH),
-    *VOUCHER,
-}
-CODE = {
-    *("id", "state", "kind", "reward", "name", "value_minor", "remaining_minor", "uses_left"),
-    *("redemption_id", "grant_id", "issued_at", "expires_at", "code"),
-    *below("discount", *WORTH),
-}
-REDEEMED = {*below("redemption", *REDEMPTION), *below("balances", *BALANCE)}
 #: What the storefront itself told of an order is not ours to name.
 TOLD = ("orders", "activities.facts", "decisions.facts", "member.attributes")
-EXPORT = {
-    *("exported_at", "program"),
-    *below("member", *MEMBER, "contact_verified", "attributes", "created_at", "earlier_refs"),
-    *below("balances", *BALANCE),
-    *below("cards", *CARD),
-    *below("entries", *ENTRY),
-    *below("lots", "id", "points_key", "points", "remaining", "earned_at", "available_at"),
-    *below("lots", "expires_at"),
-    "orders",
-    *below("activities", "activity_ref", "kind", "status", "occurred_at", "facts"),
-    *below("tier_changes", "from", "to", "kind", "cause", "effective_at", "recorded_at"),
-    *below("redemptions", *REDEMPTION),
-    *below("grants", "id", "reward", "state", "source.type", "source.ref", "granted_at"),
-    *below("grants", "expires_at", "ended_at"),
-    *below("vouchers", "id", "kind", "reward", "state", "origin", "code", "value_minor"),
-    *below("vouchers", "remaining_minor", "issued_at", "expires_at", "ended_at"),
-    *below("fulfilments", "id", "reward", "state", "carrier", "tracking", "requested_at"),
-    *below("fulfilments", "shipped_at", "delivered_at", "cancelled_at"),
-    *below("decisions", "id", "source.type", "source.ref", "facts", "effective_at"),
-    "decisions.recorded_at",
-}
-PAGED = {"next_cursor", "data"}
-ALLOWED: dict[str, set[str]] = {
-    "widget.get_public_program": PUBLIC,
-    "widget.get_me": ME,
-    "widget.change_me": ME,
-    "widget.list_my_entries": PAGED | below("data", *ENTRY),
-    "widget.list_my_rewards": PAGED | below("data", *REWARD),
-    "widget.list_my_redemptions": PAGED | below("data", *REDEMPTION),
-    "widget.list_my_vouchers": PAGED | below("data", *CODE),
-    "widget.hold_mine": REDEEMED,
-    "widget.release_mine": REDEEMED,
-    "widget.export_me": EXPORT,
-}
 
 
 def fields(value: Any, path: str = "") -> Iterator[str]:
@@ -145,6 +36,7 @@ def fields(value: Any, path: str = "") -> Iterator[str]:
 
 STAFF = ("Sora of the staff", "she complained", "between us")
 GIFT_COST, CUP_COST, FIVE_COST, PERCENT_COST = 71234, 78765, 76543, 74567
+BUDGET = 72345678
 
 
 @pytest.fixture
@@ -194,6 +86,20 @@ def shop(make_world: MakeWorld) -> World:
             "tiers": ["silver"],
         },
     ]
+    sections["referral_offers"] = [
+        {
+            "key": "friends",
+            "landing_url": "https://shop.example/hello",
+            "qualifies": {"trigger": "signup"},
+            "advocate": [
+                {"do": "add_points", "points": 3},
+                {"do": "grant_reward", "reward": "cup"},
+                {"do": "payable", "minor": 70},
+            ],
+            "milestones": [{"at": 3, "effects": [{"do": "add_points", "points": 9}]}],
+            "budget": {"total": BUDGET},
+        }
+    ]
     five = next(one for one in sections["rewards"] if one["key"] == "five")
     five["estimated_cost_minor"] = FIVE_COST
     world = make_world(**sections)
@@ -212,6 +118,8 @@ def fill(world: World, ref: str) -> None:
     world.order(f"{ref}-1", line("1", 600000, sku="MUG"), member_ref=ref, currency="KRW")
     refund = {"refunded_at": "2026-03-02T09:00:00Z", "amount_minor": 50000}
     world.put(f"/orders/{ref}-1/refunds/{ref}-R", refund)
+    code = told(ask(world, "POST", "/me/links", {}, credential=token(world, ref)), 201)["code"]
+    world.put(f"/members/{ref}-brought", {"referral": {"code": code}}, status=201)
     visit = {"member_ref": ref, "kind": "review", "occurred_at": "2026-03-01T10:00:00Z"}
     world.put(f"/activities/{ref}-V", visit | {"facts": {"stars": 5}})
     for path, body in (
@@ -255,6 +163,9 @@ def answers(world: World, ref: str) -> dict[str, Any]:
         "widget.list_my_rewards": asked("GET", "/me/rewards"),
         "widget.list_my_redemptions": asked("GET", "/me/redemptions"),
         "widget.list_my_vouchers": asked("GET", "/me/vouchers"),
+        "widget.share_mine": asked("POST", "/me/links", {}),
+        "widget.list_my_links": asked("GET", "/me/links"),
+        "widget.list_my_referrals": asked("GET", "/me/referrals"),
         "widget.export_me": asked("GET", "/me/export"),
     }
 
@@ -306,7 +217,8 @@ def test_every_field_of_the_list_was_seen(shop: World) -> None:
 def test_nothing_of_staff_costs_or_stock_stands_in_any_value(shop: World) -> None:
     import json
 
-    secrets = [*STAFF, *map(str, (GIFT_COST, CUP_COST, FIVE_COST, PERCENT_COST)), "9731", "9377"]
+    secrets = [*STAFF, *map(str, (GIFT_COST, CUP_COST, FIVE_COST, PERCENT_COST, BUDGET))]
+    secrets += ["9731", "9377"]
     for endpoint, answer in answers(shop, "mina").items():
         text = json.dumps(answer, ensure_ascii=False)
         assert [one for one in secrets if one in text] == [], endpoint
@@ -315,6 +227,7 @@ def test_nothing_of_staff_costs_or_stock_stands_in_any_value(shop: World) -> Non
 def identifying(world: World, ref: str) -> set[str]:
     """What names a member or something of theirs: ids, references, codes."""
     found: set[str] = {ref, f"{ref}@example.org", f"{ref}-1", f"{ref}-V", f"{ref}-R"}
+    found |= {f"{ref}-brought"}
     told_ = told(ask(world, "GET", "/me/export", credential=token(world, ref)))
 
     def walk(value: Any, name: str = "") -> None:

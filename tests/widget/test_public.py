@@ -250,7 +250,7 @@ def test_what_begins_ends_or_is_switched_off_is_so_at_once(make_world: MakeWorld
 def test_a_small_program_has_empty_lists(make_world: MakeWorld) -> None:
     shown = public(make_world(earning={"rules": []}))
     assert shown["pay_with_points"] is None
-    for name in ("ways_to_earn", "levels", "level_metrics", "cards", "rewards"):
+    for name in ("ways_to_earn", "levels", "level_metrics", "cards", "rewards", "offers"):
         assert shown[name] == []
 
 

@@ -13,6 +13,7 @@ from programs import triggers
 from programs.checking.advice.groups import advise_groups
 from programs.checking.advice.points import advise_points
 from programs.checking.advice.reading import Rule, is_live, rules_of
+from programs.checking.advice.referrals import advise_referrals
 from programs.checking.advice.removals import advise_removals
 from programs.checking.advice.rewards import advise_rewards
 from programs.checking.advice.rules import advise_rule
@@ -37,7 +38,8 @@ def advise(
         if is_live(item) and facts is not None:
             lines = triggers.find_line_facts(trigger)
             rules.append(Rule(item, f"/earning/rules/{index}", facts, lines))
-    if not rules:
+    offers = [one for one in document.get("referral_offers") or [] if is_live(one)]
+    if not rules and not offers:
         found.warning("/earning/rules", "nothing_earns", "no live rule: nobody earns anything")
     for rule in rules:
         advise_rule(found, rule, document, now)
@@ -45,5 +47,6 @@ def advise(
     advise_tiers(found, rules, document)
     advise_points(found, rules, document)
     advise_rewards(found, document, now)
+    advise_referrals(found, document)
     if live is not None:
         advise_removals(found, document, live)

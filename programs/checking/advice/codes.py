@@ -227,6 +227,44 @@ CODES: dict[str, Code] = {
         "list. To end a reward for a while, pause it instead.",
         "A new name for a reward, written as a new key.",
     ),
+    "offer_leads_nowhere": Code(
+        "A referral offer whose links lead nowhere",
+        "Links of the offer have no page to send friends to: whoever opens one gets the fallback, "
+        "or an error. Say where they are welcome in `landing_url`.",
+        "An offer without `landing_url`.",
+    ),
+    "offer_brings_nothing": Code(
+        "A referral offer that one side has nothing of",
+        "The advocate, or the friend, gets nothing: few share for nothing, and few come. Give that "
+        "side an effect.",
+        "An offer with `advocate` alone.",
+    ),
+    "offer_without_end": Code(
+        "A referral offer that pays without end",
+        "It pays before anybody has bought anything, and as often as somebody signs up. Bound it "
+        "by `caps` or a `budget`, or pay when the first order qualifies.",
+        '`"friend_at": "signup"` without a budget.',
+    ),
+    "offer_without_hold": Code(
+        "A referral offer that pays at once",
+        "Both sides are paid with the friend's order, and may have spent it when the order is sent "
+        "back; what was spent is taken back as the kind of points says. Give it a `hold` as long "
+        "as orders can be sent back.",
+        "An offer for orders without `hold`.",
+    ),
+    "review_ends_in_payment": Code(
+        "A review that ends in payment",
+        "A referral that was found suspicious is paid when nobody has looked at it in time. Let "
+        "`timeout_action` be reject, or see that somebody looks at the queue.",
+        '`"timeout": "P7D"` without `timeout_action`.',
+    ),
+    "removed_offer": Code(
+        "A referral offer that would be gone",
+        "The published version has an offer that this document does not have. Friends who are on "
+        "their way are paid on its terms; its links lead to no page and bring nobody any more. To "
+        "end an offer for a while, pause it instead.",
+        "A new name for an offer, written as a new key.",
+    ),
     "removed_level": Code(
         "A level that would be gone",
         "The published version has a level that this document does not have, and members may be "

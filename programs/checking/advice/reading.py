@@ -83,7 +83,7 @@ def levels_of(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def live_effects(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Every effect that can happen, with its place: of rules, levels and cards."""
+    """Every effect that can happen, with its place: of rules, levels, cards and offers."""
     for index, rule in enumerate(rules_of(document)):
         if is_live(rule):
             yield rule["effect"], f"/earning/rules/{index}/effect"
@@ -95,6 +95,18 @@ def live_effects(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str
             if is_live(item):
                 for number, effect in enumerate(item.get(name) or []):
                     yield effect, f"{at}/{index}/{name}/{number}"
+    for index, offer in enumerate(document.get("referral_offers") or []):
+        if is_live(offer):
+            yield from _offered(offer, f"/referral_offers/{index}")
+
+
+def _offered(offer: dict[str, Any], at: str) -> Iterator[tuple[dict[str, Any], str]]:
+    for name in ("advocate", "friend", "second_level"):
+        for number, effect in enumerate(offer.get(name) or []):
+            yield effect, f"{at}/{name}/{number}"
+    for index, milestone in enumerate(offer.get("milestones") or []):
+        for number, effect in enumerate(milestone.get("effects") or []):
+            yield effect, f"{at}/milestones/{index}/effects/{number}"
 
 
 def metrics_of(document: dict[str, Any]) -> tuple[str, ...]:

@@ -27,6 +27,12 @@ def advise_removals(found: Findings, document: dict[str, Any], live: dict[str, A
             "keep it on its terms, but nobody can redeem it any more"
         )
         found.warning("/rewards", "removed_reward", detail)
+    for key in _gone(live.get("referral_offers") or [], document.get("referral_offers") or []):
+        detail = (
+            f"the referral offer {key} is published, and members may share its links: friends who "
+            "are on their way are paid on its terms, but its links bring nobody any more"
+        )
+        found.warning("/referral_offers", "removed_offer", detail)
     left = {level["key"] for level in levels_of(document)}
     for key in _gone(levels_of(live), levels_of(document)):
         where = "stand on what they reach without it" if left else "have no level then"

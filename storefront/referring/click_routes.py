@@ -1,0 +1,144 @@
+"""Addresses of clicks: links as people open them, and clicks that a storefront tells of.
+
+A link takes whatever a messenger appends to its address, so it is no operation like the others:
+nothing that is sent with it is refused, and nothing but its code and channel is read.
+"""
+
+from typing import Any
+
+from flask import Response, current_app, request
+from werkzeug.datastructures import Headers
+
+from config import Settings
+from core import auth, http, idempotency
+from core.errors import not_found
+from referrals import machines
+from storefront.referring import click_schemas, clicking, redirecting
+from storefront.referring.redirecting import Led, Opening
+
+routes = http.Routes("clicks", __name__, description="Clicks.")
+
+COOKIE = "dangol_rt"
+_PATH = "/r/"
+#: Neither kept nor found again by anybody; and the page learns nothing of where the link stood.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+_PROBLEM = {"application/problem+json": {"schema": http.ProblemAnswer()}}
+
+
+class _Redirect(Response):
+    """An answer whose headers are sent as they are: its address is in ASCII already."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002
+        return self.headers
+
+
+def _settings() -> Settings:
+    found: Settings = current_app.extensions["dangol.settings"]
+    return found
+
+
+def follow_link(code: str) -> Response:
+    """Lead on to the landing page of the link's offer, with the token of the click as `rt`.
+
+    Machines (previews of links, prefetching, crawlers) and closed codes are led there without one.
+    An unknown code leads to the instance's own page for them, or is not found.
+    """
+    environ = request.environ
+    agent = environ.get("HTTP_USER_AGENT")
+    led = redirecting.lead(
+        Opening(
+            code=code,
+            channel=redirecting.channel_of(environ.get("QUERY_STRING", "")),
+            is_machine=request.method != "GET"
+            or machines.is_machine(agent)
+            or machines.is_ahead(environ),
+            ip=_address(),
+            agent=agent,
+            cookie=request.cookies.get(COOKIE) if "HTTP_COOKIE" in environ else None,
+        )
+    )
+    return _answer(led)
+
+
+follow_link._apidoc = {  # type: ignore[attr-defined]
+    "manual_doc": {
+        "parameters": [
+            {
+                "in": "query",
+                "name": "ch",
+                "required": False,
+                "description": "The channel over which the link was shared; anything but 1 to 32 of"
+                " a-z 0-9 _ - is ignored, and so is every other parameter.",
+                "schema": {"type": "string"},
+            }
+        ],
+        "responses": {
+            "302": {
+                "description": "To the landing page of the offer.",
+                "headers": {"Location": {"schema": {"type": "string"}}},
+            },
+            "404": {
+                "description": "The code is unknown, or its offer has no landing page.",
+                "content": _PROBLEM,
+            },
+            **{
+                str(status): {"description": "Problem details.", "content": _PROBLEM}
+                for status in (400, 500, 503)
+            },
+        },
+    }
+}
+routes.add_url_rule("/r/<code>", "follow_link", follow_link, methods=["GET"])
+
+
+def _address() -> str | None:
+    """The address of who asks: what the outermost of our own proxies says, if there are any."""
+    proxies = _settings().trusted_proxies
+    if proxies:
+        told = request.headers.get("X-Forwarded-For", "").split(",")
+        if len(told) >= proxies:
+            return told[-proxies].strip()
+    return request.remote_addr
+
+
+def _answer(led: Led) -> Response:
+    location = led.location or _settings().link_fallback_url
+    if not location:
+        return _nowhere()
+    headers = [*_HEADERS.items(), ("Location", location), ("Content-Length", "0")]
+    if led.token is not None:
+        # Signed tokens hold nothing that a header or a cookie would have to quote.
+        is_secure = _settings().base_url.startswith("https://")
+        headers.append(
+            (
+                "Set-Cookie",
+                f"{COOKIE}={led.token}; Max-Age={led.keep_seconds}; Path={_PATH}; HttpOnly;"
+                f" {'Secure; ' if is_secure else ''}SameSite=Lax",
+            )
+        )
+    return _Redirect(status=302, headers=headers)
+
+
+def _nowhere() -> Response:
+    response = http.answer_problem(not_found("link"))
+    response.headers.update(_HEADERS)
+    return response
+
+
+@routes.operation(
+    "POST",
+    "/v1/clicks",
+    answers={201: click_schemas.ClickAnswer()},
+    body=click_schemas.ClickBody(),
+    problems=(409,),
+    parameters=(idempotency.PARAMETER,),
+)
+def post_click(body: dict[str, Any]) -> Response:
+    """Tell of a click on a link that the storefront led somewhere itself; answers the token that
+    comes with the friend's signup or order."""
+    program_id = auth.credential().program_id
+    return idempotency.once(lambda connection: clicking.click(connection, program_id, body))

@@ -1,0 +1,256 @@
+"""What one referral deserves, and bringing it there: open, held, reviewed, paid, refused.
+
+Judged by the friend's orders as they are stored and as this unit leaves them, and by the instants
+of what happened, not of when it was told (SEMANTICS B13, F45, F46): brought again nothing happens.
+Refuses to look beyond the one referral: `following` does.
+"""
+
+from dataclasses import dataclass
+
+from core import clock, db
+from members.facts import member_facts
+from referrals import qualification, referrals
+from referrals.qualification import Candidate, Span, Verdict
+from storefront.referring import judged_orders, locking, second_level, suspecting
+from storefront.referring.judged_orders import Body
+from storefront.referring.keeping import Kept
+
+#: Why a referral brings nobody anything, whatever orders say: what was paid goes back too.
+REFUSED = referrals.FINAL | {"ALREADY_REFERRED", "ERASED"}
+
+
+@dataclass(slots=True)
+class Case(Kept):
+    """One referral on its way to what it deserves."""
+
+    def bring(self) -> None:
+        """The whole of it."""
+        referral = self.referral
+        if referral.state == "rejected" and (referral.reason in REFUSED or not referral.is_bound):
+            self._refuse()
+        elif referral.state == "approved" and referral.order_ref is None and self._is_by_order:
+            # Cleared before any order qualified: it waits for one again.
+            self._move("identified")
+            self._look()
+        elif referral.state == "approved":
+            self._keep()
+            if referral.state != "approved":
+                # Another order may qualify at once.
+                self._look()
+        else:
+            self._look()
+
+    # What was refused.
+
+    def _refuse(self) -> None:
+        """Take back whatever was paid, at whichever time."""
+        self.referral.due_at, self.referral.stands = None, False
+        for side in self._sides():
+            self._bring_side(side, "nothing", self.referral.reason)
+
+    # What is open.
+
+    @property
+    def _span(self) -> Span:
+        return qualification.span_of(
+            self.offer,
+            self.program,
+            clicked_at=self.referral.clicked_at,
+            bound_at=self.referral.bound_at,
+        )
+
+    def _look(self) -> None:
+        """A referral that is not paid yet: whether it qualifies, and what follows of that."""
+        self._open_sides()
+        if self._stands_paid():
+            # A reviewer took the approval back.
+            self.referral.stands = False
+            self._bring_sides("nothing", self.referral.reason, None)
+        if self.referral.state == "in_review" and self.referral.qualified_at is None:
+            if not self._is_through_review():
+                return
+            self._move("identified")
+        if not self._pay_at_binding():
+            return
+        verdict, body = self._judge()
+        if verdict.order is None and (self._is_by_order or verdict.reason is not None):
+            self._not_qualified(verdict)
+        else:
+            self._qualified(verdict.order, body)
+
+    def _judge(self) -> tuple[Verdict, Body | None]:
+        """The order that qualifies, with what was said of it."""
+        if not self._is_by_order:
+            return self._judge_signup(), None
+        found = judged_orders.candidates(
+            self.connection,
+            self.plan,
+            self.referral.friend_id,
+            self._span,
+            has_facts=bool(self.offer.when.facts),
+            told=self.told,
+        )
+        verdict = qualification.judge(self.offer, found, self._span)
+        if verdict.order is None:
+            return verdict, None
+        return verdict, self._body_of(verdict.order.order_ref)
+
+    def _judge_signup(self) -> Verdict:
+        """Whether the friend's signup qualifies: it came of the invitation, and meets the
+        condition. Once it did it is not asked again."""
+        if self.referral.qualified_at is not None:
+            return Verdict(None)
+        known = self._known(self.referral.friend_id)
+        if known is None or known.joined_at < self._span.since:
+            return Verdict(None, "CONDITION_NOT_MET")
+        facts = member_facts(
+            joined_at=known.joined_at,
+            is_enrolled=known.is_enrolled,
+            locale=known.locale,
+            attributes=known.attributes,
+            at=known.joined_at,
+            zone=self.program.zone,
+        )
+        if not self.offer.when.matches(facts):
+            return Verdict(None, "CONDITION_NOT_MET")
+        return Verdict(None)
+
+    def _not_qualified(self, verdict: Verdict) -> None:
+        """No order qualifies: it fell, falls short, or did not come in time."""
+        referral, until = self.referral, self._span.until
+        referral.qualified_at = referral.hold_until = referral.due_at = None
+        self._note_order(verdict.about)
+        if verdict.reason in qualification.FELL:
+            self._move("rejected", verdict.reason)
+        elif until is not None and until <= self.plan.now:
+            self._move("expired", "CREDIT_WINDOW", at=until)
+        else:
+            referral.due_at = until
+            self._move("identified", verdict.reason)
+
+    def _note_order(self, order: Candidate | None) -> None:
+        """Keep which order the referral was judged by, and what stands of it."""
+        self.referral.order_ref = None if order is None else order.order_ref
+        self.referral.net_minor = None if order is None else order.net_minor
+
+    def _qualified(self, order: Candidate | None, body: Body | None) -> None:
+        """It qualifies: it is held, or released, or still looked into."""
+        referral, now = self.referral, self.plan.now
+        known = self._known(referral.friend_id) if order is None else None
+        if body is not None:
+            qualified_at = min(body.paid_at, now)
+        else:
+            qualified_at = referral.qualified_at or (now if known is None else known.joined_at)
+        was_waiting = referral.state in ("on_hold", "in_review")
+        hold_until = self._hold_until(qualified_at, order, body)
+        self._note_order(order)
+        referral.qualified_at, referral.hold_until = qualified_at, hold_until
+        if not was_waiting:
+            self._move("qualified", at=qualified_at)
+        if hold_until is None or hold_until > now:
+            referral.due_at = hold_until
+            if referral.state != "on_hold":
+                self._move("on_hold", at=qualified_at)
+            return
+        if referral.state == "in_review":
+            if self._is_through_review():
+                self._approve(self.at)
+            return
+        self._release(hold_until)
+
+    def _hold_until(
+        self, qualified_at: int, order: Candidate | None, body: Body | None
+    ) -> int | None:
+        """Until when it is held; None while the order that it waits for is not fulfilled."""
+        since = qualified_at
+        if self.offer.hold_from == "fulfilled" and order is not None and body is not None:
+            if order.status != "fulfilled":
+                return None
+            told_at = body.snapshot.get("fulfilled_at")
+            is_known = self.referral.order_ref == order.order_ref and self.referral.hold_until
+            if told_at is None and is_known:
+                # Nobody said when: since it was told so.
+                known: int = self.referral.hold_until
+                return known
+            since = min(told_at or self.plan.now, self.plan.now)
+        if self.offer.hold is None:
+            return since
+        return clock.after(since, self.offer.hold, self.program.zone)
+
+    # Review and release.
+
+    def _release(self, at: int) -> None:
+        """The hold is over: looked into once more, then paid, refused or reviewed."""
+        found = suspecting.assess(self.connection, self.plan, self.referral, at=at)
+        if found.reason is not None:
+            self._move("rejected", found.reason, at=at)
+            self._refuse()
+        elif found.needs_review:
+            self._review(at)
+        else:
+            self._approve(at)
+
+    def _review(self, at: int) -> None:
+        review = suspecting.review_of(self.connection, self.plan, self.referral)
+        self.referral.due_at = None
+        if review.timeout is not None:
+            # Since now: whoever looks into it has that long, however late it was told.
+            until = clock.after(self.plan.now, review.timeout, self.program.zone)
+            self.referral.due_at = int(until)
+        self._move("in_review", at=at)
+
+    def _is_through_review(self) -> bool:
+        """Whether a review is over: a reviewer cleared it, or its time ran out; then it says so of
+        the referral, or refuses it."""
+        referral = self.referral
+        review = suspecting.review_of(self.connection, self.plan, referral)
+        if self.cause == "review" and referral.cleared_bp >= referral.score_bp:
+            referral.due_at = None
+            return True
+        if referral.due_at is None or referral.due_at > self.plan.now:
+            return False
+        self.cause, self.at, referral.due_at = "time", referral.due_at, None
+        if review.timeout_action == "approve":
+            referral.cleared_bp = max(referral.cleared_bp, referral.score_bp)
+            return True
+        self._move("rejected", "MANUAL")
+        self._refuse()
+        return False
+
+    def _approve(self, at: int) -> None:
+        if self.referral.approved_at is None:
+            self.referral.approved_at = min(at, self.plan.now)
+        self.referral.due_at = None
+        self._move("approved", at=at)
+        self._keep()
+
+    def _pay_at_binding(self) -> bool:
+        """Pay the friend where they are paid at once; False where that is looked into first."""
+        side = self.plan.referrals.sides.get((self.referral.id, "friend"))
+        if self.offer.friend_at != "signup" or side is None:
+            return True
+        if side.state == "waiting" and side.number == 0:
+            found = suspecting.assess(
+                self.connection, self.plan, self.referral, at=self.referral.bound_at
+            )
+            if found.reason is not None:
+                self._move("rejected", found.reason)
+                self._refuse()
+                return False
+            if found.needs_review:
+                self._review(self.referral.bound_at)
+                return False
+        self._bring_side(side, "whole", None)
+        return True
+
+    def _open_sides(self) -> None:
+        """Let everybody wait whom the offer has something for."""
+        referral = self.referral
+        referrals.side(self.plan, referral, "advocate", referral.advocate_id)
+        if self.offer.friend:
+            referrals.side(self.plan, referral, "friend", referral.friend_id)
+        second = second_level.member_of(self.connection, self.plan, referral)
+        if second is not None:
+            if not locking.try_lock(self.connection, self.plan, [second]):
+                raise db.Restart
+            referrals.side(self.plan, referral, "second", second)

@@ -1,0 +1,208 @@
+"""What an approved referral keeps: its sides follow what stands of the order it was paid for.
+
+The order is what it is now; only what fell before the referral was paid, and was told since, ends
+as if it had been told in time (SEMANTICS F46). Refuses to approve: `deserving` does.
+"""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from core import clock
+from members import members
+from members.members import Known
+from programs.compiled import Compiled
+from programs.referrals import Offer
+from referrals import qualification, referrals
+from referrals.qualification import Candidate, Span, Verdict
+from rewards.carried import Row
+from storefront.plan import Plan
+from storefront.referring import judged_orders, paying
+from storefront.referring.judged_orders import Body, Told
+from storefront.referring.paying import Deserved, Left
+
+#: Whenever an order was placed.
+_EVER = Span(-(2**62))
+
+
+@dataclass(slots=True)
+class Kept:
+    """One referral with the offer it is pinned to; what it is brought for, and when that was."""
+
+    connection: sa.Connection
+    plan: Plan
+    referral: Row
+    offer: Offer
+    program: Compiled
+    cause: str
+    at: int
+    told: Told | None = None
+    #: Whether the advocate's side gave its place back.
+    has_freed: bool = False
+
+    @property
+    def _is_by_order(self) -> bool:
+        return self.offer.trigger == "order"
+
+    def _keep(self) -> None:
+        """An approved referral: its sides follow what stands of its order."""
+        referral = self.referral
+        if referral.approved_at is None:
+            referral.approved_at = self.plan.now
+        referral.due_at = None
+        if not self._is_by_order:
+            referral.stands = True
+            self._bring_sides("whole", None, None)
+            return
+        order, body = self._paid_order()
+        found = Verdict(None, "ORDER_CANCELLED")
+        if order is not None:
+            found = qualification.judge_one(self.offer, order)
+        if order is not None and body is not None and self._fell_in_hold(order, body):
+            return
+        net = 0 if order is None else order.net_minor
+        if self._is_out_of_reach(net, falls=found.order is None):
+            return
+        referral.net_minor, referral.stands = net, found.order is not None
+        left: Left = "whole"
+        if found.order is None:
+            left = "share" if net else "nothing"
+        reason = None if found.order is not None else found.reason or "ORDER_CANCELLED"
+        self._bring_sides(left, reason, body)
+
+    def _paid_order(self) -> tuple[Candidate | None, Body | None]:
+        """The order that it was paid for, wherever its date was moved since, while it is the
+        friend's."""
+        found = judged_orders.candidates(
+            self.connection,
+            self.plan,
+            self.referral.friend_id,
+            _EVER,
+            has_facts=bool(self.offer.when.facts),
+            told=self.told,
+            only=self.referral.order_ref,
+        )
+        order = found[0] if found else None
+        body = None if order is None else self._body_of(order.order_ref)
+        return order, body
+
+    def _fell_in_hold(self, order: Candidate, body: Body) -> bool:
+        """Whether the order fell before the referral was paid, and that was told since: then it
+        ends as if it had been told in time."""
+        approved_at = self.referral.approved_at
+        if approved_at <= (self.referral.qualified_at or approved_at):
+            return False
+        then = qualification.judge_one(self.offer, body.as_of(approved_at, order))
+        if then.reason not in qualification.FELL:
+            return False
+        now = qualification.judge_one(self.offer, order)
+        if now.order is not None:
+            return False
+        self.referral.stands = False
+        self.referral.net_minor = order.net_minor
+        self._move("rejected", then.reason)
+        # What they claim was claimed as of the qualification.
+        self._bring_sides("nothing", then.reason, None)
+        self.referral.qualified_at = self.referral.hold_until = None
+        return True
+
+    def _is_out_of_reach(self, net_minor: int, *, falls: bool) -> bool:
+        """Whether the time is over in which something is taken back of what was paid, and some
+        would be."""
+        window = self.offer.clawback_window
+        rewarded = [one.first_rewarded_at for one in self._sides() if one.state == "rewarded"]
+        if window is None or not rewarded:
+            return False
+        is_less = falls or net_minor < (self.referral.net_minor or 0)
+        paid_at = min(one for one in rewarded if one is not None)
+        return is_less and self.at >= clock.after(paid_at, window, self.program.zone)
+
+    # Sides.
+
+    def _sides(self) -> list[Row]:
+        """The sides that there are: who is paid first where money is short comes first."""
+        found = {one.side: one for one in self.plan.referrals.sides_of(self.referral.id)}
+        return [found[name] for name in ("advocate", "friend", "second") if name in found]
+
+    def _stands_paid(self) -> bool:
+        return any(
+            one.state in ("rewarded", "capped") and not self._is_of_binding(one)
+            for one in self._sides()
+        )
+
+    def _is_of_binding(self, side: Row) -> bool:
+        return side.side == "friend" and self.offer.friend_at == "signup"
+
+    def _bring_sides(self, left: Left, reason: str | None, body: Body | None) -> None:
+        """Every side that hangs on the qualification; the friend's too that was paid at binding,
+        which stands."""
+        for side in self._sides():
+            if self._is_of_binding(side):
+                self._bring_side(side, "whole", None)
+            else:
+                self._bring_side(side, left, reason, body)
+
+    def _bring_side(
+        self, side: Row, left: Left, reason: str | None, body: Body | None = None
+    ) -> None:
+        referral = self.referral
+        if self._is_of_binding(side):
+            given_at = qualified_at = min(referral.bound_at, self.plan.now)
+        else:
+            given_at = self.plan.now if referral.approved_at is None else referral.approved_at
+            qualified_at = given_at if referral.qualified_at is None else referral.qualified_at
+        before = side.state
+        deserved = Deserved(
+            left=left,
+            reason=reason,
+            figures=None if body is None or left == "nothing" else body.figures(self.program),
+            given_at=given_at,
+            qualified_at=qualified_at,
+            cause=self.cause,
+            changed_at=self.at,
+        )
+        paying.bring(self.connection, self.plan, referral, side, deserved)
+        if side.side == "advocate" and before == "rewarded" and side.state == "clawed_back":
+            self.has_freed = True
+
+    def bring_capped(self, side: Row) -> None:
+        """Judge a capped side again, since a place was freed."""
+        order, body = self._paid_order() if self._is_by_order else (None, None)
+        if self._is_by_order and (order is None or body is None):
+            return
+        referral = self.referral
+        paying.bring(
+            self.connection,
+            self.plan,
+            referral,
+            side,
+            Deserved(
+                left="whole",
+                reason=None,
+                figures=None if body is None else body.figures(self.program),
+                given_at=referral.approved_at,
+                qualified_at=referral.qualified_at,
+                cause=self.cause,
+                changed_at=self.at,
+            ),
+            is_freed=True,
+        )
+
+    # What it needs.
+
+    def _body_of(self, order_ref: str) -> Body | None:
+        return judged_orders.body_of(self.connection, self.plan, order_ref, self.told)
+
+    def _known(self, member_id: bytes) -> Known | None:
+        found = members.lock_ids(self.connection, self.plan.program_id, [member_id])
+        return found.get(member_id)
+
+    def _move(self, state: str, reason: str | None = None, at: int | None = None) -> None:
+        referrals.move(
+            self.plan,
+            self.referral,
+            state,
+            cause=self.cause,
+            reason=reason,
+            at=self.at if at is None else at,
+        )

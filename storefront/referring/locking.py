@@ -1,0 +1,71 @@
+"""Locking: who must be locked before a referral may be changed, and getting those locks.
+
+A referral, its sides and its log belong to everybody whom it concerns: the friend, the advocate,
+and whoever gets a second level. A unit that holds some locks may try for further ones, and waits
+for none of them: locks taken late are out of their order. Refuses to start a unit again: whoever
+called does, with every lock at once and sorted.
+"""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from members.members import MEMBERS
+from referrals.carried import REFERRALS
+from rewards.carried import Row
+from storefront.plan import Plan
+from storefront.referring import second_level
+from storefront.standing import FriendOf
+
+
+def parties(connection: sa.Connection, plan: Plan, referral: Row) -> set[bytes]:
+    """Everybody whose lock a unit needs that changes a referral."""
+    second = second_level.member_of(connection, plan, referral)
+    found: set[bytes] = {referral.friend_id, referral.advocate_id}
+    return found if second is None else found | {second}
+
+
+def note(plan: Plan, member_ids: Iterable[bytes | None]) -> None:
+    """Note which members' locks the unit holds."""
+    plan.referrals.locked.update(one for one in member_ids if one is not None)
+
+
+def try_lock(connection: sa.Connection, plan: Plan, member_ids: Iterable[bytes]) -> bool:
+    """Lock further members if that needs no waiting; whether all of them are locked now."""
+    locked = plan.referrals.locked
+    missing = sorted(set(member_ids) - locked)
+    if not missing:
+        return True
+    statement = (
+        sa.select(MEMBERS.c.id)
+        .where(
+            MEMBERS.c.program_id == plan.program_id,
+            MEMBERS.c.id.in_(missing),
+            # Whoever was merged is somebody else by now, who must be looked for.
+            MEMBERS.c.merged_into_id.is_(None),
+        )
+        .order_by(MEMBERS.c.id)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    found = {bytes(one) for one in connection.execute(statement).scalars()}
+    note(plan, found)
+    return found == set(missing)
+
+
+def peek(connection: sa.Connection, plan: Plan, friend_id: bytes) -> FriendOf | None:
+    """The referral that brought a member, read before anybody is locked for it."""
+    row = connection.execute(
+        sa.select(
+            REFERRALS.c.id,
+            REFERRALS.c.advocate_id,
+            REFERRALS.c.state,
+            REFERRALS.c.order_ref,
+            REFERRALS.c.is_bound,
+            REFERRALS.c.reason,
+            REFERRALS.c.qualified_at,
+        ).where(REFERRALS.c.program_id == plan.program_id, REFERRALS.c.friend_id == friend_id)
+    ).first()
+    if row is None:
+        return None
+    referral_id, advocate_id, state, order_ref, is_bound, *rest = row
+    return FriendOf(bytes(referral_id), bytes(advocate_id), state, order_ref, bool(is_bound), *rest)

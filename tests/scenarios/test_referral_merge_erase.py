@@ -1,0 +1,185 @@
+"""Referrals of members who turn out to be one person, and of those who are erased."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from referrals.models import HouseholdTrust, Lead, OrderContact, Trace
+from tests.scenarios.attributing import Make, click, code_of, offer, shop, sign_up
+from tests.scenarios.erasing import cells, erase, program_id_of, run
+from tests.scenarios.test_referral_milestones import (
+    LATER,
+    bring,
+    buy,
+    cancel,
+    earned_of,
+    milestone,
+    points,
+)
+from tests.world import World
+
+
+def merge(world: World, old: str, into: str) -> Any:
+    return world.post(f"/members/{old}/merge", {"into_member_ref": into})
+
+
+def of(world: World, referral_id: str) -> tuple[str, str | None, dict[str, tuple[str, str | None]]]:
+    """State and reason of a referral, and of its sides."""
+    found = world.get(f"/referrals/{referral_id}")
+    sides = {one["side"]: (one["state"], one["reason"]) for one in found["sides"]}
+    return found["state"], found["reason"], sides
+
+
+PAID = ("rewarded", None)
+
+
+def test_two_advocates_become_one_and_are_counted_together(make_world: Make) -> None:
+    world = shop(make_world, offer(milestones=[milestone(3, points(10_000))]), at=LATER)
+    codes = {ref: code_of(world, ref) for ref in ("mina", "jun")}
+    bring(world, "mina", "ara")
+    bring(world, "mina", "bo")
+    of_jun = bring(world, "jun", "cho")["referral"]["id"]
+    token = click(world, "jun")
+    merge(world, "jun", "mina")
+    # Two friends and one make three: 3 × 500, and the milestone.
+    assert world.balance("mina") == 1_500 + 10_000
+    shown = world.get(f"/referrals/{of_jun}")
+    assert shown["advocate"]["member_ref"] == "mina"
+    # What either shared leads to the one who stays, and so does what was clicked before.
+    found = [
+        sign_up(world, ref, {"code": codes[of]}) for ref, of in (("dan", "jun"), ("eve", "mina"))
+    ]
+    found.append(sign_up(world, "fay", {"token": token}))
+    for one in found:
+        shown = world.get(f"/referrals/{one['referral']['id']}")
+        assert (shown["state"], shown["advocate"]["member_ref"]) == ("identified", "mina")
+    # What a friend of the one who is gone brought goes back where it is now.
+    cancel(world, "cho")
+    assert world.balance("mina") == 1_000
+    buy(world, "cho")
+    assert world.balance("mina") == 1_500 + 10_000
+    assert world.verify()["mismatches"] == []
+
+
+def test_a_milestone_that_both_reached_is_one_for_each_of_their_friends(make_world: Make) -> None:
+    world = shop(make_world, offer(milestones=[milestone(1, points(70))]), at=LATER)
+    for advocate, friend in (("mina", "ara"), ("jun", "bo")):
+        bring(world, advocate, friend)
+    merge(world, "jun", "mina")
+    # Nothing is paid anew, and nothing is taken back: 2 × (500 + 70).
+    assert world.balance("mina") == 1_140
+    bring(world, "mina", "cho")
+    assert world.balance("mina") == 1_640
+    cancel(world, "ara")
+    assert (world.balance("mina"), earned_of(world, "mina", "referral_milestone")) == (1_140, 70)
+    cancel(world, "bo")
+    cancel(world, "cho")
+    assert world.balance("mina") == 0
+    assert world.verify()["mismatches"] == []
+
+
+@pytest.mark.parametrize(("old", "into"), [("bo", "ara"), ("ara", "bo")])
+def test_of_two_referrals_of_one_friend_the_older_stays(
+    make_world: Make, old: str, into: str
+) -> None:
+    world = shop(make_world, offer(), at=LATER)
+    first = bring(world, "mina", "ara")["referral"]["id"]
+    world.set_clock("2026-01-04T00:00:00Z")
+    second = bring(world, "jun", "bo", placed_at="2026-01-04T00:00:00Z")["referral"]["id"]
+    assert (world.balance("mina"), world.balance("jun")) == (500, 500)
+    merge(world, old, into)
+    assert of(world, first) == ("approved", None, {"advocate": PAID, "friend": PAID})
+    taken = ("clawed_back", "ALREADY_REFERRED")
+    assert of(world, second) == (
+        "rejected",
+        "ALREADY_REFERRED",
+        {"advocate": taken, "friend": taken},
+    )
+    # Once 300 as a friend, and 1 for each order.
+    assert (world.balance("mina"), world.balance("jun"), world.balance(into)) == (500, 0, 302)
+    log = world.get(f"/referrals/{second}")["transitions"]
+    assert [one["cause"] for one in log if one["to"] == "rejected"] == ["merge"]
+    # The one that stays follows its order still, whoever placed it.
+    world.order("of-ara", 100, member_ref=into, placed_at=LATER, status="cancelled")
+    assert of(world, first)[2]["advocate"] == ("clawed_back", "ORDER_CANCELLED")
+    assert (world.balance("mina"), world.balance(into)) == (0, 1)
+    assert world.verify()["mismatches"] == []
+
+
+@pytest.mark.parametrize(("old", "into"), [("ara", "mina"), ("mina", "ara")])
+def test_nobody_is_their_own_friend(make_world: Make, old: str, into: str) -> None:
+    world = shop(make_world, offer(milestones=[milestone(1, points(70))]), at=LATER)
+    of_ara = bring(world, "mina", "ara")["referral"]["id"]
+    bring(world, "ara", "bo")
+    # Mina: 500 and 70; Ara: 300 and 1 of her own, 500 and 70 for Bo.
+    assert (world.balance("mina"), world.balance("ara")) == (570, 871)
+    merge(world, old, into)
+    taken = ("clawed_back", "SELF_REFERRAL")
+    assert of(world, of_ara) == ("rejected", "SELF_REFERRAL", {"advocate": taken, "friend": taken})
+    # Left is what Bo brought, one milestone for him, and 1 for the order.
+    assert world.balance(into) == 571
+    buy(world, "ara", member_ref=into)
+    assert world.balance(into) == 571
+    assert world.verify()["mismatches"] == []
+
+
+def test_an_advocate_who_is_erased_in_the_hold_loses_what_waits_and_the_friend_is_paid(
+    make_world: Make,
+) -> None:
+    world = shop(make_world, offer(hold="P14D"), at=LATER)
+    code = code_of(world, "mina")
+    referral_id = bring(world, "mina", "ara")["referral"]["id"]
+    assert of(world, referral_id)[0] == "on_hold"
+    erase(world, "mina")
+    lost = ("lost", "ERASED")
+    assert of(world, referral_id)[2]["advocate"] == lost
+    world.post("/test-clock", {"now": "2026-01-18T00:00:00Z"})
+    assert of(world, referral_id) == ("approved", None, {"advocate": lost, "friend": PAID})
+    assert world.balance("ara") == 301
+    # Nobody is brought by them any more.
+    answer = sign_up(world, "bo", {"code": code})
+    assert answer["referral"]["state"] == "rejected"
+    why = world.get(f"/members/ara/why?source=referral:{referral_id}")
+    assert why["summary"] == {
+        "en": "300 points for being referred by a friend.",
+        "ko": "친구의 추천으로 300포인트가 적립되었습니다.",
+    }
+    assert world.verify()["mismatches"] == []
+
+
+def test_a_friend_who_is_erased_in_the_hold_is_forgotten_and_the_advocate_is_paid(
+    make_world: Make,
+) -> None:
+    world = shop(make_world, offer(hold="P14D"), at=LATER)
+    code = code_of(world, "mina")
+    contact = {"email": "ara-personal@example.com", "phone": "+82 10 1234 9876"}
+    visitor = {"ip": "203.0.113.77", "user_agent": "Personal/1.0", "device": "personal-device"}
+    sign_up(world, "ara-personal", {"code": code}, name="Ara Personal", visitor=visitor, **contact)
+    order = {"placed_at": LATER, "contact": contact, "visitor": visitor}
+    answer = world.order("A-1", 100, member_ref="ara-personal", **order)
+    referral_id = answer["referral"]["id"]
+    erase(world, "ara-personal")
+    lost = ("lost", "ERASED")
+    assert of(world, referral_id)[2]["friend"] == lost
+
+    def count(connection: sa.Connection) -> int:
+        tables: list[Any] = [Trace, HouseholdTrust, Lead, OrderContact]
+        return sum(
+            connection.execute(
+                sa.select(sa.func.count()).where(one.program_id == program_id_of(world))
+            ).scalar_one()
+            for one in tables
+        )
+
+    assert run(world, count) == 0
+    for place, value in cells(world):
+        assert b"ersonal" not in value, place
+    world.post("/test-clock", {"now": "2026-01-18T00:00:00Z"})
+    assert of(world, referral_id) == ("approved", None, {"advocate": PAID, "friend": lost})
+    assert world.balance("mina") == 500
+    # A refund finds them all the same.
+    world.order("A-1", 100, status="cancelled", placed_at=LATER, member_ref=None)
+    assert of(world, referral_id)[2]["advocate"] == ("clawed_back", "ORDER_CANCELLED")
+    assert world.balance("mina") == 0
+    assert world.verify()["mismatches"] == []
