@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import current_app
 from itsdangerous import BadData, Signer, URLSafeSerializer
-from itsdangerous.encoding import base64_encode
+from itsdangerous.encoding import base64_decode, base64_encode
 
 from core import clock, jsontext
 
@@ -62,8 +62,13 @@ def read(purpose: str, token: str, *, now: clock.Instant) -> list[str]:
 def opened(purpose: str, token: str) -> tuple[int, list[str]]:
     """When a token ends and what was signed, whether it is over or not; BadTokenError when it is
     none of ours."""
+    keys = _keys()
     try:
-        payload: Any = _serializer(purpose, _keys()).loads(token)
+        if token.startswith("."):
+            # Compressed, as they once were.
+            payload: Any = _serializer(purpose, keys).loads(token)
+        else:
+            payload = jsontext.parse(base64_decode(_signer(purpose, keys).unsign(token)))
     except BadData:
         raise BadTokenError from None
     expires_at: int = payload[0]

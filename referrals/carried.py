@@ -42,6 +42,8 @@ class Carried:
     #: What was pinned by first payments of this unit, by side's id or milestone's: the decision
     #: itself is written at the end.
     pinned: dict[bytes, Any] = field(default_factory=dict)
+    #: Who was locked for the sake of referrals, as read behind the lock.
+    people: dict[bytes, Any] = field(default_factory=dict)
     #: What this unit's last payment of a side came to, by the side's id.
     fired: dict[bytes, Any] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, ids, jsontext, outbox
+from core import db, clock, ids, jsontext, outbox
 from referrals.carried import REFERRALS, SIDES, TRANSITIONS
 from referrals.desk import Desk, connection_of
 from rewards.carried import Row
@@ -23,12 +23,47 @@ FINAL = frozenset(
     | {"OFFER_CLOSED", "ALREADY_REFERRED"}
 )
 
+_NAMES = [column.name for column in REFERRALS.c]
+_SIDE_NAMES = [column.name for column in SIDES.c]
+
+
+def _of(name: str) -> tuple[sa.ColumnElement[bool], ...]:
+    is_asked = REFERRALS.c[name] == sa.bindparam("value")
+    return (REFERRALS.c.program_id == sa.bindparam("program_id"), is_asked)
+
+
+#: By a column of referrals: the referrals, and their sides.
+_by = {
+    name: db.Statement(sa.select(REFERRALS).where(*_of(name)))
+    for name in ("id", "friend_id", "advocate_id")
+}
+_sides_of = {
+    name: db.Statement(
+        sa.select(SIDES)
+        .join(
+            REFERRALS,
+            sa.and_(
+                REFERRALS.c.program_id == SIDES.c.program_id,
+                REFERRALS.c.id == SIDES.c.referral_id,
+            ),
+        )
+        .where(*_of(name))
+    )
+    for name in _by
+}
+_last_line = db.Statement(
+    sa.select(sa.func.max(TRANSITIONS.c.number)).where(
+        TRANSITIONS.c.program_id == sa.bindparam("program_id"),
+        TRANSITIONS.c.referral_id == sa.bindparam("referral_id"),
+    )
+)
+
 
 def of_friend(desk: Desk, friend_id: bytes) -> Row | None:
     """The referral of a friend, rejected ones too; with its sides."""
     known = desk.referrals.of_friend
     if friend_id not in known:
-        found = _read(desk, REFERRALS.c.friend_id == friend_id)
+        found = _read(desk, "friend_id", friend_id)
         known[friend_id] = found[0].id if found else None
     referral_id = known[friend_id]
     return None if referral_id is None else desk.referrals.referrals[referral_id]
@@ -37,42 +72,39 @@ def of_friend(desk: Desk, friend_id: bytes) -> Row | None:
 def find(desk: Desk, referral_id: bytes) -> Row | None:
     """A referral by id, with its sides."""
     if referral_id not in desk.referrals.referrals:
-        _read(desk, REFERRALS.c.id == referral_id)
+        _read(desk, "id", referral_id)
     return desk.referrals.referrals.get(referral_id)
 
 
 def of_advocate(desk: Desk, advocate_id: bytes) -> list[Row]:
     """Every referral of an advocate as this unit leaves it, the first one first."""
-    _read(desk, REFERRALS.c.advocate_id == advocate_id)
+    _read(desk, "advocate_id", advocate_id)
     rows = [row for row in desk.referrals.referrals.values() if row.advocate_id == advocate_id]
     return sorted(rows, key=lambda row: bytes(row.id))
 
 
-def _read(desk: Desk, *where: sa.ColumnElement[bool]) -> list[Row]:
+def _read(desk: Desk, name: str, value: bytes) -> list[Row]:
     """Take up referrals with their sides; what the unit holds already is not replaced."""
     connection, carried = connection_of(desk), desk.referrals
-    statement = sa.select(REFERRALS).where(REFERRALS.c.program_id == desk.program_id, *where)
-    found = [_row(dict(one)) for one in connection.execute(statement).mappings()]
+    values = {"program_id": desk.program_id, "value": value}
+    found = [_row(_NAMES, one) for one in _by[name].rows(connection, values)]
     news = [row for row in found if row.id not in carried.referrals]
     for row in news:
+        for column in ("is_bound", "stands"):
+            row.values[column] = bool(row.values[column])
         carried.referrals[row.id] = row
         carried.of_friend[row.friend_id] = row.id
-    if news:
-        ids_of = [row.id for row in news]
-        sides = sa.select(SIDES).where(
-            SIDES.c.program_id == desk.program_id, SIDES.c.referral_id.in_(ids_of)
-        )
-        for one in connection.execute(sides).mappings():
-            side = _row(dict(one))
-            carried.sides.setdefault((side.referral_id, side.side), side)
+    for one in _sides_of[name].rows(connection, values) if news else ():
+        side = _row(_SIDE_NAMES, one)
+        carried.sides.setdefault((side.referral_id, side.side), side)
     return [carried.referrals[row.id] for row in found]
 
 
-def _row(values: Mapping[str, Any]) -> Row:
+def _row(names: Sequence[str], values: Sequence[Any]) -> Row:
     return Row(
         {
             name: bytes(value) if isinstance(value, memoryview) else value
-            for name, value in values.items()
+            for name, value in zip(names, values, strict=True)
         }
     )
 
@@ -226,12 +258,9 @@ def log(
 
 
 def _last_number(desk: Desk, referral_id: bytes) -> int:
-    found = connection_of(desk).execute(
-        sa.select(sa.func.max(TRANSITIONS.c.number)).where(
-            TRANSITIONS.c.program_id == desk.program_id, TRANSITIONS.c.referral_id == referral_id
-        )
-    )
-    return found.scalar() or 0
+    values = {"program_id": desk.program_id, "referral_id": referral_id}
+    row = _last_line.first(connection_of(desk), values)
+    return (row[0] if row is not None else None) or 0
 
 
 def list_transitions(

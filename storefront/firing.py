@@ -116,16 +116,8 @@ def fire(
     )
     origin = Origin(source.type, source.ref, source.id, source.at, decision_id)
     if bringing.concern(program, rules) or (not is_new and bringing.concern_at_all(program)):
-        bringing.bring(
-            connection,
-            plan,
-            member_id,
-            origin,
-            program=program,
-            earning=result,
-            is_new=is_new,
-            frozen_until=frozen_until,
-        )
+        rests: dict[str, Any] = {"program": program, "frozen_until": frozen_until}
+        bringing.bring(connection, plan, member_id, origin, earning=result, is_new=is_new, **rests)
     taken_at = plan.now if reversal_at is None else min(max(reversal_at, source.at), plan.now)
     if payables.concern(rules) or (not is_new and payables.concern_at_all(program)):
         payables.bring(plan, member_id, origin, earning=result, is_new=is_new, taken_at=taken_at)
@@ -136,22 +128,15 @@ def fire(
     _write_decision(plan, program, member_id, source, decision_id, asked=asked, result=result)
     if not is_new:
         plan.book.load((), reading.read_lots(connection, plan.program_id, [source.id]))
-    cause = Cause(source.type, source.ref, decision_id, plan.actor, source.at, plan.now)
-    made = _bring(
-        plan, program, member_id, source, deserved=deserved, cause=cause, reversal_at=taken_at
-    )
+    fired = Fired(source, member_id, result, deserved, decision_id, [])
+    _bring(plan, program, fired, reversal_at=taken_at)
     if cards.concern(plan, program) and (result.stamps or not is_new):
         given = Given(source.type, source.ref, source.id, source.at, result.stamps)
-        made += stamp(
-            connection,
-            plan,
-            member_id,
-            given,
-            program=program,
-            member_facts=member_facts,
-            reversal_at=reversal_at,
+        as_pinned: dict[str, Any] = {"program": program, "member_facts": member_facts}
+        fired.made.extend(
+            stamp(connection, plan, member_id, given, **as_pinned, reversal_at=reversal_at)
         )
-    return Fired(source, member_id, result, deserved, decision_id, made)
+    return fired
 
 
 def weigh(
@@ -240,32 +225,26 @@ def _write_decision(
     )
 
 
-def _bring(
-    plan: Plan,
-    program: Compiled,
-    member_id: bytes,
-    source: Source,
-    *,
-    deserved: list[Deserved],
-    cause: Cause,
-    reversal_at: int,
-) -> list[dict[str, Any]]:
-    wanted = {(one.points_key, one.terms): one.points for one in deserved}
+def _bring(plan: Plan, program: Compiled, fired: Fired, *, reversal_at: int) -> None:
+    """Bring the points that stand to what is deserved; the entries are those made."""
+    source, member_id = fired.source, fired.member_id
+    cause = Cause(source.type, source.ref, fired.decision_id, plan.actor, source.at, plan.now)
+    wanted = {(one.points_key, one.terms): one.points for one in fired.deserved}
     stored = [
         (lot.points_key, parse_terms(lot.terms)) for lot in plan.book.lots_of(source.id, member_id)
     ]
-    made: list[dict[str, Any]] = []
     for points_key, terms in dict.fromkeys([*wanted, *stored]):
         kind = program.kind(points_key)
-        made += awards.bring_to(
-            plan.book,
-            wanted.get((points_key, terms), 0),
-            Award(source.id, member_id, points_key, terms),
-            cause=cause,
-            reversal_at=reversal_at,
-            policy="within_balance" if kind is None else kind.return_policy,
+        fired.made.extend(
+            awards.bring_to(
+                plan.book,
+                wanted.get((points_key, terms), 0),
+                Award(source.id, member_id, points_key, terms),
+                cause=cause,
+                reversal_at=reversal_at,
+                policy="within_balance" if kind is None else kind.return_policy,
+            )
         )
-    return made
 
 
 def stamp(

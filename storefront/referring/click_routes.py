@@ -4,6 +4,7 @@ A link takes whatever a messenger appends to its address, so it is no operation 
 nothing that is sent with it is refused, and nothing but its code and channel is read.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, current_app, request
@@ -56,7 +57,7 @@ def follow_link(code: str) -> Response:
             is_machine=request.method != "GET"
             or machines.is_machine(agent)
             or machines.is_ahead(environ),
-            ip=_address(),
+            ip=_address(environ),
             agent=agent,
             cookie=request.cookies.get(COOKIE) if "HTTP_COOKIE" in environ else None,
         )
@@ -95,14 +96,14 @@ follow_link._apidoc = {  # type: ignore[attr-defined]
 routes.add_url_rule("/r/<code>", "follow_link", follow_link, methods=["GET"])
 
 
-def _address() -> str | None:
+def _address(environ: Mapping[str, Any]) -> str | None:
     """The address of who asks: what the outermost of our own proxies says, if there are any."""
     proxies = _settings().trusted_proxies
     if proxies:
-        told = request.headers.get("X-Forwarded-For", "").split(",")
+        told = str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",")
         if len(told) >= proxies:
             return told[-proxies].strip()
-    return request.remote_addr
+    return environ.get("REMOTE_ADDR")
 
 
 def _answer(led: Led) -> Response:

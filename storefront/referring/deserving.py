@@ -93,7 +93,9 @@ class Case(Kept):
         verdict = qualification.judge(self.offer, found, self._span)
         if verdict.order is None:
             return verdict, None
-        return verdict, self._body_of(verdict.order.order_ref)
+        body = self._body_of(verdict.order.order_ref)
+        self.found = None if body is None else (verdict.order, body)
+        return verdict, body
 
     def _judge_signup(self) -> Verdict:
         """Whether the friend's signup qualifies: it came of the invitation, and meets the

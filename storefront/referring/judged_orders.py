@@ -4,13 +4,14 @@ An order that is being told is not stored yet: it is taken as told, whoever it b
 Refuses to judge: `referrals.qualification` does.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from core import jsontext
+from core import db, jsontext
 from orders import figures
 from orders.figures import OrderFigures
 from orders.models import Order
@@ -23,6 +24,8 @@ from storefront.decisions import DECISIONS
 from storefront.plan import Plan
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
+#: After every order.
+_END = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +120,44 @@ def candidates(
 ) -> list[Candidate]:
     """The friend's orders in a span of time, or one of them; with the facts of their decisions
     where a condition asks for these."""
-    where = [
-        ORDERS.c.program_id == plan.program_id,
-        ORDERS.c.member_id == friend_id,
-        ORDERS.c.placed_at >= span.since,
-        sa.not_(ORDERS.c.is_history),
-    ]
-    if span.until is not None:
-        where.append(ORDERS.c.placed_at < span.until)
-    if only is not None:
-        where.append(ORDERS.c.order_ref == only)
-    if told is not None:
-        where.append(ORDERS.c.order_ref != told.order_ref)
-    source: sa.FromClause = ORDERS
+    values = {
+        "program_id": plan.program_id,
+        "friend_id": friend_id,
+        "since": span.since,
+        "until": _END if span.until is None else span.until,
+        "only": only,
+        # No order has an empty reference.
+        "told": "" if told is None else told.order_ref,
+    }
+    statement = _statement(has_facts=has_facts, is_one=only is not None)
+    rows = statement.rows(connection, values)
+    found = [_candidate(row) for row in rows]
+    if told is not None and told.member_id == friend_id and only in (None, told.order_ref):
+        found.append(told.candidate)
+    return found
+
+
+@functools.cache
+def _statement(*, has_facts: bool, is_one: bool) -> db.Statement:
     facts: sa.ColumnElement[Any] = sa.null()
+    source: sa.FromClause = ORDERS
     if has_facts:
         facts = DECISIONS.c.facts
-        source = ORDERS.outerjoin(
-            DECISIONS,
-            sa.and_(
-                DECISIONS.c.program_id == ORDERS.c.program_id,
-                DECISIONS.c.id == ORDERS.c.decision_id,
-            ),
+        is_its = sa.and_(
+            DECISIONS.c.program_id == ORDERS.c.program_id, DECISIONS.c.id == ORDERS.c.decision_id
         )
-    rows = connection.execute(
+        source = ORDERS.outerjoin(DECISIONS, is_its)
+    where = [
+        ORDERS.c.program_id == sa.bindparam("program_id"),
+        ORDERS.c.member_id == sa.bindparam("friend_id"),
+        ORDERS.c.placed_at >= sa.bindparam("since"),
+        ORDERS.c.placed_at < sa.bindparam("until"),
+        ORDERS.c.order_ref != sa.bindparam("told"),
+        sa.not_(ORDERS.c.is_history),
+    ]
+    if is_one:
+        where.append(ORDERS.c.order_ref == sa.bindparam("only"))
+    return db.Statement(
         sa.select(
             ORDERS.c.order_ref,
             ORDERS.c.placed_at,
@@ -150,19 +167,18 @@ def candidates(
             ORDERS.c.net_minor,
             ORDERS.c.refunded_minor,
             # Of a cancelled order nothing is left, and what it came to stands nowhere else.
-            sa.case((ORDERS.c.status == "cancelled", ORDERS.c.snapshot), else_=None),
+            sa.case(
+                (ORDERS.c.status == sa.literal_column("'cancelled'"), ORDERS.c.snapshot),
+                else_=sa.null(),
+            ),
             facts,
         )
         .select_from(source)
         .where(*where)
     )
-    found = [_candidate(row) for row in rows]
-    if told is not None and told.member_id == friend_id and only in (None, told.order_ref):
-        found.append(told.candidate)
-    return found
 
 
-def _candidate(row: sa.Row[Any]) -> Candidate:
+def _candidate(row: Sequence[Any]) -> Candidate:
     order_ref, placed_at, told_at, status, stands, net, refunded, snapshot, facts = row
     whole = net + refunded
     if snapshot is not None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from core import clock
-from members import members
 from members.members import Known
 from programs.compiled import Compiled
 from programs.referrals import Offer
@@ -17,7 +16,7 @@ from referrals import qualification, referrals
 from referrals.qualification import Candidate, Span, Verdict
 from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import judged_orders, paying
+from storefront.referring import judged_orders, locking, paying
 from storefront.referring.judged_orders import Body, Told
 from storefront.referring.paying import Deserved, Left
 
@@ -39,6 +38,8 @@ class Kept:
     told: Told | None = None
     #: Whether the advocate's side gave its place back.
     has_freed: bool = False
+    #: The order that qualifies, once it was looked for.
+    found: tuple[Candidate, Body] | None = None
 
     @property
     def _is_by_order(self) -> bool:
@@ -73,6 +74,8 @@ class Kept:
     def _paid_order(self) -> tuple[Candidate | None, Body | None]:
         """The order that it was paid for, wherever its date was moved since, while it is the
         friend's."""
+        if self.found is not None and self.found[0].order_ref == self.referral.order_ref:
+            return self.found
         found = judged_orders.candidates(
             self.connection,
             self.plan,
@@ -194,8 +197,7 @@ class Kept:
         return judged_orders.body_of(self.connection, self.plan, order_ref, self.told)
 
     def _known(self, member_id: bytes) -> Known | None:
-        found = members.lock_ids(self.connection, self.plan.program_id, [member_id])
-        return found.get(member_id)
+        return locking.person(self.connection, self.plan, member_id)
 
     def _move(self, state: str, reason: str | None = None, at: int | None = None) -> None:
         referrals.move(

@@ -6,16 +6,38 @@ for none of them: locks taken late are out of their order. Refuses to start a un
 called does, with every lock at once and sorted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
-from members.members import MEMBERS
+from core import db, jsontext
+from members import members
+from members.members import MEMBERS, Known
 from referrals.carried import REFERRALS
 from rewards.carried import Row
 from storefront.plan import Plan
 from storefront.referring import second_level
 from storefront.standing import FriendOf
+
+#: A member whom nobody has locked just now, and who was merged into nobody.
+_free = db.Statement(
+    sa.select(
+        MEMBERS.c.id,
+        MEMBERS.c.member_ref,
+        MEMBERS.c.is_enrolled,
+        MEMBERS.c.joined_at,
+        MEMBERS.c.locale,
+        MEMBERS.c.attributes,
+        MEMBERS.c.erased_at,
+    )
+    .where(
+        MEMBERS.c.program_id == sa.bindparam("program_id"),
+        MEMBERS.c.id == sa.bindparam("id"),
+        MEMBERS.c.merged_into_id.is_(None),
+    )
+    .with_for_update(key_share=True, skip_locked=True)
+)
 
 
 def parties(connection: sa.Connection, plan: Plan, referral: Row) -> set[bytes]:
@@ -36,20 +58,36 @@ def try_lock(connection: sa.Connection, plan: Plan, member_ids: Iterable[bytes])
     missing = sorted(set(member_ids) - locked)
     if not missing:
         return True
-    statement = (
-        sa.select(MEMBERS.c.id)
-        .where(
-            MEMBERS.c.program_id == plan.program_id,
-            MEMBERS.c.id.in_(missing),
-            # Whoever was merged is somebody else by now, who must be looked for.
-            MEMBERS.c.merged_into_id.is_(None),
-        )
-        .order_by(MEMBERS.c.id)
-        .with_for_update(key_share=True, skip_locked=True)
+    for member_id in missing:
+        row = _free.first(connection, {"program_id": plan.program_id, "id": member_id})
+        if row is None:
+            return False
+        plan.referrals.people[member_id] = _known(row)
+        note(plan, [member_id])
+    return True
+
+
+def _known(row: Sequence[Any]) -> Known:
+    member_id, member_ref, is_enrolled, joined_at, locale, attributes, erased_at = row
+    return Known(
+        bytes(member_id),
+        member_ref,
+        is_enrolled=bool(is_enrolled),
+        joined_at=joined_at,
+        locale=locale,
+        attributes=jsontext.parse(attributes),
+        is_erased=erased_at is not None,
     )
-    found = {bytes(one) for one in connection.execute(statement).scalars()}
-    note(plan, found)
-    return found == set(missing)
+
+
+def person(connection: sa.Connection, plan: Plan, member_id: bytes) -> Known | None:
+    """A member who is locked for a referral."""
+    known: Known | None = plan.referrals.people.get(member_id)
+    if known is None:
+        known = members.lock_ids(connection, plan.program_id, [member_id]).get(member_id)
+        if known is not None and known.id == member_id:
+            plan.referrals.people[member_id] = known
+    return known
 
 
 def peek(connection: sa.Connection, plan: Plan, friend_id: bytes) -> FriendOf | None:

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from core import ids
 from loyalty import reading
 from loyalty.earning import Earning
-from members import members
 from members.members import Known
 from orders.figures import OrderFigures
 from programs.compiled import Compiled
@@ -27,7 +26,7 @@ from storefront import answers, firing, limiting
 from storefront.activities import inactivity
 from storefront.firing import Fired, Ordered, Source
 from storefront.plan import Plan
-from storefront.referring import capping, milestones, pinning
+from storefront.referring import capping, locking, milestones, pinning
 from storefront.referring.pinning import Pinned
 
 #: What is left of a referral: all of it, the shares of what is left of its order, or nothing.
@@ -106,9 +105,7 @@ class _Payment:
     @property
     def known(self) -> Known | None:
         """Who the side is for; their lock is held."""
-        member_id = self.side.member_id
-        found = members.lock_ids(self.connection, self.plan.program_id, [member_id])
-        return found.get(member_id)
+        return locking.person(self.connection, self.plan, self.side.member_id)
 
     def has_rest(self) -> bool:
         """Whether anything is deserved; a share of a fallen order only where one was given."""

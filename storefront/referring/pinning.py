@@ -15,12 +15,15 @@ from loyalty.earning import Earning
 from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
+from programs.referrals import trigger_of
 from referrals.carried import REFERRALS
 from rewards.carried import Row
 from storefront import answers
 from storefront.decisions import DECISIONS
 from storefront.membership import member_facts
 from storefront.plan import Plan
+
+_NUMBER = "referral.number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,11 @@ def first(
     own: dict[str, Any] = {"referral.offer": referral.offer_key}
     if referral.channel:
         own["referral.channel"] = referral.channel
-    if side.side == "advocate":
-        own["referral.number"] = _number(connection, plan, referral)
-    return Pinned(program_of(connection, plan, referral), facts, own, given_at, {})
+    program = program_of(connection, plan, referral)
+    rules = program.rules_of(trigger_of(side.side, referral.offer_key))
+    if any(_NUMBER in rule.when.facts for rule in rules):
+        own[_NUMBER] = _number(connection, plan, referral)
+    return Pinned(program, facts, own, given_at, {})
 
 
 def read(connection: sa.Connection, plan: Plan, side: Row) -> Pinned:

@@ -11,6 +11,7 @@ import functools
 import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from werkzeug.urls import iri_to_uri
@@ -26,6 +27,8 @@ from referrals.touches import Touch
 PARAMETER = "rt"
 _CHANNEL = re.compile(r"(?:^|&)ch=([a-z0-9_-]{1,32})(?:&|$)")
 _DAY_SECONDS = 86_400
+#: In every zone days begin at a quarter of an hour.
+_QUARTER = 900 * clock.SECOND
 _MONTH_DAYS = 31
 #: Longer than this is no code, however it is spelled.
 _TYPED_MAX = 64
@@ -61,7 +64,7 @@ def channel_of(query: str) -> str | None:
 
 def lead(opening: Opening) -> Led:
     """Where a code leads, and what happened noted."""
-    canonical = codes.canonical(opening.code) if len(opening.code) <= _TYPED_MAX else None
+    canonical = _canonical(opening.code) if len(opening.code) <= _TYPED_MAX else None
     if canonical is None:
         return Led(None)
     found = db.reading_little(lambda connection: _read(connection, canonical))
@@ -76,7 +79,7 @@ def lead(opening: Opening) -> Led:
         return Led(None if url is None else landing(url))
     if offer.landing_url is None:
         return Led(None)
-    day = clock.local_date(now, live.zone).isoformat()
+    day = _day(now // _QUARTER * _QUARTER, live.zone)
     counts = counting.of_process()
     channel = counts.known_channel(target.link_id, day, opening.channel or "")
     if opening.is_machine:
@@ -104,6 +107,15 @@ def lead(opening: Opening) -> Led:
         target.program_id, tokens.chained(earlier, touch), expires_at=now + tokens.LIFETIME
     )
     return Led(landing(offer.landing_url, token), token, _keep_seconds(live))
+
+
+#: Links are opened often: what is worked out of the same again is remembered.
+_canonical = functools.lru_cache(maxsize=4096)(codes.canonical)
+
+
+@functools.lru_cache(maxsize=1024)
+def _day(at: int, zone: ZoneInfo) -> str:
+    return clock.local_date(at, zone).isoformat()
 
 
 def _read(connection: sa.Connection, canonical: str) -> tuple[Target, Compiled] | None:

@@ -78,8 +78,10 @@ def follow(
 ) -> Attributed:
     """Bind the member who was told by the evidence that came with them, and let follow what a
     signup brings both."""
-    is_new = locked.known is None
     friend = _friend(row)
+    # Whom an order enrolled is told of later: what comes with the first word of when they joined
+    # is of then.
+    is_new = locked.known is None or locked.known.joined_at != friend.joined_at
     at = friend.joined_at if is_new else plan.now
     locking.note(plan, [friend.id, *locked.others])
     found = attributing.attribute(

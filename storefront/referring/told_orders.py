@@ -54,6 +54,8 @@ def lock(connection: sa.Connection, plan: Plan, telling: Telling, read: Read) ->
     member, stored = telling.member, read.stored
     own_id = None if member is None else member.id
     locking.note(plan, [own_id, telling.owner_id, *telling.others])
+    if member is not None:
+        plan.referrals.people[member.id] = member
     _get(connection, plan, telling, read, _advocates(connection, plan, telling, read))
     friends = []
     if own_id is not None and _concerns(connection, plan, read.referral, telling):

@@ -7,11 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from members.members import MEMBERS
+from members.members import Known
 from rewards.carried import Row
 from storefront import answers, firing
 from storefront.firing import Fired
 from storefront.plan import Plan
+from storefront.referring import locking
 
 _ORDER = ("advocate", "friend", "second")
 
@@ -26,15 +27,14 @@ def show(connection: sa.Connection, plan: Plan, referral: Row) -> list[dict[str,
     ]
     if not sides:
         return []
-    refs = _refs(connection, plan, [one.member_id for one in sides])
     sides.sort(key=lambda one: _ORDER.index(one.side))
-    return [_shown(plan, one, refs.get(one.member_id)) for one in sides]
+    return [_shown(plan, one, locking.person(connection, plan, one.member_id)) for one in sides]
 
 
-def _shown(plan: Plan, side: Row, member_ref: str | None) -> dict[str, Any]:
+def _shown(plan: Plan, side: Row, known: Known | None) -> dict[str, Any]:
     shown: dict[str, Any] = {"side": side.side}
-    if member_ref is not None:
-        shown["member_ref"] = member_ref
+    if known is not None and not known.is_erased:
+        shown["member_ref"] = known.member_ref
     shown["state"] = side.state
     if side.reason is not None:
         shown["reason"] = side.reason
@@ -43,14 +43,3 @@ def _shown(plan: Plan, side: Row, member_ref: str | None) -> dict[str, Any]:
     taken = answers.reversed_points(plan.live, plan.referrals.made.get(side.id, ()))
     reversed_ = [{name: one[name] for name in ("points_key", "points")} for one in taken]
     return shown | brought | {"reversed": reversed_}
-
-
-def _refs(connection: sa.Connection, plan: Plan, member_ids: list[bytes]) -> dict[bytes, str]:
-    rows = connection.execute(
-        sa.select(MEMBERS.c.id, MEMBERS.c.member_ref).where(
-            MEMBERS.c.program_id == plan.program_id,
-            MEMBERS.c.id.in_(member_ids),
-            MEMBERS.c.erased_at.is_(None),
-        )
-    )
-    return {bytes(member_id): ref for member_id, ref in rows}

@@ -213,7 +213,9 @@ def test_a_storefront_tells_of_clicks_itself(make_world: Callable[..., World]) -
     world = play(make_world, "mina", "jun")
     mina, jun = link(world, "mina"), link(world, "jun")
     ours, theirs = link_id(world, mina), link_id(world, jun)
-    device = {"visitor": {"device": "d-1", "ip": "203.0.113.9", "user_agent": PERSON}}
+    device: dict[str, Any] = {
+        "visitor": {"device": "d-1", "ip": "203.0.113.9", "user_agent": PERSON}
+    }
     first = click(world, mina, channel="app", **device).json
     assert first["is_preview"] is False
     assert touches(world, first["token"]) == [(ours, "app", "2026-03-01T10:00:00Z", 1)]
@@ -277,12 +279,17 @@ def test_a_browser_believes_no_cookie_that_is_not_its_programs(
         tokens.read(good, program_id(other), now=0)
 
 
-def clicked(of: bytes, visitor: int, **more: Any) -> Clicked:
-    values = {"day": "2026-03-01", "channel": "", "version": 1, "switches": 0} | more
-    times = {"clicked_at": 1, "expires_at": 2**60} | {
-        name: values.pop(name) for name in ("clicked_at", "expires_at") if name in values
-    }
-    return Clicked(link_id=of, visitor=bytes([visitor % 256]) * 32, **values, **times)
+def clicked(of: bytes, visitor: int, *, day: str = "2026-03-01", channel: str = "") -> Clicked:
+    return Clicked(
+        link_id=of,
+        day=day,
+        channel=channel,
+        visitor=bytes([visitor % 256]) * 32,
+        version=1,
+        switches=0,
+        clicked_at=1,
+        expires_at=2**60,
+    )
 
 
 def test_nothing_is_counted_twice_or_lost_by_processes_that_fail_or_meet(

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from referrals.models import HouseholdTrust, Lead, OrderContact, Trace
+from core import ids
+from referrals.models import HouseholdTrust, Lead, OrderContact, ReferralBlock, Trace
 from tests.scenarios.attributing import Make, click, code_of, offer, shop, sign_up
 from tests.scenarios.erasing import cells, erase, program_id_of, run
 from tests.scenarios.test_referral_milestones import (
@@ -105,6 +106,62 @@ def test_of_two_referrals_of_one_friend_the_older_stays(
     assert of(world, first)[2]["advocate"] == ("clawed_back", "ORDER_CANCELLED")
     assert (world.balance("mina"), world.balance(into)) == (0, 1)
     assert world.verify()["mismatches"] == []
+
+
+def test_what_reviewers_and_traces_say_of_either_holds_for_the_one_who_stays(
+    make_world: Make,
+) -> None:
+    world = shop(make_world, offer(), at=LATER)
+    world.member("kim")
+    referral_id = ids.read_id("ref", bring(world, "kim", "ara")["referral"]["id"])
+    of_member = {
+        ref: ids.read_id("mem", world.get(f"/members/{ref}")["id"]) or b""
+        for ref in ("mina", "jun", "kim")
+    }
+    program_id = program_id_of(world)
+    said: dict[str, Any] = {"program_id": program_id, "referral_id": referral_id, "created_at": 1}
+    seen: dict[str, Any] = {
+        "program_id": program_id,
+        "kind": "device",
+        "epoch": 1,
+        "seen_at": 1,
+        "expires_at": 9,
+    }
+
+    def tell(connection: sa.Connection) -> None:
+        for ref, digest in (("mina", 1), ("jun", 1), ("jun", 2)):
+            row = seen | {"digest": bytes([digest]) * 32, "member_id": of_member[ref]}
+            connection.execute(sa.insert(Trace).values(row))
+        for pair in (("mina", "kim"), ("jun", "kim"), ("mina", "jun")):
+            first, second = sorted(of_member[ref] for ref in pair)
+            row = said | {"first_id": first, "second_id": second}
+            connection.execute(sa.insert(HouseholdTrust).values(row))
+        for ref in ("mina", "jun"):
+            row = said | {"member_id": of_member[ref]}
+            connection.execute(sa.insert(ReferralBlock).values(row))
+
+    def found(connection: sa.Connection) -> tuple[set[bytes], set[bytes], list[int]]:
+        trusts = connection.execute(
+            sa.select(HouseholdTrust.first_id, HouseholdTrust.second_id).where(
+                HouseholdTrust.program_id == program_id
+            )
+        ).all()
+        assert len(trusts) == 1
+        blocked = connection.execute(
+            sa.select(ReferralBlock.member_id).where(ReferralBlock.program_id == program_id)
+        ).scalars()
+        digests = connection.execute(
+            sa.select(Trace.digest).where(
+                Trace.member_id == of_member["mina"], Trace.kind == "device"
+            )
+        ).scalars()
+        pair = {bytes(one) for one in trusts[0]}
+        return pair, {bytes(one) for one in blocked}, sorted(bytes(one)[0] for one in digests)
+
+    run(world, tell)
+    merge(world, "jun", "mina")
+    both = {of_member["mina"], of_member["kim"]}
+    assert run(world, found) == (both, {of_member["mina"]}, [1, 2])
 
 
 @pytest.mark.parametrize(("old", "into"), [("ara", "mina"), ("mina", "ara")])
