@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import db, clock, ids, jsontext, outbox
+from core import clock, db, ids, jsontext, outbox
 from referrals.carried import REFERRALS, SIDES, TRANSITIONS
 from referrals.desk import Desk, connection_of
 from rewards.carried import Row

@@ -306,7 +306,7 @@ class OrderAnswer(Schema):
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     tier = ma.fields.Nested(TierAnswer, required=True, allow_none=True)
     cards = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
-    referral = described(Json, "{id?, state, reason?}.", required=True, allow_none=True)
+    referral = described(Json, "{id?, state, reason?, sides?}.", required=True, allow_none=True)
     redemptions = ma.fields.List(
         ma.fields.Nested(OrderRedemptionAnswer),
         required=True,
