@@ -14,6 +14,7 @@ from programs.checking.advice import advise
 from programs.checking.cards import check_cards
 from programs.checking.findings import Findings
 from programs.checking.points import check_points
+from programs.checking.referrals import check_referrals
 from programs.checking.rewards import check_rewards
 from programs.checking.rules import check_earning
 from programs.checking.tiers import check_tiers
@@ -61,6 +62,7 @@ def _check(document: dict[str, Any]) -> Findings:
     if document.get("tiers"):
         check_tiers(found, document)
     check_rewards(found, document)
+    check_referrals(found, document)
     return found
 
 
@@ -73,6 +75,7 @@ def _check_keys(found: Findings, document: dict[str, Any]) -> None:
         ("/cards", document.get("cards") or []),
         ("/activities", document.get("activities") or []),
         ("/rewards", document.get("rewards") or []),
+        ("/referral_offers", document.get("referral_offers") or []),
     ):
         seen: set[str] = set()
         for index, item in enumerate(items):

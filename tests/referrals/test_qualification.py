@@ -27,7 +27,7 @@ def compiled(**more: Any) -> tuple[Offer, Compiled]:
 
 def order(ref: str, net: int, **more: Any) -> Candidate:
     """A paid order on day 1."""
-    values = {
+    values: dict[str, Any] = {
         "order_ref": ref,
         "placed_at": DAY,
         "told_at": DAY,
@@ -45,7 +45,8 @@ SPAN = Span(0, 30 * DAY)
 def verdict(*orders: Candidate, **more: Any) -> tuple[str | None, str | None, int | None]:
     """Which order qualifies, else why not and how much is missing."""
     found = judge(compiled(**more)[0], orders, SPAN)
-    return found.order and found.order.order_ref, found.reason, found.missing_minor
+    ref = None if found.order is None else found.order.order_ref
+    return ref, found.reason, found.missing_minor
 
 
 def test_the_earliest_order_that_is_enough_qualifies_however_they_are_given() -> None:

@@ -1,5 +1,7 @@
 """Orders of friends: which one a referral qualifies by, when it is paid, and what is answered."""
 
+from typing import Any
+
 from tests.scenarios.befriending import (
     Make,
     balances,
@@ -61,7 +63,7 @@ def test_a_hold_ends_by_itself_and_the_earliest_order_qualifies(make_world: Make
     found = stored(world)
     assert (found["order_ref"], found["net_minor"]) == ("A", 30_000)
     # It falls, and the other one qualifies at once; the same again when it is paid again.
-    body = {"placed_at": "2026-01-04T00:00:00Z", "paid_at": "2026-01-05T00:00:00Z"}
+    body: dict[str, Any] = {"placed_at": "2026-01-04T00:00:00Z", "paid_at": "2026-01-05T00:00:00Z"}
     buy(world, "A", 30_000, status="cancelled", **body)
     assert (stored(world)["order_ref"], is_now(world)) == ("B", ("on_hold", None))
     buy(world, "A", 30_000, **body)
@@ -93,7 +95,7 @@ def test_an_order_told_late_ends_as_if_it_had_been_told_in_time(make_world: Make
     assert answer["referral"] is None
     assert is_now(world, "noa") == ("expired", "CREDIT_WINDOW")
     # Refunded within the hold, which is told after it: never paid.
-    late = {"by": "noa", "placed_at": "2026-01-15T00:00:00Z"}
+    late: dict[str, Any] = {"by": "noa", "placed_at": "2026-01-15T00:00:00Z"}
     answer = buy(world, "back", 60_000, **late, lines=[_back(60_000, 20_000)])
     assert state(answer) == ("rejected", "REFUND_BELOW_MIN")
     assert answer["referral"]["missing_minor"] == 10_000
@@ -101,7 +103,7 @@ def test_an_order_told_late_ends_as_if_it_had_been_told_in_time(make_world: Make
     sound(world)
 
 
-def _back(minor: int, refunded: int) -> dict[str, object]:
+def _back(minor: int, refunded: int) -> dict[str, Any]:
     return {
         "line_ref": "1",
         "quantity": 1,
@@ -120,7 +122,9 @@ def test_conditions_fulfilment_and_signups_qualify(make_world: Make) -> None:
     assert balances(world) == (0, 300)
     world.set_clock("2026-01-03T00:00:00Z")
     assert state(buy(world, "A", 60_000)) == ("identified", "CONDITION_NOT_MET")
-    mug = {"lines": [{"line_ref": "1", "quantity": 1, "unit_price_minor": 900, "sku": "MUG"}]}
+    mug: dict[str, Any] = {
+        "lines": [{"line_ref": "1", "quantity": 1, "unit_price_minor": 900, "sku": "MUG"}]
+    }
     answer = buy(world, "A", **mug)
     assert state(answer) == ("on_hold", None)
     go_to(world, "2026-02-01T00:00:00Z")
@@ -186,7 +190,7 @@ def test_an_order_that_moves_takes_the_referral_of_its_first_member_along(
     sound(world)
 
 
-def _reviewed(make_world: Make, action: str, **more: object) -> World:
+def _reviewed(make_world: Make, action: str, **more: Any) -> World:
     """An advocate and a friend of one name, which is enough to be looked at for a week."""
     review = {"review_at_bp": 3_000, "timeout": "P7D", "timeout_action": action}
     world = referring(make_world, review=review, **more)
