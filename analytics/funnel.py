@@ -19,7 +19,7 @@ COUNTS: sa.Table = LinkCount.__table__  # type: ignore[assignment]
 
 _STEPS = (
     ("shared", "clicked"),
-    ("clicked", "identified"),
+    ("clicked", "by_click"),
     ("identified", "qualified"),
     ("qualified", "approved"),
     ("approved", "rewarded"),
@@ -36,6 +36,7 @@ class Funnel:
     repeated: int = 0
     previewed: int = 0
     identified: int = 0
+    by_click: int = 0
     qualified: int = 0
     on_hold: int = 0
     in_review: int = 0
@@ -156,13 +157,14 @@ def count_friends(
             channel,
             columns.reason,
             count(columns.is_bound),
+            count(columns.is_bound, columns.clicked_at.is_not(None)),
             count(columns.qualified_at.is_not(None)),
             count(columns.state == "on_hold"),
             count(columns.state == "in_review"),
             count(columns.approved_at.is_not(None)),
             count(columns.approved_at.is_not(None), paid),
             count(sa.func.coalesce(advocate.c.state, "") == "capped"),
-            count(either("clawed_back")),
+            count(columns.approved_at.is_not(None), either("clawed_back")),
             count(columns.state == "rejected"),
             count(columns.state == "expired"),
         )
@@ -175,7 +177,16 @@ def count_friends(
         .group_by(columns.offer_key, channel, columns.reason)
     )
     reasons: dict[str, int] = {}
-    names = ("identified", "qualified", "on_hold", "in_review", "approved", "rewarded", "capped")
+    names = (
+        "identified",
+        "by_click",
+        "qualified",
+        "on_hold",
+        "in_review",
+        "approved",
+        "rewarded",
+        "capped",
+    )
     for offer, of_channel, reason, *counted in rows:
         counts = dict(
             zip((*names, "clawed_back", "rejected", "expired"), map(int, counted), strict=True)

@@ -25,13 +25,14 @@ class FunnelFigures(Schema):
     repeated = whole("Further clicks of the same visitor on the same day.")
     previewed = whole("Looked at by machines.")
     identified = whole("Friends who were bound to an advocate in the period.")
+    by_click = whole("Of these, those by a click; the others typed a code or were known again.")
     qualified = whole("Of these, those who qualified at some time.")
     on_hold = whole("Of these, those whose rewards are held now.")
     in_review = whole("Of these, those that staff is to look at.")
     approved = whole("Of these, those who were approved at some time.")
-    rewarded = whole("Of these, those for whom a side was paid.")
+    rewarded = whole("Of these, those for whom a side was paid, the advocate's or the friend's.")
     capped = whole("Of these, those whose advocate was not paid, by a cap or the budget.")
-    clawed_back = whole("Of these, those of which a side was taken back.")
+    clawed_back = whole("Of the approved, those of which a side was taken back.")
     rejected = whole("Friends of the period who are rejected now, bound or not.")
     expired = whole("Friends of the period who did not buy in time.")
     rates_bp = described(
@@ -116,7 +117,7 @@ class JoinedGroup(Schema):
 
 
 class Joined(Schema):
-    """Referred members beside the others."""
+    """Referred members (bound and not rejected) beside the others."""
 
     joined = whole("Members who joined in the period.")
     referred_share_bp = _maybe("Share of them who came by a referral, basis points.")

@@ -370,16 +370,26 @@ class Statement:
         """Run it and return the first row, if any."""
         return next(iter(self._run(connection, values)), None)
 
+    def first_alone(self, values: Mapping[str, Any]) -> Row | None:
+        """Run it by itself, in no transaction, and return the first row, if any."""
+        engine = db.engine
+        if engine.dialect.name == "sqlite":
+            return reading_once(lambda connection: self.first(connection, values))
+        sql, bound = self._bound(engine.dialect, values)
+        found = _again_when_lost(lambda: rawsql.run_alone(engine, sql, bound))
+        return found[0] if found else None
+
     def _run(self, connection: sa.Connection, values: Mapping[str, Any]) -> rawsql.Rows:
-        name = connection.dialect.name
-        found = self._compiled.get(name)
+        return rawsql.run(connection, *self._bound(connection.dialect, values))
+
+    def _bound(self, dialect: sa.Dialect, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        found = self._compiled.get(dialect.name)
         if found is None:
-            compiled = self._statement.compile(dialect=_numbering(connection.dialect))
+            compiled = self._statement.compile(dialect=_numbering(dialect))
             order = getattr(compiled, "positiontup", None)
             assert order is not None
-            found = self._compiled[name] = (str(compiled), order)
-        sql, order = found
-        return rawsql.run(connection, sql, [values[key] for key in order])
+            found = self._compiled[dialect.name] = (str(compiled), order)
+        return found[0], [values[key] for key in found[1]]
 
 
 def _numbering(dialect: sa.Dialect) -> sa.Dialect:

@@ -4,6 +4,8 @@ What the sides of a referral and its milestones bring are effects by trigger, as
 levels bring is; caps and the budget are limits of rules that give nothing by themselves.
 """
 
+import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -47,6 +49,9 @@ SIGNALS: Mapping[str, tuple[int, str]] = {
 }
 
 _DAY = clock.Duration(days=30)
+_USUAL_PORTS = {"https": 443, "http": 80}
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+_HOST_MAX = 253
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +146,29 @@ def rules_by_trigger(
 
 
 def host_of(url: str) -> str | None:
-    """The host that a URL names, with its port if it has one; None when it names none."""
+    """The host that a URL names, as it is looked up (IDNA), with its port unless that is the usual
+    one of the scheme; None when it names none, or somebody before it."""
     try:
         found = urlsplit(url)
-        _ = found.port
+        port = found.port
+        if not found.hostname or found.username is not None or found.password is not None:
+            return None
+        host = _looked_up(found.hostname)
     except ValueError:
+        # Also what no host can be encoded from.
         return None
-    if found.hostname is None or found.username is not None:
+    if host is None or port == 0:
         return None
-    return found.netloc.lower()
+    return host if port in (None, _USUAL_PORTS.get(found.scheme)) else f"{host}:{port}"
+
+
+def _looked_up(name: str) -> str | None:
+    if ":" in name:
+        return f"[{ipaddress.IPv6Address(name).compressed}]"
+    host = name.encode("idna").decode("ascii").lower().removesuffix(".")
+    labels = host.split(".")
+    is_host = len(host) <= _HOST_MAX and all(_LABEL.fullmatch(label) for label in labels)
+    return host if is_host else None
 
 
 def compile_offers(document: dict[str, Any], kinds: tuple[PointsKind, ...]) -> tuple[Offer, ...]:

@@ -78,8 +78,16 @@ _target = db.Statement(
 def find(connection: sa.Connection, canonical: str) -> Target | None:
     """What a code in its canonical form leads to, in one statement; None when it is unknown."""
     row = _target.first(connection, {"canonical": canonical})
-    if row is None:
-        return None
+    return None if row is None else _target_of(row)
+
+
+def find_alone(canonical: str) -> Target | None:
+    """The same outside of a transaction, for whoever needs nothing else of the database."""
+    row = _target.first_alone({"canonical": canonical})
+    return None if row is None else _target_of(row)
+
+
+def _target_of(row: db.Row) -> Target:
     program_id, link_id, offer_key, is_closed, is_blocked, version, switches, clock_at, at = row
     return Target(
         program_id=bytes(program_id),

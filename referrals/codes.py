@@ -6,6 +6,7 @@ w and vv. Codes that are chosen (vanity codes) and codes that are made meet in t
 none of either kind can pass for another. Refuses whatever may pass for letters of another script.
 """
 
+import re
 import secrets
 import unicodedata
 
@@ -17,6 +18,7 @@ LENGTH = 8
 SHORTEST, LONGEST = 3, 20
 #: More than this is no code, however it is spelled.
 _TYPED_MAX = 64
+_MADE = re.compile(rf"[0-9A-TV-Za-tv-z]{{{LENGTH}}}")
 _SEPARATORS = dict.fromkeys(map(ord, " -_."))
 _ONE = str.maketrans({"o": "0", "i": "1", "l": "1"})
 _PAIRS = (("rn", "m"), ("vv", "w"))
@@ -53,6 +55,11 @@ def _is_latin(symbol: str) -> bool:
 
 def _is_hangul(symbol: str) -> bool:
     return ord(symbol) in _SYLLABLES
+
+
+def is_made(text: str) -> bool:
+    """Whether a text has the form of a code that was made; I, L and O stand for 1 and 0."""
+    return _MADE.fullmatch(text) is not None
 
 
 def make() -> str:

@@ -1,8 +1,9 @@
 """Links: one of each member for each offer, with every code that ever led to it.
 
 Owns `links` and their part of the directory `link_codes`: a code is for ever, whether it was made
-or chosen, so what once led to a member never leads to another. Refuses to judge who may have a
-link, and to say of a code that is taken whose it is.
+or chosen, so what once led to a member never leads to another. Of whoever was erased the codes that
+they chose, which may be names, stay as keyed digests alone. Refuses to judge who may have a link,
+and to say of a code that is taken whose it is.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from core import clock, db, ids
+from core import clock, db, ids, sealing
 from core.errors import Problem, invalid_at
 from members import aliases
 from referrals import codes
@@ -24,17 +25,21 @@ COUNTS: sa.Table = LinkCount.__table__  # type: ignore[assignment]
 PREFIX = "lnk"
 #: So many codes may be chosen for one link: they are taken for ever, for everybody.
 VANITY_MAX = 10
+#: What the digest begins with that stands for a code whose member was erased.
+ERASED = "#"
+_PURPOSE = "link codes"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where a code leads. `code` is the one that was found, as it is shown; a link that
-    `is_closed` leads nowhere any more."""
+    """Where a code leads. `code` is the one that was found, as it is shown, and `is_vanity` one
+    that was chosen; a link that `is_closed` leads nowhere any more."""
 
     link_id: bytes
     member_id: bytes
     offer_key: str
     code: str
+    is_vanity: bool
     is_closed: bool
 
 
@@ -49,7 +54,10 @@ class Held:
     is_closed: bool
 
 
-_found = (LINKS.c.id, LINKS.c.member_id, LINKS.c.offer_key, CODES.c.code, CODES.c.is_closed)
+_found = (
+    *(LINKS.c.id, LINKS.c.member_id, LINKS.c.offer_key),
+    *(CODES.c.code, CODES.c.is_vanity, CODES.c.is_closed),
+)
 _of_code = db.Statement(
     sa.select(*_found)
     .join(LINKS, sa.and_(LINKS.c.program_id == CODES.c.program_id, LINKS.c.id == CODES.c.link_id))
@@ -81,6 +89,13 @@ def find(connection: sa.Connection, program_id: bytes, text: str) -> Found | Non
     return _read(connection, program_id, _of_code.first(connection, values))
 
 
+def find_made(connection: sa.Connection, program_id: bytes, text: str) -> Found | None:
+    """The same of a code that we made, in its own form. One that was chosen may be the very word
+    that a storefront gives as a coupon: who uses that was brought by nobody."""
+    found = find(connection, program_id, text) if codes.is_made(text) else None
+    return None if found is None or found.is_vanity else found
+
+
 def find_by_id(connection: sa.Connection, program_id: bytes, link_id: bytes) -> Found | None:
     """A link by its id, with the code that is shown now."""
     values = {"program_id": program_id, "link_id": link_id}
@@ -90,10 +105,10 @@ def find_by_id(connection: sa.Connection, program_id: bytes, link_id: bytes) -> 
 def _read(connection: sa.Connection, program_id: bytes, row: db.Row | None) -> Found | None:
     if row is None:
         return None
-    link_id, member_id, offer_key, code, is_closed = row
+    link_id, member_id, offer_key, code, is_vanity, is_closed = row
     # Whoever was merged is who they were merged into.
     living = aliases.follow(connection, program_id, bytes(member_id))
-    return Found(bytes(link_id), living, offer_key, code, bool(is_closed))
+    return Found(bytes(link_id), living, offer_key, code, bool(is_vanity), bool(is_closed))
 
 
 def find_shown(connection: sa.Connection, text: str) -> str | None:
@@ -172,7 +187,7 @@ def _unused(connection: sa.Connection) -> str:
         code = codes.make()
         canonical = codes.canonical(code)
         assert canonical is not None
-        if _shown_code.first(connection, {"canonical": canonical}) is None:
+        if _owner(connection, canonical) is None:
             return code
 
 
@@ -186,29 +201,77 @@ def _choose(
         raise invalid_at("/vanity", str(error)) from None
     canonical = codes.canonical(code)
     assert canonical is not None
-    owner = connection.execute(
-        sa.select(CODES.c.program_id, CODES.c.link_id, CODES.c.code).where(
-            CODES.c.canonical == canonical
-        )
-    ).first()
+    owner = _owner(connection, canonical)
     if owner is None:
         _check_room(connection, program_id, held.id)
         _enter(connection, program_id, held.id, code, is_vanity=True, now=now)
     elif (bytes(owner.program_id), bytes(owner.link_id)) != (program_id, held.id):
-        raise Problem(
-            409,
-            "already_exists",
-            "This code, or one that looks like it, is taken; choose another one.",
-        )
+        raise taken()
     elif owner.code != code:
-        # The same code in another spelling: min-ji as MinJi.
+        # The same code in another spelling: minji as MinJi. One that we made stays one.
         connection.execute(
-            sa.update(CODES).where(CODES.c.canonical == canonical).values(code=code, is_vanity=True)
+            sa.update(CODES).where(CODES.c.canonical == canonical).values(code=code)
         )
     connection.execute(
         sa.update(LINKS)
         .where(LINKS.c.program_id == program_id, LINKS.c.id == held.id)
         .values(code=code)
+    )
+
+
+def taken() -> Problem:
+    """The refusal of a code that somebody has, or that is something else; it does not say which."""
+    return Problem(
+        409,
+        "already_exists",
+        "This code, or one that looks like it, is taken; choose another one.",
+    )
+
+
+def _owner(connection: sa.Connection, canonical: str) -> sa.Row[tuple[bytes, bytes, str]] | None:
+    """Where a code led, or leads: also one of somebody who was erased."""
+    forms = [canonical, *_digests(canonical)]
+    return connection.execute(
+        sa.select(CODES.c.program_id, CODES.c.link_id, CODES.c.code).where(
+            CODES.c.canonical.in_(forms)
+        )
+    ).first()
+
+
+def _digests(canonical: str) -> list[str]:
+    """What stands for a code once its member was erased, under every accepted key, the current
+    first: no code is spelled like that."""
+    message = canonical.encode()
+    found = sealing.digests(message, purpose=_PURPOSE, keys=sealing.keys())
+    return [f"{ERASED}{digest.hex()}" for digest in found]
+
+
+def forget(connection: sa.Connection, program_id: bytes, member_ids: Sequence[bytes]) -> None:
+    """Close the links of members who are erased. Of the codes that they chose digests are left, so
+    that nobody ever has one again; their links are shown by the code that we made."""
+    own = sa.select(LINKS.c.id).where(
+        LINKS.c.program_id == program_id, LINKS.c.member_id.in_(member_ids)
+    )
+    theirs = (CODES.c.program_id == program_id, CODES.c.link_id.in_(own))
+    connection.execute(sa.update(CODES).where(*theirs).values(is_closed=True))
+    chosen = connection.execute(
+        sa.select(CODES.c.canonical).where(*theirs, CODES.c.is_vanity, CODES.c.code != "")
+    ).scalars()
+    for canonical in chosen.all():
+        connection.execute(
+            sa.update(CODES)
+            .where(CODES.c.canonical == canonical)
+            .values(canonical=_digests(canonical)[0], code="")
+        )
+    made = sa.select(CODES.c.code).where(
+        CODES.c.program_id == LINKS.c.program_id,
+        CODES.c.link_id == LINKS.c.id,
+        CODES.c.is_vanity.is_(False),
+    )
+    connection.execute(
+        sa.update(LINKS)
+        .where(LINKS.c.program_id == program_id, LINKS.c.member_id.in_(member_ids))
+        .values(code=made.correlate(LINKS).limit(1).scalar_subquery())
     )
 
 

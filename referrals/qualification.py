@@ -22,7 +22,7 @@ FELL: frozenset[str] = frozenset({"REFUND_BELOW_MIN", "ORDER_CANCELLED"})
 class Candidate:
     """An order of the friend as it looks: `net_minor` is what stands of it (net of discounts,
     without shipping), `whole_minor` what it came to before refunds. `facts` are those that its own
-    decision was made by."""
+    decision was made by; `is_met` is what was said of the offer's condition once and for all."""
 
     order_ref: str
     placed_at: int
@@ -34,6 +34,7 @@ class Candidate:
     whole_minor: int
     is_history: bool = False
     facts: Mapping[str, Any] | None = None
+    is_met: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,9 @@ def judge(offer: Offer, orders: Iterable[Candidate], span: Span) -> Verdict:
 
 def judge_one(offer: Offer, order: Candidate) -> Verdict:
     """Whether an order that came in time qualifies as it stands."""
-    is_met = not offer.when.facts or offer.when.matches(order.facts or {})
+    is_met = order.is_met
+    if is_met is None:
+        is_met = not offer.when.facts or offer.when.matches(order.facts or {})
     if order.status == "pending":
         return Verdict(None)
     if not order.stands:

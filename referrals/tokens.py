@@ -80,7 +80,7 @@ def _read(text: str) -> Touch:
 
 
 def _text(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    return signing.written(value).decode()
 
 
 def _bytes(text: str) -> bytes:

@@ -6,6 +6,7 @@ underscores, I or L for 1 and O for 0. A database alone gives no code away (SEMA
 hold a digest under a key of the instance, and the code itself sealed.
 """
 
+import re
 import secrets
 import unicodedata
 
@@ -37,6 +38,16 @@ def canonical(text: str) -> str:
         # Again behind upper(): an upper case letter may come apart into others.
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).upper())
     return "".join(text.upper().split()).translate(_ALIKE)
+
+
+def is_like(text: str, pattern: str) -> bool:
+    """Whether a code may be of a pattern: its own symbols stand where the pattern has some. One of
+    random symbols alone is like nothing."""
+    wanted = canonical(pattern)
+    if not wanted.strip("#"):
+        return False
+    made = "".join("." if sign == "#" else re.escape(sign) for sign in wanted)
+    return re.fullmatch(made, canonical(text)) is not None
 
 
 def digests(program_id: bytes, text: str) -> list[bytes]:

@@ -302,6 +302,8 @@ def stored_order(
     shown = stamp_cards.show(connection, plan, telling.member.id) if telling.member else []
     if read.referral is not None and read.referral.order_ref == telling.order_ref:
         telling.referral = answering.stored(connection, plan, telling.member.id)
+    elif read.referral is not None:
+        telling.referral = answering.waiting(plan, read.referral)
     answer = order(plan, telling, read, row=row, decided=decided, made=[], change=None, cards=shown)
     if is_stale:
         answer["stale"] = True

@@ -298,7 +298,8 @@ SELECT i.k, {_ACCOUNT},
      WHERE r.program_id = {program} AND r.order_ref = i.order_ref LIMIT 1),
     t.until, t.grace_until, t.is_at_risk, t.due_at, t.manual_key, t.manual_since, t.manual_until,
     t.assured_key, t.assured_since, t.assured_until, p.switches,
-    f.id, f.advocate_id, f.state, f.order_ref, f.is_bound, f.reason, f.qualified_at
+    f.id, f.advocate_id, f.state, f.order_ref, f.is_bound, f.reason, f.qualified_at,
+    COALESCE(f.clicked_at, f.bound_at)
 FROM i {summed} JOIN programs p ON p.program_id = {program}
 {" ".join(joins)}
 ORDER BY i.k, a.points_key
@@ -365,7 +366,7 @@ def _friend_of(row: Sequence[Any]) -> FriendOf:
 
 
 def _read(row: Sequence[Any]) -> Read:
-    row, friend_of = row[:-7], row[-7:]
+    row, friend_of = row[:-8], row[-8:]
     stored = None
     if row[18] is not None:
         order = list(row[18:-12])

@@ -1,6 +1,8 @@
 """The check of referral offers: what they bring, what qualifies, where links lead."""
 
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from core import clock
 from programs import triggers
@@ -11,6 +13,8 @@ from rules import conditions
 
 #: A click's token is believed so long at most, and its row kept.
 WINDOW_MAX = clock.Duration(days=366)
+#: What is filled in in a text that is shared.
+PLACES = ("link", "code", "program")
 _DURATIONS = ("credit_window", "hold", "clawback_window")
 
 
@@ -39,6 +43,7 @@ def check_referrals(found: Findings, document: dict[str, Any]) -> None:
                     f"is none of the levels: {', '.join(sorted(levels)) or 'none'}",
                 )
         _check_milestones(found, offer, at)
+        _check_texts(found, offer, at)
 
 
 def _check_effects(
@@ -112,9 +117,22 @@ def _check_landing(found: Findings, offer: dict[str, Any], at: str) -> None:
         return
     host = host_of(url)
     if host is None:
-        found.error(f"{at}/landing_url", "must name a host, and no name or password before it")
-    elif hosts and host not in {one.lower() for one in hosts}:
+        found.error(
+            f"{at}/landing_url", "must name a host that there can be, and no name or password before it"
+        )
+    elif hosts and host not in {host_of(f"{urlsplit(url).scheme}://{one}") for one in hosts}:
         found.error(f"{at}/landing_url", f"its host is none of allowed_hosts: {', '.join(hosts)}")
+
+
+def _check_texts(found: Findings, offer: dict[str, Any], at: str) -> None:
+    for locale, text in (offer.get("share_text") or {}).items():
+        for name in re.findall(r"\{([^{}]*)\}", text):
+            if name not in PLACES:
+                found.error(
+                    f"{at}/share_text/{locale}",
+                    f"{{{name}}} is none of what is filled in: "
+                    + ", ".join(f"{{{one}}}" for one in PLACES),
+                )
 
 
 def _check_milestones(found: Findings, offer: dict[str, Any], at: str) -> None:

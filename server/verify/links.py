@@ -3,14 +3,17 @@
 Counts of clicks and shares were told by visitors and are proved by nothing.
 """
 
+import re
 from typing import Any
 
 import sqlalchemy as sa
 
 from members.members import MEMBERS
 from referrals import codes
-from referrals.links import CODES, LINKS
+from referrals.links import CODES, ERASED, LINKS
 from server.verify.rows import Place, Report, stream
+
+_DIGEST = re.compile(rf"{ERASED}[0-9a-f]{{64}}")
 
 
 def check(connection: sa.Connection, program_id: bytes | None, report: Report) -> None:
@@ -33,6 +36,12 @@ def check(connection: sa.Connection, program_id: bytes | None, report: Report) -
         if code.link_ is None:
             report.note("link_codes", place, "link_id", code.link_id, "a link that exists")
             continue
+        if code.code == "":
+            if not code.is_vanity or not code.is_closed:
+                report.note("link_codes", place, "code", "", "of somebody erased, and closed")
+            if not _DIGEST.fullmatch(code.canonical):
+                report.note("link_codes", place, "canonical", code.canonical, "a keyed digest")
+            continue
         computed = codes.canonical(code.code)
         report.compare("link_codes", place, "canonical", code.canonical, computed)
     shown = sa.and_(joined, CODES.c.code == LINKS.c.code)
@@ -41,6 +50,7 @@ def check(connection: sa.Connection, program_id: bytes | None, report: Report) -
         first.label("first_"),
         CODES.c.canonical.label("shown_"),
         CODES.c.is_closed.label("closed_"),
+        CODES.c.is_vanity.label("vanity_"),
         MEMBERS.c.id.label("member_"),
         MEMBERS.c.erased_at.label("erased_at_"),
     ).select_from(LINKS.outerjoin(CODES, shown).outerjoin(MEMBERS, owner))
@@ -55,3 +65,5 @@ def check(connection: sa.Connection, program_id: bytes | None, report: Report) -
             report.note("links", place, "created_at", link.created_at, link.first_)
         elif link.erased_at_ is not None and not link.closed_:
             report.note("link_codes", place, "is_closed", False, "True: its member was erased")
+        elif link.erased_at_ is not None and link.vanity_:
+            report.note("links", place, "code", link.code, "one that we made")

@@ -16,6 +16,7 @@ from referrals import referrals
 from referrals.carried import REFERRALS
 from rewards.carried import Row
 from storefront.plan import Plan
+from storefront.standing import FriendOf
 
 _APPLIED: Text = {
     "en": "Your invitation is noted.",
@@ -122,6 +123,14 @@ def _missing_minor(plan: Plan, row: Mapping[str, Any]) -> int | None:
     )
     offer = program.offer(row["offer_key"])
     return None if offer is None else max(0, offer.min_net_minor - row["net_minor"])
+
+
+def waiting(plan: Plan, found: FriendOf) -> dict[str, Any] | None:
+    """The answer to orders of a friend who is looked into before any order counts; else None."""
+    if found.state != "in_review" or found.order_ref is not None:
+        return None
+    row = {"id": found.id, "state": found.state, "reason": found.reason}
+    return shown(plan, row | {"net_minor": None, "order_ref": None, "qualified_at": None})
 
 
 def nobody(reason: str) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from core import clock, db, ids, jsontext
 from members import members
 from members.members import Known
-from referrals import attribution, leads, referrals
-from referrals.attribution import Choice
+from referrals import attribution, leads, referrals, rings
+from referrals.attribution import Candidate, Choice
 from referrals.carried import REFERRALS
 from rewards.carried import Row
 from storefront.plan import Plan
@@ -238,6 +238,8 @@ def _write(
         ):
             # The same evidence again, refused as before.
             return referral
+        if referral.advocate_id != winner.advocate_id and not _pass_on(plan, referral, winner):
+            return referral
         for name, value in values.items():
             setattr(referral, name, value)
     reason = winner.refusal
@@ -254,6 +256,24 @@ def _write(
         plan, referral, state, cause=occasion.cause, reason=reason, at=occasion.at, detail=detail
     )
     return referral
+
+
+def _pass_on(plan: Plan, referral: Row, winner: Candidate) -> bool:
+    """Let a refused referral be another advocate's: what was decided of the first one is not said
+    of them. False where somebody was paid for it once: then it stays the first one's."""
+    sides = {one.side: one for one in plan.referrals.sides_of(referral.id)}
+    if any(one.number for one in sides.values()):
+        return False
+    referral.approvals, referral.cleared_bp = "[]", 0
+    if "advocate" in sides:
+        sides["advocate"].member_id = winner.advocate_id
+    if "second" in sides:
+        second = rings.brought_by(plan, winner.advocate_id)
+        if second is None or second in (referral.friend_id, winner.advocate_id):
+            referrals.move_side(plan, referral, sides["second"], "lost", cause="signup")
+        else:
+            sides["second"].member_id = second
+    return True
 
 
 def _values(plan: Plan, choice: Choice, occasion: Occasion) -> dict[str, Any]:

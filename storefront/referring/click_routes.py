@@ -4,7 +4,8 @@ A link takes whatever a messenger appends to its address, so it is no operation 
 nothing that is sent with it is refused, and nothing but its code and channel is read.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Response, current_app, request
@@ -27,14 +28,28 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
 }
+_FOUND = "302 FOUND"
+#: What all redirects say.
+_BARE = [*_HEADERS.items(), ("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "0")]
+_KEPT = re.compile(rf"(?:^|;) *{COOKIE}=([\w.-]+) *(?:;|$)", re.ASCII)
 _PROBLEM = {"application/problem+json": {"schema": http.ProblemAnswer()}}
 
 
 class _Redirect(Response):
-    """An answer whose headers are sent as they are: its address is in ASCII already."""
+    """An answer without a body whose headers are sent as they are: its address is in ASCII."""
 
     def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002
         return self.headers
+
+    def get_app_iter(self, environ: Any) -> Iterable[bytes]:  # noqa: ARG002
+        return ()
+
+
+class _Ready(Headers):
+    """Headers in which nothing can be that would have to be looked at again."""
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self._list = pairs
 
 
 def _settings() -> Settings:
@@ -48,21 +63,21 @@ def follow_link(code: str) -> Response:
     Machines (previews of links, prefetching, crawlers) and closed codes are led there without one.
     An unknown code leads to the instance's own page for them, or is not found.
     """
-    environ = request.environ
+    environ, settings = request.environ, _settings()
     agent = environ.get("HTTP_USER_AGENT")
     led = redirecting.lead(
         Opening(
             code=code,
             channel=redirecting.channel_of(environ.get("QUERY_STRING", "")),
-            is_machine=request.method != "GET"
+            is_machine=environ["REQUEST_METHOD"] != "GET"
             or machines.is_machine(agent)
             or machines.is_ahead(environ),
-            ip=_address(environ),
+            ip=_address(environ, settings.trusted_proxies),
             agent=agent,
-            cookie=request.cookies.get(COOKIE) if "HTTP_COOKIE" in environ else None,
+            cookie=_cookie(environ.get("HTTP_COOKIE")),
         )
     )
-    return _answer(led)
+    return _answer(led, settings)
 
 
 follow_link._apidoc = {  # type: ignore[attr-defined]
@@ -96,9 +111,8 @@ follow_link._apidoc = {  # type: ignore[attr-defined]
 routes.add_url_rule("/r/<code>", "follow_link", follow_link, methods=["GET"])
 
 
-def _address(environ: Mapping[str, Any]) -> str | None:
+def _address(environ: Mapping[str, Any], proxies: int) -> str | None:
     """The address of who asks: what the outermost of our own proxies says, if there are any."""
-    proxies = _settings().trusted_proxies
     if proxies:
         told = str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",")
         if len(told) >= proxies:
@@ -106,22 +120,27 @@ def _address(environ: Mapping[str, Any]) -> str | None:
     return environ.get("REMOTE_ADDR")
 
 
-def _answer(led: Led) -> Response:
-    location = led.location or _settings().link_fallback_url
+def _cookie(told: str | None) -> str | None:
+    """The token that a browser kept: nothing that would be quoted or decoded can be one."""
+    found = None if told is None else _KEPT.search(told)
+    return None if found is None else found[1]
+
+
+def _answer(led: Led, settings: Settings) -> Response:
+    location = led.location or settings.link_fallback_url
     if not location:
         return _nowhere()
-    headers = [*_HEADERS.items(), ("Location", location), ("Content-Length", "0")]
-    if led.token is not None:
-        # Signed tokens hold nothing that a header or a cookie would have to quote.
-        is_secure = _settings().base_url.startswith("https://")
-        headers.append(
-            (
-                "Set-Cookie",
-                f"{COOKIE}={led.token}; Max-Age={led.keep_seconds}; Path={_PATH}; HttpOnly;"
-                f" {'Secure; ' if is_secure else ''}SameSite=Lax",
-            )
-        )
-    return _Redirect(status=302, headers=headers)
+    headers = [*_BARE, ("Location", location)]
+    if led.token is None:
+        return _Redirect(status=_FOUND, headers=headers)
+    secure = "Secure; " if settings.base_url.startswith("https://") else ""
+    cookie = (
+        f"{COOKIE}={led.token}; Max-Age={led.keep_seconds}; Path={_PATH}; HttpOnly;"
+        f" {secure}SameSite=Lax"
+    )
+    # Signed tokens hold nothing that a header or a cookie would have to quote, and addresses of
+    # landing pages were made ASCII.
+    return _Redirect(status=_FOUND, headers=_Ready([*headers, ("Set-Cookie", cookie)]))
 
 
 def _nowhere() -> Response:

@@ -11,7 +11,7 @@ from core import clock, db
 from members.facts import member_facts
 from referrals import qualification, referrals
 from referrals.qualification import Candidate, Span, Verdict
-from storefront.referring import judged_orders, locking, second_level, suspecting
+from storefront.referring import bought, judged_orders, locking, second_level, suspecting
 from storefront.referring.judged_orders import Body
 from storefront.referring.keeping import Kept
 
@@ -33,6 +33,8 @@ class Case(Kept):
             self._move("identified")
             self._look()
         elif referral.state == "approved":
+            if self._had_bought():
+                return
             self._keep()
             if referral.state != "approved":
                 # Another order may qualify at once.
@@ -90,7 +92,7 @@ class Case(Kept):
             has_facts=bool(self.offer.when.facts),
             told=self.told,
         )
-        verdict = qualification.judge(self.offer, found, self._span)
+        verdict = qualification.judge(self.offer, self._as_judged(found), self._span)
         if verdict.order is None:
             return verdict, None
         body = self._body_of(verdict.order.order_ref)
@@ -183,6 +185,11 @@ class Case(Kept):
 
     def _release(self, at: int) -> None:
         """The hold is over: looked into once more, then paid, refused or reviewed."""
+        is_told = bought.is_told(self.offer, self.referral, self.told)
+        if is_told or bought.before(self.connection, self.plan, self.referral, self.told):
+            self._move("rejected", "EXISTING_CUSTOMER", at=at)
+            self._refuse()
+            return
         found = suspecting.assess(self.connection, self.plan, self.referral, at=at)
         if found.reason is not None:
             self._move("rejected", found.reason, at=at)
@@ -206,14 +213,16 @@ class Case(Kept):
         the referral, or refuses it."""
         referral = self.referral
         review = suspecting.review_of(self.connection, self.plan, referral)
-        if self.cause == "review" and referral.cleared_bp >= referral.score_bp:
+        # Of what nothing speaks against, a cleared score is never nothing either.
+        if self.cause == "review" and referral.cleared_bp >= max(referral.score_bp, 1):
             referral.due_at = None
             return True
         if referral.due_at is None or referral.due_at > self.plan.now:
             return False
         self.cause, self.at, referral.due_at = "time", referral.due_at, None
         if review.timeout_action == "approve":
-            referral.cleared_bp = max(referral.cleared_bp, referral.score_bp)
+            cleared_bp = suspecting.cleared(referral, review)
+            referral.cleared_bp = max(referral.cleared_bp, cleared_bp)
             return True
         self._move("rejected", "MANUAL")
         self._refuse()

@@ -11,21 +11,17 @@ import sqlalchemy as sa
 
 from members.members import MEMBERS
 from orders.models import Order
-from referrals import leads, referrals
+from referrals import leads, links, referrals
 from referrals.carried import REFERRALS, SIDES
 from referrals.models import (
     HouseholdTrust,
     Lead,
-    Link,
-    LinkCode,
     OrderContact,
     Trace,
 )
 from rewards.carried import Row
 from storefront.plan import Plan
 
-LINKS: sa.Table = Link.__table__  # type: ignore[assignment]
-CODES: sa.Table = LinkCode.__table__  # type: ignore[assignment]
 TRACES: sa.Table = Trace.__table__  # type: ignore[assignment]
 TRUSTS: sa.Table = HouseholdTrust.__table__  # type: ignore[assignment]
 LEADS: sa.Table = Lead.__table__  # type: ignore[assignment]
@@ -99,14 +95,7 @@ def _lose(plan: Plan, referral: Row, everyone: Iterable[bytes]) -> None:
 def forget(connection: sa.Connection, program_id: bytes, everyone: Sequence[bytes]) -> None:
     """Close the person's links and forget what they were known by. Before their row is emptied:
     leads are found by their contacts."""
-    own_links = sa.select(LINKS.c.id).where(
-        LINKS.c.program_id == program_id, LINKS.c.member_id.in_(everyone)
-    )
-    connection.execute(
-        sa.update(CODES)
-        .where(CODES.c.program_id == program_id, CODES.c.link_id.in_(own_links))
-        .values(is_closed=True)
-    )
+    links.forget(connection, program_id, everyone)
     for table, columns in (
         (TRACES, (TRACES.c.member_id,)),
         (TRUSTS, (TRUSTS.c.first_id, TRUSTS.c.second_id)),

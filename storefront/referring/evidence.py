@@ -145,8 +145,9 @@ def _codes(
     if telling is not None and telling.named is not None:
         of_vouchers = telling.named.codes
     for index, text in enumerate(body.get("codes") or ()):
-        # Codes that lead nowhere are the storefront's own.
-        link = None if index in of_vouchers else links.find(connection, plan.program_id, text)
+        # Codes that lead nowhere are the storefront's own, and so is a word that somebody chose:
+        # that a friend was told it by them, only `referral` says.
+        link = None if index in of_vouchers else links.find_made(connection, plan.program_id, text)
         if link is not None and not link.is_closed:
             yield _typed(connection, plan, link, occasion, f"/codes/{index}")
 

@@ -6,7 +6,7 @@ locks of everybody concerned (`locking.parties`). Refuses to say what a referral
 is paid: `deserving` and `paying` do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import sqlalchemy as sa
 
@@ -48,6 +48,23 @@ def follow(
         free(connection, plan, referral, cause=cause, at=changed_at)
     if bool(referral.stands) is not stood:
         _follow_advocate(connection, plan, referral, cause=cause, at=changed_at)
+
+
+def take_back(
+    connection: sa.Connection, plan: Plan, referral: Row, *, names: Iterable[str], cause: str
+) -> None:
+    """Take back what some sides have of a referral, whatever it is now: it stands no longer."""
+    program = pinning.program_of(connection, plan, referral)
+    offer = program.offer(referral.offer_key)
+    if offer is None:
+        return
+    stood = bool(referral.stands)
+    case = Case(connection, plan, referral, offer, program, cause, plan.now)
+    case.take_back(names)
+    if case.has_freed:
+        free(connection, plan, referral, cause=cause, at=plan.now)
+    if stood:
+        _follow_advocate(connection, plan, referral, cause=cause, at=plan.now)
 
 
 def _has_sides(plan: Plan, referral: Row) -> bool:

@@ -105,6 +105,7 @@ class Body:
             net_minor=left,
             whole_minor=net,
             facts=candidate.facts,
+            is_met=candidate.is_met,
         )
 
 

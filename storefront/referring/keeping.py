@@ -4,7 +4,8 @@ The order is what it is now; only what fell before the referral was paid, and wa
 as if it had been told in time (SEMANTICS F46). Refuses to approve: `deserving` does.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from referrals import qualification, referrals
 from referrals.qualification import Candidate, Span, Verdict
 from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import judged_orders, locking, paying
+from storefront.referring import bought, judged_orders, locking, paying
 from storefront.referring.judged_orders import Body, Told
 from storefront.referring.paying import Deserved, Left
 
@@ -85,9 +86,44 @@ class Kept:
             told=self.told,
             only=self.referral.order_ref,
         )
-        order = found[0] if found else None
+        order = self._as_judged(found)[0] if found else None
         body = None if order is None else self._body_of(order.order_ref)
         return order, body
+
+    def _as_judged(self, orders: Iterable[Candidate]) -> list[Candidate]:
+        """Orders with what is known of the offer's condition: once a friend is erased, what it
+        asks may be gone, and the order that they were judged by keeps its verdict."""
+        found, referral = list(orders), self.referral
+        if not self.offer.when.facts or referral.order_ref is None:
+            return found
+        known = self._known(referral.friend_id)
+        if known is None or not known.is_erased:
+            return found
+        is_met = referral.reason != "CONDITION_NOT_MET"
+        return [
+            replace(one, is_met=is_met) if one.order_ref == referral.order_ref else one
+            for one in found
+        ]
+
+    def _had_bought(self) -> bool:
+        """Whether an order is told of which shows, after the payment, that the friend had bought
+        before they were brought: then it ends as if that had been told in time."""
+        if not bought.is_told(self.offer, self.referral, self.told):
+            return False
+        if self._is_out_of_reach(0, falls=True):
+            return False
+        self.referral.stands, self.referral.due_at = False, None
+        self._move("rejected", "EXISTING_CUSTOMER")
+        for side in self._sides():
+            self._bring_side(side, "nothing", "EXISTING_CUSTOMER")
+        return True
+
+    def take_back(self, names: Iterable[str]) -> None:
+        """Take back what a decision let some sides have, as if it had been rejected."""
+        self.referral.stands = False
+        for side in self._sides():
+            if side.side in names:
+                self._bring_side(side, "nothing", "MANUAL")
 
     def _fell_in_hold(self, order: Candidate, body: Body) -> bool:
         """Whether the order fell before the referral was paid, and that was told since: then it

@@ -21,6 +21,8 @@ from programs.referrals import Offer
 from referrals import links, sharing
 from referrals.links import Held
 from referrals.models import ReferralBlock
+from rewards import codes as voucher_codes
+from rewards.carried import VOUCHERS
 from storefront.membership import signup
 from storefront.plan import begin
 
@@ -45,6 +47,9 @@ def issue(
     held, is_new = links.issue(
         connection, program_id, known.id, offer.key, chosen=body.get("vanity"), now=now
     )
+    if body.get("vanity") is not None:
+        # Behind what is counted: nobody tries out more words than they may choose.
+        _check_ours(connection, live, held.code)
     channel = body.get("channel") or ""
     links.count_share(
         connection,
@@ -64,6 +69,21 @@ def _check_blocked(connection: sa.Connection, program_id: bytes, member_id: byte
     ).first()
     if found is not None:
         raise _refused("This member cannot refer anybody.", "blocked")
+
+
+def _check_ours(connection: sa.Connection, live: Compiled, chosen: str) -> None:
+    """409 for the code of one of our own vouchers, or one that a reward may come with."""
+    digests = voucher_codes.digests(live.program_id, chosen)
+    found = connection.execute(
+        sa.select(VOUCHERS.c.id).where(
+            VOUCHERS.c.program_id == live.program_id, VOUCHERS.c.digest.in_(digests)
+        )
+    ).first()
+    patterns = [one.voucher.pattern for one in live.catalogue.rewards if one.voucher is not None]
+    if found is not None or any(
+        pattern is not None and voucher_codes.is_like(chosen, pattern) for pattern in patterns
+    ):
+        raise links.taken()
 
 
 def _offer(

@@ -101,6 +101,7 @@ def peek(connection: sa.Connection, plan: Plan, friend_id: bytes) -> FriendOf | 
             REFERRALS.c.is_bound,
             REFERRALS.c.reason,
             REFERRALS.c.qualified_at,
+            sa.func.coalesce(REFERRALS.c.clicked_at, REFERRALS.c.bound_at),
         ).where(REFERRALS.c.program_id == plan.program_id, REFERRALS.c.friend_id == friend_id)
     ).first()
     if row is None:

@@ -10,21 +10,17 @@ Machines are led to the page as well, without a token.
 import functools
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
-
-import sqlalchemy as sa
-from werkzeug.urls import iri_to_uri
 
 from core import clock, db, signing
 from programs import versions
 from programs.compiled import Compiled
 from programs.referrals import Offer
 from referrals import clicks, codes, counting, tokens
+from referrals import landing as pages
 from referrals.clicks import Target
 from referrals.touches import Touch
 
-PARAMETER = "rt"
 _CHANNEL = re.compile(r"(?:^|&)ch=([a-z0-9_-]{1,32})(?:&|$)")
 _DAY_SECONDS = 86_400
 #: In every zone days begin at a quarter of an hour.
@@ -67,17 +63,17 @@ def lead(opening: Opening) -> Led:
     canonical = _canonical(opening.code) if len(opening.code) <= _TYPED_MAX else None
     if canonical is None:
         return Led(None)
-    found = db.reading_little(lambda connection: _read(connection, canonical))
-    if found is None:
+    target = clicks.find_alone(canonical)
+    if target is None:
         return Led(None)
-    target, live = found
+    live = _live(target.program_id, *target.edition)
     now = target.now
     offer = clicks.open_offer(target, live, at=now)
     if offer is None:
         known = live.offer(target.offer_key)
         url = None if known is None else known.landing_url
         return Led(None if url is None else landing(url))
-    if offer.landing_url is None:
+    if offer.landing_url is None or pages.parts(offer.landing_url) is None:
         return Led(None)
     day = _day(now // _QUARTER * _QUARTER, live.zone)
     counts = counting.of_process()
@@ -118,11 +114,12 @@ def _day(at: int, zone: ZoneInfo) -> str:
     return clock.local_date(at, zone).isoformat()
 
 
-def _read(connection: sa.Connection, canonical: str) -> tuple[Target, Compiled] | None:
-    target = clicks.find(connection, canonical)
-    if target is None:
-        return None
-    return target, versions.get_compiled(connection, target.program_id, *target.edition)
+@functools.lru_cache(maxsize=256)
+def _live(program_id: bytes, version: int, switches: int) -> Compiled:
+    """An edition, which never changes: a process reads it once."""
+    return db.reading(
+        lambda connection: versions.get_compiled(connection, program_id, version, switches)
+    )
 
 
 def _carried(cookie: str | None, program_id: bytes, *, now: int) -> list[Touch]:
@@ -154,24 +151,13 @@ def _window_seconds(offer: Offer) -> int:
     return (window.months * _MONTH_DAYS + window.days) * _DAY_SECONDS + window.seconds
 
 
-def landing(url: str, token: str | None = None) -> str:
-    """The address of a landing page, with a token in its query."""
-    before, after = _parts(url)
+def landing(url: str, token: str | None = None) -> str | None:
+    """The address of a landing page, with a token in its query; None where it leads nowhere."""
+    parts = pages.parts(url)
+    if parts is None:
+        return None
+    before, after = parts
     return before + after if token is None else f"{before}{_joint(before)}rt={token}{after}"
-
-
-@functools.lru_cache(maxsize=1024)
-def _parts(url: str) -> tuple[str, str]:
-    """A page's address up to the end of its query, which carries no token of its own, and its
-    fragment; in ASCII."""
-    parts = urlsplit(url)
-    query = parts.query
-    if any(name == PARAMETER for name, _ in parse_qsl(query, keep_blank_values=True)):
-        pairs = parse_qsl(query, keep_blank_values=True)
-        query = urlencode([pair for pair in pairs if pair[0] != PARAMETER])
-    before = iri_to_uri(urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, "")))
-    fragment = iri_to_uri(urlunsplit(("", "", "", "", parts.fragment)))
-    return before, fragment
 
 
 def _joint(before: str) -> str:

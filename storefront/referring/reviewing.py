@@ -116,6 +116,8 @@ class _Decision:
         self.action, self.body = action, body
         self.before = {name: referral.values[name] for name in _RESTORED}
         self.paid = self._paid()
+        #: Whether it is looked into before anything qualified.
+        self.is_of_binding = referral.qualified_at is None
 
     def make(self) -> None:
         """Make the decision, and let follow what follows."""
@@ -141,6 +143,7 @@ class _Decision:
             "note": self.body["reason"],
             "before": self.before,
             "paid": self.paid,
+            "is_of_binding": self.is_of_binding,
             **more,
         }
         if (referral.state, referral.reason) != (state, reason):
@@ -228,9 +231,17 @@ class _Decision:
         detail = jsontext.parse(line["detail"])
         before = detail["before"]
         self._forget(detail)
-        if before["state"] != "approved" and not set(self._paid()) <= set(detail["paid"]):
-            self._take_back()
         referral = self.referral
+        paid_by_it = set(self._paid()) - set(detail["paid"])
+        if before["state"] != "approved" and paid_by_it:
+            # What was paid before the decision stays.
+            following.take_back(
+                self.connection, self.plan, referral, names=paid_by_it, cause=CAUSE
+            )
+        if before["state"] == "in_review" and detail.get("is_of_binding"):
+            # It was not asked yet whether it qualifies.
+            referral.qualified_at = referral.hold_until = None
+            referral.order_ref = referral.net_minor = None
         for name, value in before.items():
             if name not in ("state", "reason"):
                 setattr(referral, name, value)
@@ -251,14 +262,6 @@ class _Decision:
         """The sides that were given something, or would be if there were a place for it."""
         sides = self.plan.referrals.sides_of(self.referral.id)
         return sorted(side.side for side in sides if side.state in ("rewarded", "capped"))
-
-    def _take_back(self) -> None:
-        """Take back what the decision let be paid, as if it had been rejected."""
-        referral = self.referral
-        state, reason, due_at = referral.state, referral.reason, referral.due_at
-        referral.state, referral.reason = "rejected", "MANUAL"
-        self._bring()
-        referral.state, referral.reason, referral.due_at = state, reason, due_at
 
     def _forget(self, detail: Mapping[str, Any]) -> None:
         """Take the block or the trust back that came with the decision."""

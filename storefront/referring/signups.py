@@ -5,7 +5,7 @@ a new member's row is inserted after that. Programs without offers pay no statem
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from programs import versions
 from programs.compiled import Compiled
 from storefront.firing import Fired
 from storefront.plan import Plan, begin
-from storefront.referring import attributing, following, locking
+from storefront.referring import attributing, following, locking, told_sides
 from storefront.referring.attributing import Attributed
 from storefront.tiers import tier_entries
 
@@ -93,7 +93,9 @@ def follow(
     if referral.is_bound:
         following.follow(connection, plan, referral, cause="signup")
         tier_entries.follow(connection, plan)
-    return attributing.answered(plan, found)
+    found = attributing.answered(plan, found)
+    sides = told_sides.show(connection, plan, referral)
+    return replace(found, answer=(found.answer or {}) | {"sides": sides}) if sides else found
 
 
 def paid(plan: Plan, member_id: bytes) -> list[Fired]:

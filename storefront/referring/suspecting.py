@@ -143,6 +143,16 @@ def review_of(connection: sa.Connection, plan: Plan, referral: Row) -> Review:
     return Review() if offer is None else offer.review
 
 
+def cleared(referral: Row, review: Review) -> int:
+    """Up to which score a referral is cleared that is approved as it was scored last."""
+    signals = [
+        Signal(one["signal"], one["weight_bp"], one["detail"])
+        for one in jsontext.parse(referral.signals)
+    ]
+    found = Assessment(referral.score_bp, signals, None, needs_review=True)
+    return scoring.clearance(found, review)
+
+
 def _read(connection: sa.Connection, plan: Plan, referral: Row) -> _Known:
     known = _Known()
     pair = sorted([referral.advocate_id, referral.friend_id])

@@ -126,8 +126,11 @@ def _concerns(
         return False
     if found.order_ref == telling.order_ref:
         return found.reason not in REFUSED
-    if found.state == "approved" or telling.body["status"] == "pending":
+    if telling.body["status"] == "pending":
         return False
+    if found.state == "approved":
+        # Paid: only what was bought before they were brought says something of it.
+        return telling.item is not None and telling.item.at < found.since
     if found.state == "rejected":
         return found.reason not in REFUSED
     assert telling.item is not None
@@ -195,6 +198,8 @@ def follow(
             _bring(connection, plan, telling, member.id, told)
     elif _concerns(connection, plan, read.referral, telling):
         _bring(connection, plan, telling, member.id, told)
+    elif read.referral is not None:
+        telling.referral = answering.waiting(plan, read.referral)
 
 
 def _bring(

@@ -70,7 +70,8 @@ def test_the_funnel_its_speed_its_cost_and_who_came_by_it(make_world: MakeWorld)
     assert [total[step] for step in ("rewarded", "clawed_back", "rejected")] == [2, 1, 0]
     assert total["rates_bp"] == {
         "shared_to_clicked": 20_000,
-        "clicked_to_identified": 15_000,
+        # Lee typed the code.
+        "clicked_to_by_click": 10_000,
         "identified_to_qualified": 6_666,
         "qualified_to_approved": 10_000,
         "approved_to_rewarded": 10_000,

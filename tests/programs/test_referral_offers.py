@@ -1,5 +1,7 @@
 """Referral offers in a document: what the check refuses, where, and what it only warns of."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,6 +61,7 @@ def findings(*offers: dict[str, Any], **changes: Any) -> tuple[list[str], list[s
         ({"review": {"review_at_bp": 9000}}, f"{AT}/review/review_at_bp"),
         ({"review": {"timeout_action": "reject"}}, f"{AT}/review/timeout_action"),
         ({"allowed_hosts": ["other.example"]}, f"{AT}/landing_url"),
+        ({"share_text": {"ko": "{link} {amount}"}}, f"{AT}/share_text/ko"),
         ({"allowed_hosts": ["shop.example:8443"]}, f"{AT}/landing_url"),
     ],
 )
@@ -110,3 +113,10 @@ def test_what_sides_and_milestones_bring_is_found_by_its_trigger() -> None:
     assert keys(trigger_of("second", "friends")) == []
     assert keys(milestone_trigger("friends", 3)) == ["friends.3"]
     assert keys("referral_qualified") == []
+
+
+def test_the_document_of_the_documentation_is_whole() -> None:
+    page = (Path(__file__).parents[2] / "docs/referrals.md").read_text()
+    told = page.split("\n\n    {", 1)[1].split("\n\n", 1)[0]
+    errors, warnings = checking.check(versions.validate(json.loads("{" + told)))
+    assert (errors, warnings) == ([], [])

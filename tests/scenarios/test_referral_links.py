@@ -2,13 +2,15 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import sqlalchemy as sa
 
 from core import db, ids
-from referrals.links import CODES
+from referrals import codes, links
+from referrals.links import CODES, LINKS
 from storefront.referring.linking import BLOCKS
 from tests.concurrency.parallel import at_once
 from tests.contract.checking import pointers, problem
@@ -229,3 +231,87 @@ def test_many_at_once_make_one_link_and_one_of_them_gets_a_code(make_world: Make
         world.member(f"m{number}")
     answers = at_once([ask(f"m{number}", {"vanity": wanted}) for number in range(6)])
     assert sorted(one.status_code for one in answers) == [201] + [409] * 5
+
+
+def test_a_word_that_the_storefront_gives_itself_brings_nobody(make_world: MakeWorld) -> None:
+    """Whoever chooses the shop's coupon as their code is not paid for every order that uses it."""
+    pool = f"cinema{letters(4)}"
+    world = play(
+        make_world,
+        OFFER | {"advocate": [{"do": "add_points", "points": 500}]},
+        members={"auto_enrol": True},
+        rewards=[
+            {"key": key, "kind": "discount_amount", "value": {"minor": 500}, "voucher": voucher}
+            for key, voucher in (
+                ("cinema", {"pool": "cinema"}),
+                ("hi", {"pattern": "HI-TH3RE-##"}),
+                ("own", {}),
+            )
+        ],
+    )
+    world.put("/voucher-pools/cinema", {"codes": [pool]})
+    # Our own codes, in any spelling, and what a reward's may look like, are nobody's to choose.
+    for text in (pool, pool.upper(), "h1TH3REZ7"):
+        refused(world, {"vanity": text}, 409, "already_exists")
+    assert world.get("/members/mina/links")["data"] == []
+    coupon = f"s{letters(5)}"
+    assert len(coupon) == 8
+    made = world.post("/members/mina/links", {"vanity": coupon}, status=201)
+    [code] = made["aliases"]
+    # Written with a sign of its own, a code that we made is still one that we made.
+    respelled = code.lower()
+    assert world.post("/members/mina/links", {"vanity": respelled})["code"] == respelled
+
+    def brought(ref: str, **told: Any) -> Any:
+        answer = world.order(f"o-{ref}", 1000, member_ref=ref, **told)
+        return answer["referral"] and answer["referral"]["state"]
+
+    for number, text in enumerate((coupon, coupon.upper(), f"{code[:4]}-{code[4:]}", f" {code}")):
+        assert brought(f"f{number}", codes=[text]) is None, text
+    assert world.balance("mina") == 0
+    # Said to be somebody's, it is; and the code that we made needs no saying.
+    assert brought("g1", referral={"code": coupon}) == "approved"
+    assert brought("g2", codes=[coupon, code]) == "approved"
+    assert brought("g3", codes=[respelled]) == "approved"
+    assert world.balance("mina") == 1500
+    assert world.verify()["mismatches"] == []
+
+
+def test_a_name_that_was_chosen_is_gone_with_its_member_and_never_given_again(
+    make_world: MakeWorld,
+) -> None:
+    world = play(make_world)
+    name, other = f"Mina{letters()}", f"kim{letters()}"
+    made = world.post("/members/mina/links", {"vanity": other}, status=201)
+    world.post("/members/mina/links", {"vanity": name})
+    [code] = made["aliases"]
+    client = world.app.test_client()
+    assert client.get(f"/r/{name}").status_code == 302
+    assert world.call("DELETE", "/members/mina").status_code == 200
+    # What we made is closed and still leads to the page; what was chosen is not known any more.
+    assert client.get(f"/r/{code}").headers["Location"] == OFFER["landing_url"]
+    for text in (name, other):
+        assert client.get(f"/r/{text}").status_code == 404
+        for spelled in (text, text.upper()):
+            refused(world, {"vanity": spelled}, 409, "already_exists", ref="jun")
+    with world.app.app_context():
+        rows = db.reading(
+            lambda connection: [
+                [tuple(row) for row in connection.execute(sa.select(table))]
+                for table in (CODES, LINKS)
+            ]
+        )
+    told = str(rows).casefold()
+    assert name.casefold() not in told and other.casefold() not in told
+    assert str(codes.canonical(name)) not in told and code.casefold() in told
+    # A key that is new finds it as long as the old one is accepted.
+    settings = world.app.extensions["dangol.settings"]
+    turned = replace(settings, secret_key="n" * 40, secret_key_fallbacks=(settings.secret_key,))
+    world.app.extensions["dangol.settings"] = turned
+    try:
+        with world.app.app_context():
+            owner = db.reading(lambda one: links._owner(one, str(codes.canonical(name))))
+    finally:
+        world.app.extensions["dangol.settings"] = settings
+    assert owner is not None
+    assert world.verify()["mismatches"] == []

@@ -240,3 +240,36 @@ def test_a_friend_who_is_erased_in_the_hold_is_forgotten_and_the_advocate_is_pai
     assert of(world, referral_id)[2]["advocate"] == ("clawed_back", "ORDER_CANCELLED")
     assert world.balance("mina") == 0
     assert world.verify()["mismatches"] == []
+
+
+def test_an_erased_friend_keeps_the_verdict_of_their_order(make_world: Make) -> None:
+    # The offer that is pinned asks where they bought; the version that decided their order does
+    # not, so that their erasure forgets it.
+    when = {"fact": "order.location_ref", "op": "=", "value": "hongdae"}
+    world = shop(make_world, offer(hold="P14D", qualifies={"when": when}), at=LATER)
+    for ref in ("ara", "bo"):
+        sign_up(world, ref, {"code": code_of(world, "mina")})
+    world.publish(referral_offers=[offer()])
+    told: dict[str, Any] = {"placed_at": LATER}
+    answers = [
+        world.order(f"of-{ref}", 100, member_ref=ref, location_ref=place, **told)
+        for ref, place in (("ara", "hongdae"), ("bo", "sinchon"))
+    ]
+    ara, bo = (answer["referral"]["id"] for answer in answers)
+    assert (of(world, ara)[0], of(world, bo)[:2]) == (
+        "on_hold",
+        ("identified", "CONDITION_NOT_MET"),
+    )
+    for ref in ("ara", "bo"):
+        erase(world, ref)
+    world.post("/test-clock", {"now": "2026-01-18T00:00:00Z"})
+    assert of(world, ara)[:2] == ("approved", None)
+    world.order("of-bo", 100, member_ref=None, **told)
+    assert of(world, bo)[:2] == ("identified", "CONDITION_NOT_MET")
+    assert world.balance("mina") == 500
+    # Told once more, it is paid; cancelled, it is not.
+    world.order("of-ara", 100, member_ref=None, **told)
+    assert world.balance("mina") == 500
+    world.order("of-ara", 100, status="cancelled", member_ref=None, **told)
+    assert (of(world, ara)[0], world.balance("mina")) == ("approved", 0)
+    assert world.verify()["mismatches"] == []

@@ -118,7 +118,9 @@ def test_conditions_fulfilment_and_signups_qualify(make_world: Make) -> None:
         make_world, qualifies={"when": when}, hold_from="fulfilled", hold="P1D", friend_at="signup"
     )
     answer = friend(world)
-    # The friend is paid at once, the advocate for the order.
+    # The friend is paid at once, the advocate for the order; told again, nothing has changed.
+    assert told_sides(answer) == {"friend": ("rewarded", 300, 0)}
+    assert told_sides(friend(world)) == {}
     assert balances(world) == (0, 300)
     world.set_clock("2026-01-03T00:00:00Z")
     assert state(buy(world, "A", 60_000)) == ("identified", "CONDITION_NOT_MET")
@@ -222,7 +224,11 @@ def test_a_review_ends_by_itself_and_an_order_falls_in_it(make_world: Make) -> N
     # Who is paid at once is looked at at once.
     assert (is_now(refusing), balances(refusing)) == (("in_review", None), (0, 0))
     go_to(refusing, "2026-01-07T23:00:00Z")
-    assert buy(refusing, "A", 60_000)["referral"] is None
+    # An order says where it stands, in the words of whatever was noted.
+    for _ in range(2):
+        answer = buy(refusing, "A", 60_000)
+        assert state(answer) == ("in_review", None)
+        assert answer["referral"]["message"]["en"] == "Your invitation is noted."
     go_to(refusing, "2026-01-08T00:00:00Z")
     assert (is_now(refusing), balances(refusing)) == (("rejected", "MANUAL"), (0, 0))
     # Nothing that comes later changes what was refused.
@@ -273,3 +279,53 @@ def test_a_second_level_is_paid_to_whoever_brought_the_advocate(make_world: Make
     }
     assert balances(world, "mina", "kai") == (550, 300)
     sound(world)
+
+
+def test_a_purchase_of_before_ends_the_same_however_late_it_is_told(make_world: Make) -> None:
+    # SEMANTICS F42 in any order of telling: ended are those who had bought, before anybody is paid
+    # or after; what they got for signing up goes as well.
+    world = referring(make_world, hold="P14D", friend_at="signup")
+    refs = ("ines", "noa", "kai", "nel", "lea")
+    for ref in refs:
+        friend(world, ref, email=f"{ref}@example.com")
+    assert balances(world, *refs) == (300,) * 5
+
+    def before(ref: str, **more: Any) -> Any:
+        said: dict[str, Any] = {"by": ref, "placed_at": "2025-12-01T00:00:00Z"}
+        return buy(world, f"before-{ref}", 1_000, **(said | more))
+
+    world.set_clock("2026-01-10T00:00:00Z")
+    before("ines")
+    for ref in refs:
+        buy(world, f"after-{ref}", 60_000, by=ref)
+    before("noa")
+    # A guest's order with their contact is theirs.
+    before("lea", by=None, contact={"email": "Lea@example.com"})
+    go_to(world, "2026-01-20T00:00:00Z")
+    late = ("rejected", "EXISTING_CUSTOMER")
+    assert [is_now(world, ref) for ref in refs] == [late, late, *[("approved", None)] * 2, late]
+    assert balances(world, "mina", *refs) == (1_000, 0, 0, 300, 300, 0)
+    assert told_sides(before("kai")) == {
+        "advocate": ("clawed_back", 0, 500),
+        "friend": ("clawed_back", 0, 300),
+    }
+    # What was never paid was no purchase.
+    before("nel", status="cancelled")
+    before("nel", status="pending")
+    assert [is_now(world, ref) for ref in ("kai", "nel")] == [late, ("approved", None)]
+    # Nothing that follows changes what was refused.
+    assert buy(world, "after-kai", 60_000, by="kai", status="cancelled")["referral"] is None
+    assert balances(world, "mina", *refs) == (500, 0, 0, 0, 300, 0)
+    sound(world)
+    # Without a hold, in the unit that would have paid.
+    at_once = referring(make_world, lookback="P1Y")
+    for ref, year in (("ines", 2025), ("noa", 2024)):
+        friend(at_once, ref)
+        buy(at_once, f"before-{ref}", 1_000, by=ref, placed_at=f"{year}-12-01T00:00:00Z")
+    at_once.set_clock("2026-01-02T00:00:00Z")
+    assert state(buy(at_once, "A", 60_000)) == late
+    # A year and a month before is longer ago than the offer looks back, also after the payment.
+    assert state(buy(at_once, "B", 60_000, by="noa")) == ("approved", None)
+    buy(at_once, "C", 1_000, by="noa", placed_at="2024-12-02T00:00:00Z")
+    assert balances(at_once, "mina", "ines", "noa") == (500, 0, 300)
+    sound(at_once)

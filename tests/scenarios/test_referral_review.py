@@ -198,6 +198,81 @@ def test_what_costs_much_needs_two_people(make_world: Make) -> None:
     assert state(decided(world, "nia", "approve", by=None)) == ("approved", None)
 
 
+def test_nothing_is_cleared_by_what_weighs_nothing(make_world: Make) -> None:
+    # Everybody is looked at, and nothing speaks against Noa: undone, she waits again.
+    world = shop(make_world, offer(review={"review_at_bp": 0}))
+    befriend(world, "noa")
+    world.set_clock(NOON)
+    assert told_state(buy(world, "noa", at=NOON)) == ("in_review", None)
+    assert state(decided(world, "noa", "approve")) == ("approved", None)
+    undone = decided(world, "noa", "undo")
+    assert (state(undone), balances(world)) == (("in_review", None), UNPAID)
+    # A ring weighs little and is looked at all the same: once, whoever ends that.
+    review = {"weights": {"ring": 1000}, "timeout": "P1D"}
+    world = shop(make_world, offer(review=review, friend_at="signup"))
+    befriend(world, "bo")
+    befriend(world, "cy", by="bo")
+    assert told_state(befriend(world, "mina", by="cy")) == ("in_review", None)
+    world.post("/test-clock", {"now": "2026-01-03T00:00:00Z"})
+    assert find(world, "mina")["score_bp"] == 1000
+    assert told_state(buy(world, "mina", at="2026-01-03T00:00:00Z")) == ("approved", None)
+
+
+def test_undoing_leaves_what_the_decision_did_not_pay(make_world: Make) -> None:
+    world = shop(make_world, offer(friend_at="signup"))
+    world.member("mina", visitor=HOME)
+    befriend(world, "noa")
+    # Paid at once; where she lives is seen later, and counts when her order qualifies.
+    world.member("noa", visitor=SAME_HOME)
+    world.set_clock(NOON)
+    assert told_state(buy(world, "noa", at=NOON)) == ("in_review", None)
+    assert balances(world) == (0, 400)
+    decided(world, "noa", "approve")
+    assert balances(world) == PAID
+    undone = decided(world, "noa", "undo")
+    assert (state(undone), balances(world)) == (("in_review", None), (0, 400))
+    of_friend = [line["to"] for line in undone["transitions"] if line["side"] == "friend"]
+    assert of_friend == ["rewarded"]
+    assert sides(undone) == {"advocate": "clawed_back", "friend": "rewarded"}
+    assert [one["kind"] for one in world.entries("noa")] == ["earn", "earn"]
+    # What the decision itself paid at once goes back, and waits for the next one.
+    befriend(world, "nia", visitor=SAME_HOME)
+    buy(world, "nia", at=NOON)
+    assert world.balance("nia") == 100
+    assert state(decided(world, "nia", "approve")) == ("approved", None)
+    assert balances(world, "nia") == PAID
+    undone = decided(world, "nia", "undo")
+    assert (state(undone), balances(world, "nia")) == (("in_review", None), UNPAID)
+    assert state(decided(world, "nia", "approve")) == ("approved", None)
+    assert balances(world, "nia") == PAID
+    assert world.verify()["mismatches"] == []
+
+
+def test_another_advocate_starts_anew(make_world: Make) -> None:
+    # What was decided of a refused advocate is no approval of the next one, nor is it paid for.
+    points = [{"key": "points", "value": {"points": 1, "minor": 1}}]
+    world = make_world(
+        points=points,
+        referral_offers=[offer(review={"four_eyes_above_minor": 1})],
+    )
+    world.set_clock(START)
+    for ref, device in (("mina", "P-1"), ("jun", "P-2"), ("kim", "P-3")):
+        world.member(ref, visitor={"payment_fingerprint": device})
+    thief = {"payment_fingerprint": "P-2"}
+    assert told_state(befriend(world, "nel", by="jun", visitor=thief))[0] == "rejected"
+    decided(world, "nel", "approve", by="Ada")
+    assert decided(world, "nel", "approve", by="Bo")["is_bound"]
+    undone = decided(world, "nel", "undo", by="Bo")
+    assert [one["actor"] for one in undone["approvals"]] == ["Ada"]
+    assert told_state(befriend(world, "nel")) == ("identified", None)
+    found = find(world, "nel")
+    assert (found["approvals"], found["cleared_bp"]) == ([], 0)
+    world.set_clock(NOON)
+    assert told_state(buy(world, "nel", at=NOON)) == ("approved", None)
+    assert (world.balance("mina"), world.balance("jun"), world.balance("nel")) == (500, 0, 400)
+    assert world.verify()["mismatches"] == []
+
+
 def test_staff_sees_both_masked_and_the_queue(make_world: Make) -> None:
     world = suspected(make_world, "noa", "nia", "nel")
     befriend(world, "ned")
