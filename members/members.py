@@ -182,24 +182,22 @@ def insert(
     *,
     joined_at: int,
     now: clock.Instant,
+    is_told: bool = True,
 ) -> dict[str, Any]:
-    """A new member's row, added to `writes`; a twin that was faster makes the unit run again."""
+    """A new member's row, added to `writes`; a twin that was faster makes the unit run again.
+    Whom an order enrols nobody told of yet."""
     row = {
         "program_id": program_id,
         "id": ids.new_id(),
         "member_ref": member_ref,
-        "email": None,
-        "phone": None,
+        **dict.fromkeys(("email", "phone", "name", "birthday_on", "locale", "card_ref")),
         "contact_verified": "[]",
-        "name": None,
-        "birthday_on": None,
-        "locale": None,
-        "card_ref": None,
         "attributes": "{}",
         "is_enrolled": True,
         "created_at": now,
         "merged_into_id": None,
         "erased_at": None,
+        "told_at": now if is_told else None,
         **(columns(body) | {"joined_at": joined_at}),
     }
     writes.insert(MEMBERS, row)

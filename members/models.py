@@ -10,7 +10,8 @@ class Member(db.Base):
     """A member. Its row is the one lock that every unit touching the member takes first.
 
     An erased member keeps the row, because the ledger refers to it: emptied, and under a
-    reference that nobody can guess.
+    reference that nobody can guess. `told_at` is when a storefront first told of the member
+    themselves; nobody has yet of whom an order enrolled.
     """
 
     __tablename__ = "members"
@@ -42,6 +43,7 @@ class Member(db.Base):
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
     merged_into_id: Mapped[bytes | None] = mapped_column(db.Id)
     erased_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    told_at: Mapped[int | None] = mapped_column(sa.BigInteger)
 
 
 class ContactDigest(db.Base):

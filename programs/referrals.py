@@ -163,7 +163,7 @@ def host_of(url: str) -> str | None:
 
 
 def _looked_up(name: str) -> str | None:
-    if ":" in name:
+    if ":" in name and "%" not in name:
         return f"[{ipaddress.IPv6Address(name).compressed}]"
     host = name.encode("idna").decode("ascii").lower().removesuffix(".")
     labels = host.split(".")

@@ -49,8 +49,11 @@ METHODS: tuple[Method, ...] = (
         "code",
         False,
         {
-            "en": "The friend typed the advocate's code, with the signup or the order.",
-            "ko": "가입하거나 주문할 때 추천 코드를 입력했습니다.",
+            "en": "The friend typed the advocate's code, with the signup or the order. One that the"
+            " advocate chose counts as `referral.code` alone: as a code of the order it may be the"
+            " storefront's own coupon.",
+            "ko": "가입하거나 주문할 때 추천 코드를 입력했습니다. 추천인이 직접 정한 코드는"
+            " `referral.code`로 전달될 때만 인정됩니다.",
         },
     ),
     Method(
@@ -80,6 +83,8 @@ METHODS: tuple[Method, ...] = (
         },
     ),
 )
+#: In the evidence of a referral: that whoever brought it by hand knew what speaks against it.
+CONFIRMED = "is_confirmed"
 RANKS = {method.key: rank for rank, method in enumerate(METHODS)}
 _TOUCHES = frozenset(method.key for method in METHODS if method.is_touch)
 #: Why a candidate lost, beside the reasons for which evidence is refused.

@@ -44,6 +44,14 @@ class Carried:
     pinned: dict[bytes, Any] = field(default_factory=dict)
     #: Who was locked for the sake of referrals, as read behind the lock.
     people: dict[bytes, Any] = field(default_factory=dict)
+    #: Whose accounts are loaded, also those who have none.
+    loaded: set[bytes] = field(default_factory=set)
+    #: Members who are known not to be blocked.
+    unblocked: set[bytes] = field(default_factory=set)
+    #: Advocates who never reached a milestone.
+    without_milestones: set[bytes] = field(default_factory=set)
+    #: Facts of members as of an instant that several sides of a referral were read with at once.
+    facts: dict[tuple[bytes, int], Any] = field(default_factory=dict)
     #: What this unit's last payment of a side came to, by the side's id.
     fired: dict[bytes, Any] = field(default_factory=dict)
 

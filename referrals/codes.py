@@ -25,7 +25,9 @@ _PAIRS = (("rn", "m"), ("vv", "w"))
 _LATIN = frozenset("abcdefghijklmnopqrstuvwxyz")
 _DIGITS = frozenset("0123456789")
 #: What people write for letters that a list of words would else not find.
-_WRITTEN = str.maketrans("0134578", "oieastb")
+_WRITTEN = str.maketrans("013456789", "oieasgtbg")
+_WRITTEN_TOO = _WRITTEN | str.maketrans("v", "u")
+_DRAWN_OUT = re.compile(r"(.)\1{2,}")
 _SYLLABLES = range(0xAC00, 0xD7A4)
 
 
@@ -59,7 +61,7 @@ def _is_hangul(symbol: str) -> bool:
 
 def is_made(text: str) -> bool:
     """Whether a text has the form of a code that was made; I, L and O stand for 1 and 0."""
-    return _MADE.fullmatch(text) is not None
+    return _MADE.fullmatch(text.strip()) is not None
 
 
 def make() -> str:
@@ -93,22 +95,23 @@ def vanity(text: str) -> str:
 def _is_refused(folded: str) -> bool:
     """Whether a code is a word of the lists, with digits around it or for its letters, or holds
     one that is refused wherever it stands."""
-    plain = folded.strip("0123456789")
-    hangul = "".join(one for one in folded if one not in _DIGITS)
-    spellings = {one.translate(_ONE) for one in (folded, plain, folded.translate(_WRITTEN), hangul)}
-    if spellings & _WHOLE:
+    for word in refused_words.INNOCENT.split():
+        folded = folded.replace(word, "")
+    bare = "".join(one for one in folded if one not in _DIGITS)
+    spelled = {
+        *(folded, folded.strip("0123456789"), bare, _DRAWN_OUT.sub(r"\1", folded)),
+        *(folded.translate(_WRITTEN), folded.translate(_WRITTEN_TOO)),
+    }
+    foul = {one.translate(_ONE) for one in spelled}
+    if foul & _FOUL_ALONE or any(word in one for word in _FOUL for one in foul):
         return True
-    return any(word in spelling for word in _ANYWHERE for spelling in spellings)
+    seen = {_skeleton(one) for one in spelled}
+    return bool(seen & _RESERVED) or any(word in one for word in _IMPERSONATING for one in seen)
 
 
-# Without the pairs: that `porn` looks like `pom` makes the latter no foul word.
-_WHOLE = frozenset(
-    word.translate(_ONE)
-    for words in (refused_words.RESERVED, refused_words.PROFANE_ALONE)
-    for word in words.split()
-)
-_ANYWHERE = tuple(
-    word.translate(_ONE)
-    for words in (refused_words.IMPERSONATING, refused_words.PROFANE)
-    for word in words.split()
-)
+# Foul words without the pairs: that `porn` looks like `pom` makes the latter none.
+_FOUL_ALONE = frozenset(word.translate(_ONE) for word in refused_words.PROFANE_ALONE.split())
+_FOUL = tuple(word.translate(_ONE) for word in refused_words.PROFANE.split())
+# What passes for the house does so by how it looks.
+_RESERVED = frozenset(map(_skeleton, refused_words.RESERVED.split()))
+_IMPERSONATING = tuple(map(_skeleton, refused_words.IMPERSONATING.split()))

@@ -209,9 +209,7 @@ def _choose(
         raise taken()
     elif owner.code != code:
         # The same code in another spelling: minji as MinJi. One that we made stays one.
-        connection.execute(
-            sa.update(CODES).where(CODES.c.canonical == canonical).values(code=code)
-        )
+        connection.execute(sa.update(CODES).where(CODES.c.canonical == canonical).values(code=code))
     connection.execute(
         sa.update(LINKS)
         .where(LINKS.c.program_id == program_id, LINKS.c.id == held.id)

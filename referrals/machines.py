@@ -25,7 +25,6 @@ MARKS = (
     "slackbot",
     "slack-imgproxy",
     "twitterbot",
-    "whatsapp",
     "line-poker",
     "discordbot",
     "telegrambot",
@@ -37,11 +36,14 @@ MARKS = (
     "embedly",
     "iframely",
     "cardyb",
-    "mastodon",
     "flipboardproxy",
+    "compatible; viber",
+    "ms-office",
+    "msoffice",
     "google web preview",
     "link preview",
     "linkpreview",
+    "link check",
     "scrap",
     # Search engines and other crawlers.
     "google-",
@@ -55,6 +57,10 @@ MARKS = (
     "daumoa",
     "daum/",
     "yahoo! slurp",
+    "yandeximages",
+    "yandex.com/bots",
+    # What assistants fetch for somebody who asked them: ChatGPT-User/1.0.
+    "-user/",
     "crawler",
     "spider",
     # Browsers that nobody sits at, and programs.
@@ -67,6 +73,10 @@ MARKS = (
     "pagespeed",
     "pingdom",
     "uptimerobot",
+    "zgrab",
+    "nmap scripting",
+    "urlscan",
+    "proofpoint",
     "curl/",
     "wget",
     "python",
@@ -77,15 +87,16 @@ MARKS = (
     "axios",
     "undici",
     "go-http-client",
-    "okhttp",
     "apache-httpclient",
     "libwww",
     "guzzle",
     "postmanruntime",
     "insomnia",
-    "cfnetwork",
-    "dalvik/",
 )
+#: What apps fetch with: no browsers, but maybe a person's who taps a link in one.
+LIBRARIES = ("okhttp", "cfnetwork", "dalvik/")
+#: Previews by what is also in the name of an in-app browser: they are no browsers of any kind.
+_PREVIEWS = re.compile(r"whatsapp/|viber/|mastodon/|http\.rb/|\w+/[\d.]+ \(preview\)")
 #: What every browser says of itself, also those inside of apps.
 _BROWSERS = ("mozilla/", "opera/", "ucweb/")
 #: Headers in which browsers say it, as WSGI names them.
@@ -93,12 +104,20 @@ _AHEAD = ("HTTP_PURPOSE", "HTTP_SEC_PURPOSE", "HTTP_X_PURPOSE", "HTTP_X_MOZ")
 #: So much of an agent is read.
 _AGENT_MAX = 512
 #: Any bot by name, but not the telephones called Cubot.
-_MACHINE = re.compile("|".join([*map(re.escape, MARKS), r"(?<!cu)bot\b"]))
+_NAMED = re.compile("|".join([*map(re.escape, MARKS), r"(?<!cu)bot\b"]))
+_MACHINE = re.compile("|".join([_NAMED.pattern, *map(re.escape, LIBRARIES)]))
 
 
 def is_machine(agent: str | None) -> bool:
     """Whether an agent (the header User-Agent) is none of a person's browser."""
     return not agent or _is_machine(agent[:_AGENT_MAX])
+
+
+def is_named(agent: str) -> bool:
+    """Whether an agent that a storefront names is a machine's by name. What is no browser may be
+    the storefront's own app."""
+    told = agent[:_AGENT_MAX].lower()
+    return _NAMED.search(told) is not None or _PREVIEWS.match(told) is not None
 
 
 @functools.lru_cache(maxsize=2048)

@@ -323,7 +323,7 @@ class Lead(db.Base):
 
 class OrderContact(db.Base):
     """A keyed digest of a contact that an order was told with: whoever buys with it is no new
-    member (SEMANTICS F42)."""
+    member (SEMANTICS F42), and no friend of whom it is of (F43)."""
 
     __tablename__ = "order_contacts"
     __table_args__ = (

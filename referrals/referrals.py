@@ -1,12 +1,13 @@
 """Referrals as units of work hold them: found, moved from state to state, every move logged."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db, ids, jsontext, outbox
-from referrals.carried import REFERRALS, SIDES, TRANSITIONS
+from core import clock, db, ids, jsontext, outbox, rawsql
+from referrals.carried import REFERRALS, SIDES, TRANSITIONS, Carried
 from referrals.desk import Desk, connection_of
 from rewards.carried import Row
 
@@ -27,30 +28,25 @@ _NAMES = [column.name for column in REFERRALS.c]
 _SIDE_NAMES = [column.name for column in SIDES.c]
 
 
-def _of(name: str) -> tuple[sa.ColumnElement[bool], ...]:
-    is_asked = REFERRALS.c[name] == sa.bindparam("value")
-    return (REFERRALS.c.program_id == sa.bindparam("program_id"), is_asked)
-
-
-#: By a column of referrals: the referrals, and their sides.
-_by = {
-    name: db.Statement(sa.select(REFERRALS).where(*_of(name)))
-    for name in ("id", "friend_id", "advocate_id")
-}
-_sides_of = {
-    name: db.Statement(
-        sa.select(SIDES)
-        .join(
-            REFERRALS,
-            sa.and_(
-                REFERRALS.c.program_id == SIDES.c.program_id,
-                REFERRALS.c.id == SIDES.c.referral_id,
-            ),
-        )
-        .where(*_of(name))
+@functools.cache
+def _sql(name: str, dialect: str) -> str:
+    """Referrals by a column, with their sides, the number of the last line of the log, and whether
+    the advocate ever reached a milestone."""
+    mark = rawsql.mark(dialect)
+    is_its = f"program_id = {mark}1 AND"
+    own = ", ".join(f"r.{column}" for column in _NAMES)
+    sides = ", ".join(f"s.{column}" for column in _SIDE_NAMES)
+    joined = rawsql.left_join(dialect, "referral_sides", "s", on=f"s.{is_its} s.referral_id = r.id")
+    return (
+        f"SELECT {own}, {sides},"
+        " (SELECT MAX(t.number) FROM referral_transitions t"
+        f" WHERE t.{is_its} t.referral_id = r.id),"
+        " (SELECT 1 FROM referral_milestones m"
+        f" WHERE m.{is_its} m.member_id = r.advocate_id LIMIT 1)"
+        f" FROM referrals r {joined} WHERE r.{is_its} r.{name} = {mark}2"
     )
-    for name in _by
-}
+
+
 _last_line = db.Statement(
     sa.select(sa.func.max(TRANSITIONS.c.number)).where(
         TRANSITIONS.c.program_id == sa.bindparam("program_id"),
@@ -86,18 +82,33 @@ def of_advocate(desk: Desk, advocate_id: bytes) -> list[Row]:
 def _read(desk: Desk, name: str, value: bytes) -> list[Row]:
     """Take up referrals with their sides; what the unit holds already is not replaced."""
     connection, carried = connection_of(desk), desk.referrals
-    values = {"program_id": desk.program_id, "value": value}
-    found = [_row(_NAMES, one) for one in _by[name].rows(connection, values)]
-    news = [row for row in found if row.id not in carried.referrals]
-    for row in news:
-        for column in ("is_bound", "stands"):
-            row.values[column] = bool(row.values[column])
-        carried.referrals[row.id] = row
-        carried.of_friend[row.friend_id] = row.id
-    for one in _sides_of[name].rows(connection, values) if news else ():
-        side = _row(_SIDE_NAMES, one)
-        carried.sides.setdefault((side.referral_id, side.side), side)
-    return [carried.referrals[row.id] for row in found]
+    sql = _sql(name, connection.dialect.name)
+    found: dict[bytes, Row] = {}
+    news: set[bytes] = set()
+    size = len(_NAMES)
+    for values in rawsql.run(connection, sql, [desk.program_id, value]):
+        *told, last_number, has_reached = values
+        row = _row(_NAMES, told[:size])
+        if row.id not in found:
+            if row.id not in carried.referrals:
+                news.add(row.id)
+                _take_up(carried, row, last_number=last_number, has_reached=bool(has_reached))
+            found[row.id] = carried.referrals[row.id]
+        if row.id in news and told[size] is not None:
+            side = _row(_SIDE_NAMES, told[size:])
+            carried.sides.setdefault((side.referral_id, side.side), side)
+    return list(found.values())
+
+
+def _take_up(carried: Carried, row: Row, *, last_number: int | None, has_reached: bool) -> None:
+    for column in ("is_bound", "stands"):
+        row.values[column] = bool(row.values[column])
+    carried.referrals[row.id] = row
+    carried.of_friend[row.friend_id] = row.id
+    if last_number is not None:
+        carried.numbers.setdefault(row.id, last_number)
+    if not has_reached:
+        carried.without_milestones.add(row.advocate_id)
 
 
 def _row(names: Sequence[str], values: Sequence[Any]) -> Row:
@@ -162,9 +173,9 @@ def move(
     referral.state, referral.reason, referral.updated_at = state, reason, desk.now
     log(desk, referral, before, state, cause=cause, reason=reason, at=at, detail=detail)
     if before not in _QUALIFIED and state in _QUALIFIED and referral.qualified_at is not None:
-        _tell(desk, referral, "qualified", at=at)
-    if state != before and state in ("approved", "rejected"):
-        _tell(desk, referral, state, at=at)
+        tell(desk, referral, "qualified", at=at)
+    if state != before and state in ("identified", "in_review", "approved", "rejected"):
+        tell(desk, referral, state, at=at)
 
 
 def move_side(
@@ -194,11 +205,11 @@ def move_side(
         at=at,
         detail=detail,
     )
-    if state != before and state in ("rewarded", "clawed_back"):
-        _tell(desk, referral, state, at=at, side=one)
+    if state != before and state in ("rewarded", "capped", "clawed_back"):
+        tell(desk, referral, state, at=at, side=one)
 
 
-def _tell(desk: Desk, referral: Row, word: str, *, at: int | None, side: Row | None = None) -> None:
+def tell(desk: Desk, referral: Row, word: str, *, at: int | None, side: Row | None = None) -> None:
     """Tell the world what became of a referral, or of one side of it: by our ids alone, which
     name nobody once they are erased."""
     row = referral if side is None else side

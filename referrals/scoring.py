@@ -4,6 +4,11 @@ Pure: signals come in, an assessment goes out. Each signal is taken as independe
 so the score is 1 - (1 - w1)(1 - w2)…, exact in whole numbers and rounded down to a basis point
 once, at the end: a score reaches a threshold only when it is really reached. What a household
 shares (network, browser, postal address) asks for a reviewer at most, however it is weighed.
+
+Whoever clears a referral clears what they could see of two people: the score without what time
+brings by itself (`PASSING`). It is asked about again when that score is higher than it was, by a
+signal of another kind or by more weight of one that was there; never because the friend bought
+soon, or others came the same hour.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +22,8 @@ WHOLE_BP = 10_000
 SHARED = frozenset({"ip_prefix", "user_agent", "address"})
 #: What is held against nobody once a reviewer trusts that two people share a household.
 OF_HOUSEHOLD = SHARED | {"device", "name"}
+#: What comes of when something was done, and says nothing further of who the two are.
+PASSING = frozenset({"new_account", "velocity"})
 #: More friends than this within an hour or a day before (the one in question counted in) are many.
 HOUR_MOST = 5
 DAY_MOST = 20
@@ -63,10 +70,12 @@ def are_many(*, hour: int, day: int) -> bool:
     return hour > HOUR_MOST or day > DAY_MOST
 
 
-def clearance(assessment: Assessment, review: Review) -> int:
-    """Up to which score somebody clears a referral who approves it as it is: a ring is cleared
-    with whatever a review needs, and a cleared score is never nothing."""
-    return max(1, level(assessment.score_bp, assessment.signals, review))
+def clearance(signals: Sequence[Signal], review: Review) -> int:
+    """Up to which score somebody clears a referral who approves it with these signals, but for
+    those that pass: a ring is cleared with whatever a review needs, and a cleared score is never
+    nothing."""
+    score = combine(one.weight_bp for one in signals if one.name not in PASSING)
+    return max(1, level(score, signals, review))
 
 
 def level(score_bp: int, signals: Sequence[Signal], review: Review) -> int:
@@ -83,9 +92,9 @@ def assess(
     score = combine(one.weight_bp for one in found)
     if is_blocked:
         return Assessment(score, found, BLOCKED, needs_review=False)
-    seen = level(score, found, review)
-    if max(seen, 1) <= cleared_bp:
+    if clearance(found, review) <= cleared_bp:
         return Assessment(score, found, None, needs_review=False)
+    seen = level(score, found, review)
     is_shared = all(one.name in SHARED for one in found if one.weight_bp)
     if seen >= review.block_at_bp and not is_shared:
         return Assessment(score, found, REFUSED, needs_review=False)

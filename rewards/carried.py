@@ -78,6 +78,8 @@ class Carried:
     #: By source: what stands of the cash that it owes, by member and rule, once it was read or is
     #: new; rows of it are planned as they come.
     payables: dict[bytes, dict[tuple[bytes, str], int]] = field(default_factory=dict)
+    #: The same of what this unit changed: how much more is owed, or less.
+    owed: dict[bytes, dict[tuple[bytes, str], int]] = field(default_factory=dict)
     #: By reward: how many more are taken at the end of the unit than at its beginning; and how
     #: many there are, as first said by a document, where the row may not exist yet.
     stock: dict[str, int] = field(default_factory=dict)

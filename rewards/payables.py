@@ -88,6 +88,14 @@ def shown(owed: Mapping[str, int]) -> list[dict[str, Any]]:
     return [{"rule": rule, "minor": owed[rule]} for rule in sorted(owed) if owed[rule]]
 
 
+def reversed_of(desk: Desk, source_id: bytes, member_id: bytes) -> list[dict[str, Any]]:
+    """What this unit took back of what a source owed a member, by rule."""
+    found = desk.rewards.owed.get(source_id, {})
+    return shown(
+        {rule: -minor for (whose, rule), minor in found.items() if whose == member_id and minor < 0}
+    )
+
+
 def bring(
     desk: Desk,
     member_id: bytes,
@@ -118,6 +126,8 @@ def add(desk: Desk, member_id: bytes, origin: Origin, *, rule: str, minor: int, 
     standing = desk.rewards.payables.get(origin.id)
     if standing is not None:
         standing[member_id, rule] = standing.get((member_id, rule), 0) + minor
+    changed = desk.rewards.owed.setdefault(origin.id, {})
+    changed[member_id, rule] = changed.get((member_id, rule), 0) + minor
     desk.writes.insert(
         PAYABLES,
         {

@@ -78,6 +78,7 @@ TABLE: dict[str, Access] = {
     "payables.list_exports": secret("rewards", "read"),
     "payables.get_export": secret("rewards", "read"),
     "referrals.list_referrals": secret("referrals", "read"),
+    "referrals.bring_by_hand": secret("referrals"),
     "referrals.get_referral": secret("referrals", "read"),
     "referrals.approve_referral": secret("referrals"),
     "referrals.reject_referral": secret("referrals"),

@@ -89,31 +89,35 @@ def fire(
     order: Ordered | None = None,
     withheld: Collection[str] = (),
     why_withheld: Reason = "not_paid",
+    weighed: Earning | None = None,
 ) -> Fired:
-    """Bring what stands of a source to what the trigger's rules say; `trigger` is as
-    `Compiled.rules_of` takes it. A `reason` says why nothing is deserved, if so. `decided_id` is
-    of the decision that stands for the member, of a source that is not new. What is taken back is
-    gone since `reversal_at`, else now; unused rewards only rest `frozen_until` then, if given.
-    `order` is what amounts and units are reckoned by, where the trigger has lines; the rules that
-    are `withheld` bring nothing, for a reason of their own."""
+    """Bring what stands of a source to what the rules of `trigger` (`Compiled.rules_of`) say. A
+    `reason` says why nothing is deserved, if so. `decided_id` is of the decision that stands, of a
+    source that is not new. What is taken back is gone since `reversal_at`, else now; unused rewards
+    only rest `frozen_until` then. Amounts and units are reckoned by `order`; rules `withheld` bring
+    nothing, for a reason of their own. `weighed` is what `weigh` has just said of the same."""
     rules, decision_id = program.rules_of(trigger), ids.new_id()
-    before = None
-    if not is_new:
-        before = limiting.before_fired(connection, plan, member_id, source, decision_id=decided_id)
-    result = weigh(
-        connection,
-        plan,
-        member_id,
-        source,
-        program=program,
-        rules=rules,
-        facts={**member_facts, **own_facts},
-        before=before,
-        reason=reason,
-        order=order,
-        withheld=withheld,
-        why_withheld=why_withheld,
-    )
+    result = weighed
+    if result is None:
+        before = None
+        if not is_new:
+            before = limiting.before_fired(
+                connection, plan, member_id, source, decision_id=decided_id
+            )
+        result = weigh(
+            connection,
+            plan,
+            member_id,
+            source,
+            program=program,
+            rules=rules,
+            facts={**member_facts, **own_facts},
+            before=before,
+            reason=reason,
+            order=order,
+            withheld=withheld,
+            why_withheld=why_withheld,
+        )
     origin = Origin(source.type, source.ref, source.id, source.at, decision_id)
     if bringing.concern(program, rules) or (not is_new and bringing.concern_at_all(program)):
         rests: dict[str, Any] = {"program": program, "frozen_until": frozen_until}

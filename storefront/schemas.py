@@ -13,13 +13,7 @@ from core.fields import (
     Text,
     described,
 )
-from loyalty.schemas import (
-    BalanceAnswer,
-    EntryAnswer,
-    MomentQuery,
-    TierAnswer,
-    whole,
-)
+from loyalty.schemas import BalanceAnswer, EntryAnswer, MomentQuery, TierAnswer, whole
 from members.evidence import AskingVisitorSchema
 from members.schemas import ConsentSchema
 from orders.schemas import BatchOrderSchema, CartSchema, OrderSchema, RefundSchema
@@ -306,7 +300,13 @@ class OrderAnswer(Schema):
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     tier = ma.fields.Nested(TierAnswer, required=True, allow_none=True)
     cards = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
-    referral = described(Json, "{id?, state, reason?, sides?}.", required=True, allow_none=True)
+    referral = described(
+        Json,
+        "{id?, state, reason?, message, missing_minor?, sides?}; a side is {side, member_ref?, state,"
+        " reason?, earned, grants, payables, reversed, payables_reversed, grants_revoked}.",
+        required=True,
+        allow_none=True,
+    )
     redemptions = ma.fields.List(
         ma.fields.Nested(OrderRedemptionAnswer),
         required=True,

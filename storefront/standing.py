@@ -183,6 +183,8 @@ class FriendOf:
     is_bound: bool
     reason: str | None = None
     qualified_at: int | None = None
+    #: The referral's instant: the click's, else that of the binding.
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +244,7 @@ _ACCOUNT = (
 )
 
 
-_SIZES = (1, 4, 16, 50, 100)
+_SIZES = (1, 2, 4, 16, 50, 100)
 _PADDING = -1
 
 

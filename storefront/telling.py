@@ -231,7 +231,7 @@ def enrol(connection: sa.Connection, live: Compiled, ref: str, placed_at: int) -
     program_id = live.program_id
     _, now = versions.get_live(connection, program_id)
     writes, joined_at = Writes(), min(placed_at, now)
-    row = members.insert(writes, program_id, ref, {}, joined_at=joined_at, now=now)
+    row = members.insert(writes, program_id, ref, {}, joined_at=joined_at, now=now, is_told=False)
     outbox.add(
         writes,
         program_id,

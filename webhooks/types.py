@@ -14,7 +14,7 @@ _NAMES = {
     "card": "completed",
     "redemption": "held captured released expired reversed",
     "voucher": "redeemed",
-    "referral": "qualified approved rejected rewarded clawed_back",
+    "referral": "identified qualified in_review approved rejected rewarded capped clawed_back",
     "surprise": "won",
     "budget": "alert",
     "segment": "entered left",
@@ -175,7 +175,14 @@ MESSAGES: dict[str, _Message] = {
         },
         {"member": _MEMBER},
     ),
+    "referral.identified": (
+        "A friend is an advocate's from now on, or waits for an order that qualifies again.",
+        False,
+        _REFERRAL,
+        {},
+    ),
     "referral.qualified": ("What a friend did qualifies a referral.", False, _REFERRAL, {}),
+    "referral.in_review": ("A referral waits for a reviewer.", False, _REFERRAL, {}),
     "referral.approved": (
         "A referral is approved: both sides are paid, unless a cap is reached.",
         False,
@@ -186,6 +193,13 @@ MESSAGES: dict[str, _Message] = {
     "referral.rewarded": (
         "A side of a referral brought its member what the offer promises, or brings it again."
         " Messages about points name the referral as their source.",
+        True,
+        _SIDE,
+        {},
+    ),
+    "referral.capped": (
+        "A side of a referral is owed nothing, since a cap is reached or the budget is spent; the"
+        " reason says which.",
         True,
         _SIDE,
         {},

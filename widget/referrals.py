@@ -25,7 +25,7 @@ Shown = dict[str, Any]
 
 #: States that members see, and those of their reward.
 STATES = ("identified", "on_hold", "approved", "rejected", "expired")
-SIDES = ("waiting", "rewarded", "capped", "clawed_back", "lost")
+SIDES = ("waiting", "rewarded", "capped", "clawed_back", "lost", "none")
 #: What says something of a friend that is not the advocate's to know.
 _UNTOLD = frozenset({"SELF_REFERRAL", "MUTUAL_REFERRAL", "BLOCKED", "MANUAL", "EXISTING_CUSTOMER"})
 _FRIEND: Text = {"en": "Friend {number}", "ko": "친구 {number}"}
@@ -119,7 +119,8 @@ def _seen(state: str, reason: str | None, *, has_qualified: bool) -> str:
 def _shown(row: sa.RowMapping, reader: Reader, *, number: int) -> Shown:
     has_qualified = row["qualified_at"] is not None
     state = _seen(row["state"], row["reason"], has_qualified=has_qualified)
-    side = row["side_state"] or "waiting"
+    # By the state that is seen: what looks like it may still come waits.
+    side = brought.side_in(state, row["side_state"] or "waiting")
     is_told = state != "identified"
     name = reader.text(_FRIEND) or ""
     return {
@@ -140,10 +141,13 @@ def _shown(row: sa.RowMapping, reader: Reader, *, number: int) -> Shown:
 def _named(live: Compiled, one: Mapping[str, Any], reader: Reader) -> Shown:
     """What stands of a reward, with what it is called."""
     names: Mapping[str, str] | None = None
-    key = one.get("points_key") or one.get("reward") or one["kind"]
+    key = one.get("points_key") or one.get("card") or one.get("reward") or one["kind"]
     if one["kind"] == "points":
         kind = live.kind(one["points_key"])
         names = None if kind is None else kind.name
+    elif one["kind"] == "stamps":
+        card = live.card(one["card"])
+        names = None if card is None else card.name
     elif one["kind"] == "grant":
         reward = live.catalogue.find(one["reward"])
         names = None if reward is None else reward.name

@@ -176,8 +176,9 @@ def release_mine(redemption_id: str) -> Response:
     is_of_member=True,
 )
 def share_mine(body: dict[str, Any]) -> Response:
-    """One's own link for an offer, with everything to share it: 201 when it is new, and the same
-    link with 200 from then on."""
+    """One's own link for an offer, with everything to share it in one's locale: 201 when it is new,
+    and the same link with 200 from then on. Counts as shared over `channel` each time. With
+    `vanity` it is shown by that code, 409 where that is taken; earlier codes stay good."""
     program_id, member_id = _program_id(), auth.member_id()
     return idempotency.once(
         lambda connection: referrals.issue(connection, program_id, member_id, body),
@@ -192,7 +193,8 @@ def share_mine(body: dict[str, Any]) -> Response:
     query=PageQuery(),
 )
 def list_my_links(query: dict[str, Any]) -> dict[str, Any]:
-    """One's own links, oldest first."""
+    """One's own links with everything to share them, whether they are open, and how often they were
+    shared and clicked by channel; oldest first."""
     program_id, member_id = _program_id(), auth.member_id()
     found = db.reading(lambda connection: referrals.links(connection, program_id, member_id))
     return paging.of_list(found, query, key="id")

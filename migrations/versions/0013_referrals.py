@@ -10,6 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column('members', sa.Column('told_at', sa.BigInteger(), nullable=True))
+    # Of whom was told, and whom an order enrolled, nobody knows of the past.
+    op.execute("UPDATE members SET told_at = created_at")
     op.create_table('order_contacts',
     sa.Column('program_id', sa.LargeBinary(16), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),

@@ -1,6 +1,7 @@
 """The check of referral offers: what they bring, what qualifies, where links lead."""
 
 import re
+from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,9 @@ from rules import conditions
 WINDOW_MAX = clock.Duration(days=366)
 #: What is filled in in a text that is shared.
 PLACES = ("link", "code", "program")
+_DAY_SECONDS = 86_400
+#: Of the months of a year and of a leap year: counted from the first of one, none is cut short.
+_FIRSTS = tuple(date(year, month, 1) for year in (2023, 2024) for month in range(1, 13))
 _DURATIONS = ("credit_window", "hold", "clawback_window")
 
 
@@ -89,7 +93,7 @@ def _check_times(found: Findings, offer: dict[str, Any], at: str) -> None:
     window = offer.get("click_window")
     if window is not None:
         length = clock.parse_duration(window)
-        if length.months > 12 or length.days > WINDOW_MAX.days or _is_nothing(length):
+        if _is_nothing(length) or _longest_seconds(length) > WINDOW_MAX.days * _DAY_SECONDS:
             found.error(f"{at}/click_window", "must be longer than nothing, and a year at most")
     for name in _DURATIONS[:1]:
         if offer.get(name) is not None and _is_nothing(clock.parse_duration(offer[name])):
@@ -97,6 +101,14 @@ def _check_times(found: Findings, offer: dict[str, Any], at: str) -> None:
     of_signup = (offer.get("qualifies") or {}).get("trigger") == "signup"
     if of_signup and offer.get("hold_from") == "fulfilled":
         found.error(f"{at}/hold_from", "a signup is never fulfilled; use qualified")
+
+
+def _longest_seconds(length: clock.Duration) -> int:
+    """How long a window of months, days and seconds may last, whenever it begins."""
+    days = max(
+        (clock.step(first, clock.Duration(months=length.months)) - first).days for first in _FIRSTS
+    )
+    return (days + length.days) * _DAY_SECONDS + length.seconds
 
 
 def _is_nothing(length: clock.Duration) -> bool:
@@ -118,7 +130,8 @@ def _check_landing(found: Findings, offer: dict[str, Any], at: str) -> None:
     host = host_of(url)
     if host is None:
         found.error(
-            f"{at}/landing_url", "must name a host that there can be, and no name or password before it"
+            f"{at}/landing_url",
+            "must name a host that there can be, and no name or password before it",
         )
     elif hosts and host not in {host_of(f"{urlsplit(url).scheme}://{one}") for one in hosts}:
         found.error(f"{at}/landing_url", f"its host is none of allowed_hosts: {', '.join(hosts)}")

@@ -106,7 +106,8 @@ def _check_row(report: Report, row: Any) -> None:
         report.note("payables", place, "exported_by", shown, "an export that exists")
     else:
         report.compare("payables", place, "currency", row.currency, row.export_currency_)
-        if row.effective_at > row.until_:
+        # What was taken back is netted, whenever that was.
+        if row.effective_at > row.until_ and row.minor > 0:
             report.note("payables", place, "effective_at", row.effective_at, f"to {row.until_}")
 
 

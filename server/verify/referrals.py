@@ -18,7 +18,7 @@ from referrals import milestones
 from referrals.carried import MILESTONES, REFERRALS, SIDES, TRANSITIONS
 from referrals.links import LINKS
 from referrals.scoring import WHOLE_BP, combine
-from server.verify import links
+from server.verify import links, merged
 from server.verify.programs import Programs
 from server.verify.rows import Groups, Place, Report, side_by_side, stream
 
@@ -47,7 +47,10 @@ def check(
             for line in lines:
                 _missing(report, "referral_transitions", ("rtr", line.id, ""), line)
             continue
-        _Case(report, programs, row, own, lines).check()
+        friend_id = row.friend_id
+        if row.friend_into_ is not None:
+            friend_id = merged.owner(connection, row.program_id, friend_id)
+        _Case(report, programs, row, own, lines, friend_id=friend_id).check()
     _check_milestones(connection, program_id, report, programs)
 
 
@@ -111,8 +114,12 @@ class _Case:
         row: Any,
         sides: Sequence[Any],
         lines: Sequence[Any],
+        *,
+        friend_id: bytes,
     ) -> None:
         self.report, self.programs = report, programs
+        #: Who the friend is by now.
+        self.friend_id = friend_id
         self.row, self.sides, self.lines = row, sides, lines
         self.place: Place = ("ref", row.id, "")
 
@@ -287,7 +294,7 @@ class _Case:
             note(table, place, "side", side.side, "advocate, friend or second")
         elif side.side == "friend" and self.row.friend_into_ is not None:
             # The referral of an alias: its side went to whoever they are by now.
-            compare(table, place, "member_id", side.member_id, self.row.friend_into_)
+            compare(table, place, "member_id", side.member_id, self.friend_id)
         elif side.side in expected:
             compare(table, place, "member_id", side.member_id, expected[side.side])
         if last is None:
@@ -308,6 +315,7 @@ class _Case:
         times = sum(
             line.side == side.side and line.to_state in ("rewarded", "clawed_back")
             for line in self.lines
+            if line.from_state != line.to_state
         )
         if side.number < times or (side.number > 0) is not was_paid:
             note(table, place, "number", side.number, f"at least {times}")

@@ -76,6 +76,15 @@ def revoked(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
+def revoked_of(plan: Plan, source_id: bytes, member_id: bytes) -> list[dict[str, str]]:
+    """What this unit took back unused of a source's grants for a member, briefly."""
+    return [
+        {"id": ids.show_id(grants.PREFIX, row.id), "reward": row.reward_key}
+        for row in grants.known_of(plan, source_id)
+        if row.member_id == member_id and row.is_changed and row.state == "revoked"
+    ]
+
+
 def known_of(plan: Plan, source_id: bytes, member_id: bytes) -> list[dict[str, Any]]:
     """The same of a source that was fired in this unit, without a statement."""
     return _shown(plan, grants.known_of(plan, source_id), member_id)

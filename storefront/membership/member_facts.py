@@ -19,7 +19,7 @@ def before(
     connection: sa.Connection, plan: Plan, moments: Sequence[tuple[Known, int]]
 ) -> list[dict[str, Any]]:
     """Who each member was and how they stood as of an instant, in their order; their accounts are
-    loaded and settled."""
+    loaded, where they were not yet, and settled."""
     tellings = [Telling(_NO_ORDER, {"placed_at": at}, member=known) for known, at in moments]
     for telling in tellings:
         telling.item = item_of(telling, plan.live, plan.now)
@@ -29,6 +29,9 @@ def before(
     for telling, read in zip(tellings, reads, strict=True):
         known = telling.member
         assert known is not None and telling.item is not None
+        if not plan.book.holdings(known.id):
+            plan.book.load(read.holdings)
+            plan.settle(known.id)
         stood = levels.before(connection, plan, telling, read)
         found.append(
             decide.facts_of(

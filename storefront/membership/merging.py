@@ -307,6 +307,7 @@ def _filled(gone: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
         "attributes": jsontext.text(attributes),
         "is_enrolled": bool(kept["is_enrolled"] or gone["is_enrolled"]),
         "joined_at": min(kept["joined_at"], gone["joined_at"]),
+        "told_at": gone["told_at"] if kept["told_at"] is None else kept["told_at"],
     }
     return {name: value for name, value in values.items() if kept[name] != value}
 

@@ -253,6 +253,7 @@ def _mover(
         values["joined_at"] = min(values["joined_at"], plan.now)
     if any(row[name] != value for name, value in values.items()):
         row = signup.update(connection, plan, known, body)
+    signup.note_told(connection, plan, row)
     return _Mover(body, row, is_new=False)
 
 

@@ -64,6 +64,7 @@ def tell(
     # Seen as it is told, however long ago they joined.
     tracing.note(connection, plan, row["id"], body.get("visitor"), at=now)
     referred = signups.follow(connection, plan, row, body, locked=locked)
+    note_told(connection, plan, row)
     every = [fired, *signups.paid(plan, row["id"])]
     answer = {
         "member": show(connection, plan, row),
@@ -193,6 +194,19 @@ def update(
                 # Whoever signed up without this contact has had the signup effects with it.
                 members.claim_signup(connection, plan.program_id, row, now=plan.now)
     return row
+
+
+def note_told(connection: sa.Connection, plan: Plan, row: dict[str, Any]) -> None:
+    """Note that a storefront told of a member themselves, if it is the first time: whom an order
+    enrolled nobody told of yet."""
+    if row["told_at"] is not None:
+        return
+    row["told_at"] = plan.now
+    connection.execute(
+        sa.update(members.MEMBERS)
+        .where(members.MEMBERS.c.program_id == plan.program_id, members.MEMBERS.c.id == row["id"])
+        .values(told_at=plan.now)
+    )
 
 
 def _days(row: Mapping[str, Any], changed: Mapping[str, Any]) -> list[kept_days.Kind]:

@@ -1,7 +1,8 @@
 """Exporting: what is owed is handed on to be paid, each row of it once.
 
-A member is exported with the sum of what was owed them and what was taken back since; whose sum is
-not above zero stays for the next time. Exports of a program wait for one another. Refuses to pay.
+A member is exported with the sum of what was owed them up to an instant and of all that was taken
+back, whenever that was; whose sum is not above zero stays for the next time. Exports of a program
+wait for one another. Refuses to pay.
 """
 
 import itertools
@@ -73,7 +74,7 @@ def _take(connection: sa.Connection, row: Mapping[str, Any]) -> None:
     is_open = [
         owed.c.program_id == program_id,
         owed.c.exported_by.is_(None),
-        owed.c.effective_at <= row["until"],
+        sa.or_(owed.c.effective_at <= row["until"], owed.c.minor < 0),
         owed.c.currency == row["currency"],
     ]
     is_their = sa.and_(
@@ -93,7 +94,7 @@ def _take(connection: sa.Connection, row: Mapping[str, Any]) -> None:
         .where(
             _C.program_id == program_id,
             _C.exported_by.is_(None),
-            _C.effective_at <= row["until"],
+            sa.or_(_C.effective_at <= row["until"], _C.minor < 0),
             _C.currency == row["currency"],
             _C.member_id.in_(everybody),
         )

@@ -2,12 +2,14 @@
 
 import marshmallow as ma
 
-from core.fields import Instant, Integer, Reference, Schema, Text
+from core.fields import BIGINT_MAX, Instant, Integer, Reference, Schema, Text
 from core.fields import described as told
 from core.paging import PageQuery
 from loyalty.schemas import SourceAnswer
 
 STATES = ("owed", "exported")
+#: What was taken back after it was exported is owed the other way round.
+_LEAST = -BIGINT_MAX
 FORMATS = ("json", "csv")
 
 
@@ -34,7 +36,7 @@ class PayableView(Schema):
     )
     source = ma.fields.Nested(SourceAnswer, required=True, metadata={"description": "For what."})
     rule = told(Text, "Which rule decided it.", required=True)
-    minor = told(Integer, "How much more; below zero, how much less.", required=True)
+    minor = told(Integer, "How much more; below zero, how much less.", required=True, least=_LEAST)
     currency = told(Text, "Currency.", required=True)
     state = told(Text, "owed, or exported by the export named.", required=True, one_of=STATES)
     export_id = told(Text, "The export it went with.", required=True, allow_none=True)
@@ -72,8 +74,13 @@ class MemberPayablesQuery(PageQuery):
 class MemberPayablesAnswer(PayablesAnswer):
     """The same of one member, with what they are owed in all."""
 
-    owed_minor = told(Integer, "Owed and not exported, in all.", required=True)
-    exported_minor = told(Integer, "Exported, in all.", required=True)
+    owed_minor = told(
+        Integer,
+        "Owed and not exported, in all; below zero where what was exported was taken back.",
+        required=True,
+        least=_LEAST,
+    )
+    exported_minor = told(Integer, "Exported, in all.", required=True, least=_LEAST)
 
 
 class PayableExportBody(Schema):

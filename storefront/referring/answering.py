@@ -94,8 +94,10 @@ _BY_REASON: dict[str, Text] = {
 }
 
 
-def message(state: str, reason: str | None) -> Text:
+def message(state: str, reason: str | None, *, has_qualified: bool = False) -> Text:
     """What the storefront may show the friend."""
+    if state == "in_review" and has_qualified:
+        state = "on_hold"
     return _BY_REASON.get(reason or "") or _BY_STATE.get(state) or _REFUSED
 
 
@@ -106,7 +108,8 @@ def shown(plan: Plan, referral: Mapping[str, Any] | Row) -> dict[str, Any]:
     found: dict[str, Any] = {"id": ids.show_id(referrals.PREFIX, bytes(row["id"])), "state": state}
     if reason is not None:
         found["reason"] = reason
-    found["message"] = dict(message(state, reason))
+    has_qualified = row["qualified_at"] is not None
+    found["message"] = dict(message(state, reason, has_qualified=has_qualified))
     missing = _missing_minor(plan, row)
     if missing is not None:
         found["missing_minor"] = missing

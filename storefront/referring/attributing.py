@@ -18,6 +18,7 @@ from members.members import Known
 from referrals import attribution, leads, referrals, rings
 from referrals.attribution import Candidate, Choice
 from referrals.carried import REFERRALS
+from referrals.desk import connection_of
 from rewards.carried import Row
 from storefront.plan import Plan
 from storefront.referring import answering, evidence, suspecting
@@ -144,7 +145,7 @@ def attribute(
         return Attributed(before, _rejected(found) or answering.shown(plan, before), found.problems)
     _check_locks(plan, friend, found, before)
     row = members.get_row(connection, plan.program_id, friend.id)
-    known_by = _all_contacts(plan, row, contact)
+    known_by = all_contacts(plan, row, contact)
     judge = Judge(connection, plan, friend, body, occasion, known_by)
     choice = attribution.choose(found.candidates, judge.refusal)
     referral = _write(connection, plan, friend, before, choice=choice, occasion=occasion)
@@ -210,7 +211,7 @@ def _check_locks(plan: Plan, friend: Known, found: Gathered, before: Row | None)
         raise db.Restart
 
 
-def _all_contacts(plan: Plan, row: Mapping[str, Any], told: Mapping[str, Any]) -> list[leads.Known]:
+def all_contacts(plan: Plan, row: Mapping[str, Any], told: Mapping[str, Any]) -> list[leads.Known]:
     """What the friend is known by: their own contacts, and those of the order."""
     found = leads.of_contact(plan.program_id, row)
     return found + [one for one in leads.of_contact(plan.program_id, told) if one not in found]
@@ -227,9 +228,9 @@ def _write(
 ) -> Row:
     """The friend's referral as it is by this choice: new, or the rejected one mended."""
     winner = choice.winner
-    values = _values(plan, choice, occasion)
+    values = values_of(plan, choice, occasion)
     if before is None:
-        referral = referrals.add(plan, _first(plan, friend) | values)
+        referral = referrals.add(plan, new_row(plan, friend) | values)
     else:
         referral = before
         same = ("advocate_id", "method", "link_id", "clicked_at")
@@ -238,13 +239,16 @@ def _write(
         ):
             # The same evidence again, refused as before.
             return referral
-        if referral.advocate_id != winner.advocate_id and not _pass_on(plan, referral, winner):
+        is_other = referral.advocate_id != winner.advocate_id
+        if is_other and not pass_on(plan, referral, winner, cause=occasion.cause):
             return referral
         for name, value in values.items():
             setattr(referral, name, value)
     reason = winner.refusal
     if reason is None:
-        reason = suspecting.assess(connection, plan, referral, at=occasion.at).reason
+        # The order that came with the evidence is the friend's.
+        known = suspecting.read(connection, plan, referral, told=occasion.order_ref, is_own=True)
+        reason = suspecting.assess(connection, plan, referral, at=occasion.at, known=known).reason
     referral.is_bound = reason is None
     detail = {
         "method": winner.method,
@@ -258,25 +262,39 @@ def _write(
     return referral
 
 
-def _pass_on(plan: Plan, referral: Row, winner: Candidate) -> bool:
+def pass_on(plan: Plan, referral: Row, winner: Candidate, *, cause: str = "signup") -> bool:
     """Let a refused referral be another advocate's: what was decided of the first one is not said
-    of them. False where somebody was paid for it once: then it stays the first one's."""
+    of them, and whom it would have paid is not paid. False where it was approved or paid once:
+    then it stays the first one's, as their books say."""
     sides = {one.side: one for one in plan.referrals.sides_of(referral.id)}
-    if any(one.number for one in sides.values()):
+    if referral.approved_at is not None or any(one.number for one in sides.values()):
         return False
     referral.approvals, referral.cleared_bp = "[]", 0
-    if "advocate" in sides:
-        sides["advocate"].member_id = winner.advocate_id
-    if "second" in sides:
-        second = rings.brought_by(plan, winner.advocate_id)
-        if second is None or second in (referral.friend_id, winner.advocate_id):
-            referrals.move_side(plan, referral, sides["second"], "lost", cause="signup")
+    referral.order_ref = referral.net_minor = None
+    referral.qualified_at = referral.hold_until = referral.due_at = None
+    receivers = {"advocate": winner.advocate_id, "second": _second(plan, referral, winner)}
+    for side in sides.values():
+        receiver = receivers.get(side.side, side.member_id)
+        if receiver is None:
+            referrals.move_side(plan, referral, side, "lost", cause=cause)
         else:
-            sides["second"].member_id = second
+            if side.member_id != receiver:
+                referrals.move_side(plan, referral, side, "waiting", cause=cause)
+            side.member_id = receiver
     return True
 
 
-def _values(plan: Plan, choice: Choice, occasion: Occasion) -> dict[str, Any]:
+def _second(plan: Plan, referral: Row, winner: Candidate) -> bytes | None:
+    """Who would get the second level of a referral of this advocate."""
+    offer = evidence.offer_of(connection_of(plan), plan, winner)
+    if offer is None or not offer.second:
+        return None
+    second = rings.brought_by(plan, winner.advocate_id)
+    return None if second in (referral.friend_id, winner.advocate_id) else second
+
+
+def values_of(plan: Plan, choice: Choice, occasion: Occasion) -> dict[str, Any]:
+    """What a referral has of the evidence that won."""
     winner = choice.winner
     # What was typed, now or by the guest they were, counts since then.
     bound_at = max(occasion.event_at(winner.at), winner.at) if winner.is_click else winner.at
@@ -308,7 +326,8 @@ def _evidence(choice: Choice, occasion: Occasion) -> str:
     )
 
 
-def _first(plan: Plan, friend: Known) -> dict[str, Any]:
+def new_row(plan: Plan, friend: Known) -> dict[str, Any]:
+    """What the referral of a friend has who was never brought before."""
     return {
         "program_id": plan.program_id,
         "id": ids.new_id(),

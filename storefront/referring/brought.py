@@ -21,9 +21,14 @@ from referrals import referrals
 from referrals.carried import MILESTONES, REFERRALS, SIDES
 from rewards.carried import GRANTS
 from rewards.payables import PAYABLES
+from storefront.cards import STAMPS
 
 #: States of a referral, in the order in which it passes through them.
 STATES = ("identified", "qualified", "on_hold", "in_review", "approved", "rejected", "expired")
+#: States in which a referral brings nobody anything, as it stands.
+OVER = ("rejected", "expired")
+#: States of the advocate's side that are counted.
+SIDE_STATES = ("rewarded", "capped", "clawed_back")
 #: What stands of grants.
 _GIVEN = ("open", "used")
 _SHOWN = 2
@@ -60,14 +65,36 @@ def list_brought(
     if known.is_erased:
         raise not_found("member")
     live, _ = versions.get_live(connection, program_id)
-    counted = dict.fromkeys(STATES, 0)
+    counted = dict.fromkeys((*STATES, *SIDE_STATES, "standing"), 0)
     for one in counts(connection, program_id, known.id):
         counted[one.state] += one.count
+    counted |= _counts_of_sides(connection, program_id, known.id)
     found = page(connection, program_id, known.id, query)
     return {
+        "brought_by": _brought_by(connection, program_id, known.id),
         "counts": counted,
         **came_of(connection, live, known.id),
         **paging.page(found.rows, query["limit"], key=cursor_of, show=_shown),
+    }
+
+
+def _brought_by(connection: sa.Connection, program_id: bytes, member_id: bytes) -> Shown | None:
+    """The member's own referral, if there is one."""
+    row = connection.execute(
+        sa.select(_R.id, _R.state, _R.offer_key, MEMBERS.c.member_ref, MEMBERS.c.erased_at)
+        .join(
+            MEMBERS,
+            sa.and_(MEMBERS.c.program_id == _R.program_id, MEMBERS.c.id == _R.advocate_id),
+        )
+        .where(_R.program_id == program_id, _R.friend_id == member_id)
+    ).first()
+    if row is None:
+        return None
+    return {
+        "id": ids.show_id(referrals.PREFIX, bytes(row.id)),
+        "state": row.state,
+        "offer": row.offer_key,
+        "advocate": None if row.erased_at is not None else masked(row.member_ref),
     }
 
 
@@ -96,6 +123,28 @@ def counts(connection: sa.Connection, program_id: bytes, member_id: bytes) -> li
         .group_by(_R.state, _R.reason, has_qualified)
     )
     return [Count(state, reason, bool(has), count) for state, reason, has, count in rows]
+
+
+def _counts_of_sides(
+    connection: sa.Connection, program_id: bytes, member_id: bytes
+) -> dict[str, int]:
+    """How many friends paid the member or did not, and how many stand as approved ones."""
+    rows = connection.execute(
+        sa.select(SIDES.c.state, sa.func.count())
+        .where(
+            SIDES.c.program_id == program_id,
+            SIDES.c.member_id == member_id,
+            SIDES.c.side == "advocate",
+            SIDES.c.state.in_(SIDE_STATES),
+        )
+        .group_by(SIDES.c.state)
+    )
+    standing = connection.execute(
+        sa.select(sa.func.count()).where(
+            _R.program_id == program_id, _R.advocate_id == member_id, _R.stands
+        )
+    ).scalar_one()
+    return dict(rows.tuples().all()) | {"standing": standing}
 
 
 def page(
@@ -153,8 +202,13 @@ def _shown(row: sa.RowMapping) -> Shown:
         "approved_at": instant(row["approved_at"]),
         "side": None
         if row["side_state"] is None
-        else {"state": row["side_state"], "reason": row["side_reason"]},
+        else {"state": side_in(row["state"], row["side_state"]), "reason": row["side_reason"]},
     }
+
+
+def side_in(state: str, side_state: str) -> str:
+    """The state of a side as it is shown: nothing waits where the referral came to nothing."""
+    return "none" if state in OVER and side_state == "waiting" else side_state
 
 
 def masked(reference: str) -> str:
@@ -183,8 +237,8 @@ def _rewarded(connection: sa.Connection, program_id: bytes, member_id: bytes) ->
 
 
 def rewards(connection: sa.Connection, live: Compiled, member_id: bytes) -> list[Shown]:
-    """What stands of what a member's referrals and milestones brought them: points and cash in
-    sums, grants in numbers."""
+    """What stands of what a member's referrals and milestones brought them: points, stamps and
+    cash in sums, grants in numbers."""
     points = _summed(
         connection,
         live.program_id,
@@ -192,6 +246,14 @@ def rewards(connection: sa.Connection, live: Compiled, member_id: bytes) -> list
         key=LOTS.c.points_key,
         amount=sa.func.sum(LOTS.c.points - LOTS.c.reversed - LOTS.c.written_off),
         where=LOTS.c.is_moved.is_(False),
+    )
+    stamped = _summed(
+        connection,
+        live.program_id,
+        member_id,
+        key=STAMPS.c.card_key,
+        amount=sa.func.sum(STAMPS.c.stamps),
+        where=sa.true(),
     )
     given = _summed(
         connection,
@@ -211,6 +273,7 @@ def rewards(connection: sa.Connection, live: Compiled, member_id: bytes) -> list
     )
     return [
         *({"kind": "points", "points_key": key, "points": count} for key, count in points),
+        *({"kind": "stamps", "card": key, "stamps": count} for key, count in stamped),
         *({"kind": "grant", "reward": key, "count": count} for key, count in given),
         *({"kind": "payable", "currency": key, "minor": count} for key, count in owed),
     ]

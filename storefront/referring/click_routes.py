@@ -4,7 +4,6 @@ A link takes whatever a messenger appends to its address, so it is no operation 
 nothing that is sent with it is refused, and nothing but its code and channel is read.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,13 +13,12 @@ from werkzeug.datastructures import Headers
 from config import Settings
 from core import auth, http, idempotency
 from core.errors import not_found
-from referrals import machines
+from referrals import clicks, machines
 from storefront.referring import click_schemas, clicking, redirecting
 from storefront.referring.redirecting import Led, Opening
 
 routes = http.Routes("clicks", __name__, description="Clicks.")
 
-COOKIE = "dangol_rt"
 _PATH = "/r/"
 #: Neither kept nor found again by anybody; and the page learns nothing of where the link stood.
 _HEADERS = {
@@ -31,7 +29,6 @@ _HEADERS = {
 _FOUND = "302 FOUND"
 #: What all redirects say.
 _BARE = [*_HEADERS.items(), ("Content-Type", "text/html; charset=utf-8"), ("Content-Length", "0")]
-_KEPT = re.compile(rf"(?:^|;) *{COOKIE}=([\w.-]+) *(?:;|$)", re.ASCII)
 _PROBLEM = {"application/problem+json": {"schema": http.ProblemAnswer()}}
 
 
@@ -74,7 +71,7 @@ def follow_link(code: str) -> Response:
             or machines.is_ahead(environ),
             ip=_address(environ, settings.trusted_proxies),
             agent=agent,
-            cookie=_cookie(environ.get("HTTP_COOKIE")),
+            cookies=environ.get("HTTP_COOKIE"),
         )
     )
     return _answer(led, settings)
@@ -95,7 +92,14 @@ follow_link._apidoc = {  # type: ignore[attr-defined]
         "responses": {
             "302": {
                 "description": "To the landing page of the offer.",
-                "headers": {"Location": {"schema": {"type": "string"}}},
+                "headers": {
+                    "Location": {"schema": {"type": "string"}},
+                    "Cache-Control": {"schema": {"type": "string", "const": "no-store"}},
+                    "Set-Cookie": {
+                        "description": "The chain of the visitor's clicks; none for machines.",
+                        "schema": {"type": "string"},
+                    },
+                },
             },
             "404": {
                 "description": "The code is unknown, or its offer has no landing page.",
@@ -115,15 +119,18 @@ def _address(environ: Mapping[str, Any], proxies: int) -> str | None:
     """The address of who asks: what the outermost of our own proxies says, if there are any."""
     if proxies:
         told = str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",")
-        if len(told) >= proxies:
-            return told[-proxies].strip()
+        found = _bare(told[-proxies]) if len(told) >= proxies else ""
+        if clicks.network(found) is not None:
+            return found
     return environ.get("REMOTE_ADDR")
 
 
-def _cookie(told: str | None) -> str | None:
-    """The token that a browser kept: nothing that would be quoted or decoded can be one."""
-    found = None if told is None else _KEPT.search(told)
-    return None if found is None else found[1]
+def _bare(told: str) -> str:
+    """An address without the port and the brackets that some proxies write."""
+    text = told.strip()
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
 
 
 def _answer(led: Led, settings: Settings) -> Response:
@@ -135,7 +142,7 @@ def _answer(led: Led, settings: Settings) -> Response:
         return _Redirect(status=_FOUND, headers=headers)
     secure = "Secure; " if settings.base_url.startswith("https://") else ""
     cookie = (
-        f"{COOKIE}={led.token}; Max-Age={led.keep_seconds}; Path={_PATH}; HttpOnly;"
+        f"{led.cookie}={led.token}; Max-Age={led.keep_seconds}; Path={_PATH}; HttpOnly;"
         f" {secure}SameSite=Lax"
     )
     # Signed tokens hold nothing that a header or a cookie would have to quote, and addresses of

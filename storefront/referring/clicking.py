@@ -45,7 +45,7 @@ def click(
     day = clock.local_date(at, offered.zone).isoformat()
     channel = body.get("channel")
     counted = counting.of_process().known_channel(target.link_id, day, channel or "")
-    if "user_agent" in visitor and machines.is_machine(visitor["user_agent"]):
+    if "user_agent" in visitor and machines.is_named(visitor["user_agent"]):
         previewed: Counter[counting.Count] = Counter(
             {(target.link_id, day, counted, "previewed"): 1}
         )

@@ -11,7 +11,14 @@ from core import clock, db
 from members.facts import member_facts
 from referrals import qualification, referrals
 from referrals.qualification import Candidate, Span, Verdict
-from storefront.referring import bought, judged_orders, locking, second_level, suspecting
+from storefront.referring import (
+    bought,
+    four_eyes,
+    judged_orders,
+    locking,
+    second_level,
+    suspecting,
+)
 from storefront.referring.judged_orders import Body
 from storefront.referring.keeping import Kept
 
@@ -64,9 +71,9 @@ class Case(Kept):
     def _look(self) -> None:
         """A referral that is not paid yet: whether it qualifies, and what follows of that."""
         self._open_sides()
+        self.referral.stands = False
         if self._stands_paid():
             # A reviewer took the approval back.
-            self.referral.stands = False
             self._bring_sides("nothing", self.referral.reason, None)
         if self.referral.state == "in_review" and self.referral.qualified_at is None:
             if not self._is_through_review():
@@ -84,6 +91,13 @@ class Case(Kept):
         """The order that qualifies, with what was said of it."""
         if not self._is_by_order:
             return self._judge_signup(), None
+        told = self.told
+        if told is not None and told.is_alone and told.member_id == self.referral.friend_id:
+            # Only what stands qualifies: if this one does, there is no other to look for.
+            verdict = qualification.judge(self.offer, self._as_judged([told.candidate]), self._span)
+            if verdict.order is not None:
+                self.found = verdict.order, Body(told.snapshot, told.refunds)
+                return verdict, self.found[1]
         found = judged_orders.candidates(
             self.connection,
             self.plan,
@@ -92,12 +106,24 @@ class Case(Kept):
             has_facts=bool(self.offer.when.facts),
             told=self.told,
         )
+        found = [one for one in found if not self._was_over(one)]
         verdict = qualification.judge(self.offer, self._as_judged(found), self._span)
         if verdict.order is None:
             return verdict, None
         body = self._body_of(verdict.order.order_ref)
         self.found = None if body is None else (verdict.order, body)
         return verdict, body
+
+    def _was_over(self, order: Candidate) -> bool:
+        """Whether an order was placed in the very instant of the referral, and fell in it before it
+        was anything to go by."""
+        referral = self.referral
+        if order.stands or order.order_ref == referral.order_ref:
+            return False
+        if order.placed_at != bought.since(referral):
+            return False
+        body = self._body_of(order.order_ref)
+        return body is not None and not body.as_of(order.placed_at + 1, order).stands
 
     def _judge_signup(self) -> Verdict:
         """Whether the friend's signup qualifies: it came of the invitation, and meets the
@@ -176,6 +202,8 @@ class Case(Kept):
                 # Nobody said when: since it was told so.
                 known: int = self.referral.hold_until
                 return known
+            # Nothing is fulfilled before it is placed.
+            told_at = None if told_at is None else max(told_at, body.snapshot["placed_at"])
             since = min(told_at or self.plan.now, self.plan.now)
         if self.offer.hold is None:
             return since
@@ -185,19 +213,38 @@ class Case(Kept):
 
     def _release(self, at: int) -> None:
         """The hold is over: looked into once more, then paid, refused or reviewed."""
-        is_told = bought.is_told(self.offer, self.referral, self.told)
-        if is_told or bought.before(self.connection, self.plan, self.referral, self.told):
+        told, known = self.told, self._read_suspicions()
+        if bought.is_told(self.offer, self.referral, told) or bought.before(
+            self.connection, self.plan, self.referral, told, known
+        ):
             self._move("rejected", "EXISTING_CUSTOMER", at=at)
             self._refuse()
             return
-        found = suspecting.assess(self.connection, self.plan, self.referral, at=at)
+        found = suspecting.assess(self.connection, self.plan, self.referral, at=at, known=known)
         if found.reason is not None:
             self._move("rejected", found.reason, at=at)
             self._refuse()
-        elif found.needs_review:
+        elif found.needs_review or four_eyes.is_missing(
+            self.connection, self.plan, self.referral, found, told
+        ):
             self._review(at)
         else:
             self._approve(at)
+
+    def _is_signed(self) -> bool:
+        """Whether enough people have approved what it costs now."""
+        return four_eyes.is_signed(self.connection, self.plan, self.referral, self.told)
+
+    def _read_suspicions(self) -> suspecting.Known:
+        """What is known of both, with the order that this unit tells."""
+        told = self.told
+        return suspecting.read(
+            self.connection,
+            self.plan,
+            self.referral,
+            told=None if told is None else told.order_ref,
+            is_own=told is not None and told.member_id == self.referral.friend_id,
+        )
 
     def _review(self, at: int) -> None:
         review = suspecting.review_of(self.connection, self.plan, self.referral)
@@ -210,21 +257,33 @@ class Case(Kept):
 
     def _is_through_review(self) -> bool:
         """Whether a review is over: a reviewer cleared it, or its time ran out; then it says so of
-        the referral, or refuses it."""
+        the referral, or refuses it. Time alone approves nothing that one person may not."""
         referral = self.referral
         review = suspecting.review_of(self.connection, self.plan, referral)
-        # Of what nothing speaks against, a cleared score is never nothing either.
-        if self.cause == "review" and referral.cleared_bp >= max(referral.score_bp, 1):
+        if self.cause == "review" and referral.cleared_bp >= suspecting.cleared(referral, review):
+            if not self._is_signed():
+                return False
             referral.due_at = None
             return True
         if referral.due_at is None or referral.due_at > self.plan.now:
+            return False
+        if review.timeout_action == "approve" and not self._is_signed():
+            referral.due_at = None
             return False
         self.cause, self.at, referral.due_at = "time", referral.due_at, None
         if review.timeout_action == "approve":
             cleared_bp = suspecting.cleared(referral, review)
             referral.cleared_bp = max(referral.cleared_bp, cleared_bp)
             return True
-        self._move("rejected", "MANUAL")
+        referrals.move(
+            self.plan,
+            referral,
+            "rejected",
+            cause=self.cause,
+            reason="MANUAL",
+            at=self.at,
+            detail={"action": "timeout"},
+        )
         self._refuse()
         return False
 
@@ -242,7 +301,11 @@ class Case(Kept):
             return True
         if side.state == "waiting" and side.number == 0:
             found = suspecting.assess(
-                self.connection, self.plan, self.referral, at=self.referral.bound_at
+                self.connection,
+                self.plan,
+                self.referral,
+                at=self.referral.bound_at,
+                known=self._read_suspicions(),
             )
             if found.reason is not None:
                 self._move("rejected", found.reason)

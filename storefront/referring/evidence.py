@@ -155,7 +155,7 @@ def _codes(
 def _typed(
     connection: sa.Connection, plan: Plan, link: links.Found, occasion: Occasion, pointer: str
 ) -> Candidate:
-    return _judged(
+    return judged(
         connection,
         plan,
         Candidate(
@@ -229,7 +229,7 @@ def _touched(
             is_click=True,
             pointer=pointer,
         )
-        yield _judged(connection, plan, made, occasion)
+        yield judged(connection, plan, made, occasion)
 
 
 def _vouchers(
@@ -272,7 +272,7 @@ def _vouchers(
             link_id=None if link_id is None else bytes(link_id),
             pointer=granted[bytes(grant_id)],
         )
-        yield _judged(connection, plan, made, occasion)
+        yield judged(connection, plan, made, occasion)
 
 
 def _leads(
@@ -298,7 +298,7 @@ def _leads(
             channel=row["channel"],
             is_click=row["method"] == "token",
         )
-        yield _judged(connection, plan, made, occasion)
+        yield judged(connection, plan, made, occasion)
 
 
 def offer_of(connection: sa.Connection, plan: Plan, one: Candidate) -> Offer | None:
@@ -307,7 +307,7 @@ def offer_of(connection: sa.Connection, plan: Plan, one: Candidate) -> Offer | N
     return program.offer(one.offer_key)
 
 
-def _judged(connection: sa.Connection, plan: Plan, one: Candidate, occasion: Occasion) -> Candidate:
+def judged(connection: sa.Connection, plan: Plan, one: Candidate, occasion: Occasion) -> Candidate:
     """The candidate with why it does not count by its own offer, if so."""
     offer = offer_of(connection, plan, one)
     if offer is None or not offer.is_live:

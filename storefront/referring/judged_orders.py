@@ -44,6 +44,8 @@ class Told:
     net_minor: int
     whole_minor: int
     facts: Mapping[str, Any] | None
+    #: Whether its member has no other order that stands.
+    is_alone: bool = False
 
     @property
     def candidate(self) -> Candidate:
@@ -70,9 +72,9 @@ class Body:
 
     @property
     def paid_at(self) -> int:
-        """When it was paid; when it was placed, where nobody said."""
-        at: int = self.snapshot.get("paid_at") or self.snapshot["placed_at"]
-        return at
+        """When it was paid; when it was placed, where nobody said or it was not placed yet."""
+        placed_at: int = self.snapshot["placed_at"]
+        return max(self.snapshot.get("paid_at") or placed_at, placed_at)
 
     def figures(self, program: Compiled) -> OrderFigures:
         """Its figures as it stands, under a program's basis."""

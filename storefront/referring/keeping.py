@@ -11,13 +11,14 @@ import sqlalchemy as sa
 
 from core import clock
 from members.members import Known
+from orders.figures import OrderFigures
 from programs.compiled import Compiled
-from programs.referrals import Offer
+from programs.referrals import Offer, trigger_of
 from referrals import qualification, referrals
 from referrals.qualification import Candidate, Span, Verdict
 from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import bought, judged_orders, locking, paying
+from storefront.referring import bought, judged_orders, locking, paying, pinning, suspecting
 from storefront.referring.judged_orders import Body, Told
 from storefront.referring.paying import Deserved, Left
 
@@ -37,10 +38,14 @@ class Kept:
     cause: str
     at: int
     told: Told | None = None
+    #: Whether what was paid stays as it is, whatever became of the order.
+    is_final: bool = False
     #: Whether the advocate's side gave its place back.
     has_freed: bool = False
     #: The order that qualifies, once it was looked for.
     found: tuple[Candidate, Body] | None = None
+    #: The figures of what was said of an order, once they were asked for.
+    figures: tuple[Body, OrderFigures] | None = None
 
     @property
     def _is_by_order(self) -> bool:
@@ -63,9 +68,11 @@ class Kept:
         if order is not None and body is not None and self._fell_in_hold(order, body):
             return
         net = 0 if order is None else order.net_minor
-        if self._is_out_of_reach(net, falls=found.order is None):
+        if order is not None and self._is_kept(net, falls=found.order is None):
             return
-        referral.net_minor, referral.stands = net, found.order is not None
+        referral.stands = found.order is not None
+        if not self.is_final:
+            referral.net_minor = net
         left: Left = "whole"
         if found.order is None:
             left = "share" if net else "nothing"
@@ -106,11 +113,15 @@ class Kept:
         ]
 
     def _had_bought(self) -> bool:
-        """Whether an order is told of which shows, after the payment, that the friend had bought
-        before they were brought: then it ends as if that had been told in time."""
-        if not bought.is_told(self.offer, self.referral, self.told):
+        """Whether an order that is told, or a merge, shows after the payment that the friend had
+        bought before they were brought: then it ends as if that had been known in time."""
+        is_shown = bought.is_told(self.offer, self.referral, self.told)
+        if not is_shown and self.cause == "merge":
+            known = suspecting.read(self.connection, self.plan, self.referral)
+            is_shown = bought.before(self.connection, self.plan, self.referral, None, known)
+        if not is_shown:
             return False
-        if self._is_out_of_reach(0, falls=True):
+        if self._is_window_over():
             return False
         self.referral.stands, self.referral.due_at = False, None
         self._move("rejected", "EXISTING_CUSTOMER")
@@ -145,16 +156,43 @@ class Kept:
         self.referral.qualified_at = self.referral.hold_until = None
         return True
 
-    def _is_out_of_reach(self, net_minor: int, *, falls: bool) -> bool:
-        """Whether the time is over in which something is taken back of what was paid, and some
-        would be."""
-        window = self.offer.clawback_window
-        rewarded = [one.first_rewarded_at for one in self._sides() if one.state == "rewarded"]
-        if window is None or not rewarded:
+    def _is_kept(self, net_minor: int, *, falls: bool) -> bool:
+        """Whether all that was paid stays as it is, since the time is over in which refunds take
+        something back. Then the order's growth brings nothing more either: `is_final`."""
+        if not self._is_window_over():
             return False
-        is_less = falls or net_minor < (self.referral.net_minor or 0)
-        paid_at = min(one for one in rewarded if one is not None)
-        return is_less and self.at >= clock.after(paid_at, window, self.program.zone)
+        before = self.referral.net_minor or 0
+        if not falls and (net_minor == before or not self._has_shares()):
+            return False
+        self.is_final = True
+        told = self.told
+        if told is not None and told.order_ref == self.referral.order_ref:
+            state, self.referral.updated_at = self.referral.state, self.plan.now
+            detail = {"action": "kept_after_window", "net_minor": net_minor}
+            referrals.log(
+                self.plan, self.referral, state, state, cause=self.cause, at=self.at, detail=detail
+            )
+        return falls or net_minor < before
+
+    def _is_window_over(self) -> bool:
+        """Whether something was paid too long ago to be taken back; what is paid at the binding
+        does not count, unless nothing else was."""
+        window = self.offer.clawback_window
+        paid = [one for one in self._sides() if one.state == "rewarded"]
+        if window is None or not paid:
+            return False
+        counting = [one for one in paid if not self._is_of_binding(one)] or paid
+        paid_at = min(one.first_rewarded_at for one in counting)
+        return bool(self.at >= clock.after(paid_at, window, self.program.zone))
+
+    def _has_shares(self) -> bool:
+        """Whether a side that was paid got a share of the order."""
+        return any(
+            paying.is_share(rule)
+            for side in self._sides()
+            if side.state == "rewarded"
+            for rule in self.program.rules_of(trigger_of(side.side, self.referral.offer_key))
+        )
 
     # Sides.
 
@@ -175,16 +213,34 @@ class Kept:
     def _bring_sides(self, left: Left, reason: str | None, body: Body | None) -> None:
         """Every side that hangs on the qualification; the friend's too that was paid at binding,
         which stands."""
+        if left == "whole":
+            self._read_ahead()
         for side in self._sides():
             if self._is_of_binding(side):
                 self._bring_side(side, "whole", None)
             else:
                 self._bring_side(side, left, reason, body)
 
+    def _read_ahead(self) -> None:
+        """Read at once what several sides will be paid by for the first time."""
+        at = self.plan.now if self.referral.approved_at is None else self.referral.approved_at
+        moments = []
+        for side in self._sides():
+            if side.state == "waiting" and side.decision_id is None:
+                known = None if self._is_of_binding(side) else self._known(side.member_id)
+                if known is not None and not known.is_erased:
+                    moments.append((known, min(at, self.plan.now)))
+        if len(moments) > 1:
+            pinning.read_ahead(self.connection, self.plan, moments)
+
     def _bring_side(
         self, side: Row, left: Left, reason: str | None, body: Body | None = None
     ) -> None:
         referral = self.referral
+        is_own = side.member_id in (referral.friend_id, referral.advocate_id)
+        if side.side == "second" and is_own and left != "nothing":
+            # They were merged since: nobody has two sides of one referral.
+            left, reason, body = "nothing", "SELF_REFERRAL", None
         if self._is_of_binding(side):
             given_at = qualified_at = min(referral.bound_at, self.plan.now)
         else:
@@ -194,11 +250,12 @@ class Kept:
         deserved = Deserved(
             left=left,
             reason=reason,
-            figures=None if body is None or left == "nothing" else body.figures(self.program),
+            figures=None if body is None or left == "nothing" else self._figures(body),
             given_at=given_at,
             qualified_at=qualified_at,
             cause=self.cause,
             changed_at=self.at,
+            is_final=self.is_final,
         )
         paying.bring(self.connection, self.plan, referral, side, deserved)
         if side.side == "advocate" and before == "rewarded" and side.state == "clawed_back":
@@ -218,7 +275,7 @@ class Kept:
             Deserved(
                 left="whole",
                 reason=None,
-                figures=None if body is None else body.figures(self.program),
+                figures=None if body is None else self._figures(body),
                 given_at=referral.approved_at,
                 qualified_at=referral.qualified_at,
                 cause=self.cause,
@@ -231,6 +288,12 @@ class Kept:
 
     def _body_of(self, order_ref: str) -> Body | None:
         return judged_orders.body_of(self.connection, self.plan, order_ref, self.told)
+
+    def _figures(self, body: Body) -> OrderFigures:
+        """Figures of an order by the pinned program: the sides are reckoned by the same ones."""
+        if self.figures is None or self.figures[0] is not body:
+            self.figures = body, body.figures(self.program)
+        return self.figures[1]
 
     def _known(self, member_id: bytes) -> Known | None:
         return locking.person(self.connection, self.plan, member_id)

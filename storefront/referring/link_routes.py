@@ -33,8 +33,9 @@ def _program_id() -> bytes:
     parameters=(idempotency.PARAMETER,),
 )
 def post_link(member_ref: str, body: dict[str, Any]) -> Response:
-    """A member's link for an offer, with everything to share it: 201 when it is new, and the same
-    link with 200 from then on. Counts as shared each time."""
+    """A member's link for an offer, with everything to share it in their locale: 201 when it is
+    new, and the same link with 200 from then on. Counts as shared over `channel` each time. With
+    `vanity` it is shown by that code, 409 where that is taken; earlier codes stay good."""
     program_id = _program_id()
     return idempotency.once(
         lambda connection: linking.issue(connection, program_id, member_ref, body),
@@ -49,7 +50,8 @@ def post_link(member_ref: str, body: dict[str, Any]) -> Response:
     query=PageQuery(),
 )
 def list_links(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
-    """A member's links with what was counted of them, oldest first."""
+    """A member's links with everything to share them, whether they are open, and how often they
+    were shared and clicked by channel; oldest first."""
     program_id = _program_id()
     found = db.reading(lambda connection: linking.list_links(connection, program_id, member_ref))
     return paging.of_list({"data": found}, query, key="id")
@@ -62,7 +64,8 @@ def list_links(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
     query=PageQuery(),
 )
 def list_brought(member_ref: str, query: dict[str, Any]) -> dict[str, Any]:
-    """Whom a member brought, how far each came, and what that earned the member."""
+    """Whom a member brought, how far each came, what that earned the member, and who brought the
+    member themselves."""
     program_id = _program_id()
     return db.reading(
         lambda connection: brought.list_brought(connection, program_id, member_ref, query)

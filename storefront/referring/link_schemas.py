@@ -25,7 +25,8 @@ class LinkBody(Schema):
     vanity = described(
         Text,
         "A code of the member's own choice: 3 to 20 letters from A to Z or Hangul syllables, and"
-        " digits. The codes before it stay good.",
+        " digits; ten for a link. The codes before it stay good. As a code of an order alone it is"
+        " no evidence: a storefront's own coupon may be the same word.",
         most=64,
     )
 
@@ -105,7 +106,12 @@ class LinksAnswer(Schema):
 
 
 class BroughtCountsAnswer(Schema):
-    """How many referrals there are in each state."""
+    """How many referrals there are in each state, and what became of the advocate's side."""
+
+    rewarded = _whole("For how many the advocate has what they brought.")
+    capped = _whole("For how many a cap or budget left nothing.")
+    clawed_back = _whole("For how many it was taken back.")
+    standing = _whole("How many count as approved friends, capped ones too.")
 
 
 BroughtCountsAnswer._declared_fields |= {
@@ -116,9 +122,13 @@ BroughtCountsAnswer._declared_fields |= {
 class BroughtRewardAnswer(Schema):
     """What stands of what referrals and milestones brought."""
 
-    kind = described(Text, "What it is.", required=True, one_of=("points", "grant", "payable"))
+    kind = described(
+        Text, "What it is.", required=True, one_of=("points", "stamps", "grant", "payable")
+    )
     points_key = described(Text, "Kind of points.")
     points = described(Integer, "How many.")
+    card = described(Text, "Key of the stamp card.")
+    stamps = described(Integer, "How many stamps on it.")
     reward = described(Text, "Key of the reward that was granted.")
     count = described(Integer, "How often.")
     currency = described(Text, "Currency of what is owed in cash.")
@@ -146,7 +156,11 @@ class BroughtNextAnswer(Schema):
 class BroughtSideAnswer(Schema):
     """What became of the advocate's side."""
 
-    state = described(Text, "waiting, rewarded, capped, clawed_back or lost.", required=True)
+    state = described(
+        Text,
+        "waiting, rewarded, capped, clawed_back or lost; none where the referral came to nothing.",
+        required=True,
+    )
     reason = described(Text, "Why.", required=True, allow_none=True)
 
 
@@ -176,9 +190,29 @@ class BroughtView(Schema):
     )
 
 
+class BroughtByAnswer(Schema):
+    """Who brought the member."""
+
+    id = described(Text, "Our id of the referral.", required=True)
+    state = described(Text, "Its state.", required=True, one_of=STATES)
+    offer = described(Text, "Key of the offer.", required=True)
+    advocate = described(
+        Text,
+        "The ends of the advocate's reference; null when they were erased.",
+        required=True,
+        allow_none=True,
+    )
+
+
 class BroughtAnswer(Schema):
     """What a member brought; referrals newest first."""
 
+    brought_by = ma.fields.Nested(
+        BroughtByAnswer,
+        required=True,
+        allow_none=True,
+        metadata={"description": "Who brought the member themselves; null when nobody did."},
+    )
     counts = ma.fields.Nested(BroughtCountsAnswer, required=True)
     rewarded = _whole("Of how many the member's own side is paid.")
     rewards = ma.fields.List(

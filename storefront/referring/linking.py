@@ -42,7 +42,8 @@ def issue(
     if known is None or known.is_erased:
         raise not_found("member")
     live, now = versions.get_live(connection, program_id)
-    _check_blocked(connection, program_id, known.id)
+    if _is_blocked(connection, program_id, known.id):
+        raise _refused("This member cannot refer anybody.", "blocked")
     offer = _offer(connection, live, known, body.get("offer"), now=now)
     held, is_new = links.issue(
         connection, program_id, known.id, offer.key, chosen=body.get("vanity"), now=now
@@ -61,14 +62,13 @@ def issue(
     return show(live, known, held, channel=channel), 201 if is_new else 200
 
 
-def _check_blocked(connection: sa.Connection, program_id: bytes, member_id: bytes) -> None:
+def _is_blocked(connection: sa.Connection, program_id: bytes, member_id: bytes) -> bool:
     found = connection.execute(
         sa.select(BLOCKS.c.member_id).where(
             BLOCKS.c.program_id == program_id, BLOCKS.c.member_id == member_id
         )
     ).first()
-    if found is not None:
-        raise _refused("This member cannot refer anybody.", "blocked")
+    return found is not None
 
 
 def _check_ours(connection: sa.Connection, live: Compiled, chosen: str) -> None:
@@ -173,9 +173,13 @@ def list_links(connection: sa.Connection, program_id: bytes, member_ref: str) ->
     live, now = versions.get_live(connection, program_id)
     held = links.of_member(connection, program_id, known.id)
     counts = links.counts(connection, program_id, [one.id for one in held])
+    is_blocked = _is_blocked(connection, program_id, known.id)
     return [
         show(live, known, one)
-        | {"is_open": _is_open(live, one, now), "counts": _counted(counts.get(one.id, {}))}
+        | {
+            "is_open": not is_blocked and _is_open(live, one, now),
+            "counts": _counted(counts.get(one.id, {})),
+        }
         for one in held
     ]
 

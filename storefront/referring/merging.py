@@ -2,8 +2,10 @@
 
 Links keep working, referrals, sides and milestones change hands, friends are counted together.
 Nobody keeps what they brought themselves: of a friend and their own advocate, and of two
-advocates of one friend, what one of them was paid is taken back. Everybody whose referrals change
-is locked. Refuses to decide what a referral deserves: `following` does.
+advocates of one friend, what one of them was paid is taken back; so is the second level of a
+referral of one's own, and the younger of two referrals by which two have brought each other.
+Everybody whose referrals change is locked. Refuses to decide what a referral deserves: `following`
+does.
 """
 
 from collections.abc import Sequence
@@ -18,8 +20,9 @@ from referrals import milestones as counted
 from referrals import referrals
 from referrals.carried import MILESTONES, REFERRALS, SIDES
 from referrals.models import HouseholdTrust, Link, ReferralBlock, Trace
+from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import following, milestones
+from storefront.referring import following, milestones, second_level
 from storefront.tiers import advocates
 
 LINKS: sa.Table = Link.__table__  # type: ignore[assignment]
@@ -37,8 +40,13 @@ def parties(
     of_side = sa.select(SIDES.c.referral_id).where(
         SIDES.c.program_id == program_id, SIDES.c.member_id == old_id
     )
+    # Who brought one of them may have been brought by the other.
+    above = sa.select(REFERRALS.c.advocate_id).where(
+        REFERRALS.c.program_id == program_id, REFERRALS.c.friend_id.in_(both)
+    )
     concerned = sa.or_(
         REFERRALS.c.friend_id.in_(both),
+        REFERRALS.c.friend_id.in_(above),
         REFERRALS.c.advocate_id == old_id,
         REFERRALS.c.id.in_(of_side),
     )
@@ -73,13 +81,17 @@ def unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> Non
     _move_blocks(connection, plan.program_id, old.id, into.id)
     _move_traces(connection, plan.program_id, old.id, into.id)
     _move_trusts(connection, plan.program_id, old.id, into.id)
-    if loser_id is not None:
-        _end(connection, plan, loser_id, into.id)
+    loser = None if loser_id is None else referrals.find(plan, loser_id)
+    if loser is not None:
+        is_own = loser.advocate_id == into.id
+        _end(connection, plan, loser, "SELF_REFERRAL" if is_own else "ALREADY_REFERRED")
     kept = None if winner_id is None else referrals.find(plan, winner_id)
     if kept is not None and kept.advocate_id == into.id:
-        _end(connection, plan, kept.id, into.id)
+        _end(connection, plan, kept, "SELF_REFERRAL")
     elif kept is not None and kept.is_bound:
+        _end_mutual(connection, plan, kept)
         following.follow(connection, plan, kept, cause="merge")
+    _end_own_second(connection, plan, into.id)
     milestones.follow(connection, plan, into.id, cause="merge", at=plan.now)
     advocates.reassess(connection, plan, into.id, cause="merge")
 
@@ -108,6 +120,7 @@ def _one_friend(
         REFERRALS.c.friend_id,
         REFERRALS.c.advocate_id,
         REFERRALS.c.is_bound,
+        REFERRALS.c.state,
         REFERRALS.c.bound_at,
     ).where(REFERRALS.c.program_id == program_id, REFERRALS.c.friend_id.in_([old_id, into_id]))
     rows = sorted(
@@ -115,6 +128,7 @@ def _one_friend(
         key=lambda row: (
             not row.is_bound or bytes(row.advocate_id) == into_id,
             not row.is_bound,
+            row.state == "rejected",
             row.bound_at,
             bytes(row.id),
         ),
@@ -145,17 +159,53 @@ def _swap(connection: sa.Connection, program_id: bytes, old_id: bytes, into_id: 
     )
 
 
-def _end(connection: sa.Connection, plan: Plan, referral_id: bytes, into_id: bytes) -> None:
+def _end(connection: sa.Connection, plan: Plan, row: Row, reason: str) -> None:
     """End a referral that merging leaves without a friend, and take back what it brought."""
-    row = referrals.find(plan, referral_id)
-    assert row is not None
-    is_own = row.advocate_id == into_id
     if not row.is_bound and row.state == "rejected":
         return
     row.is_bound = False
-    reason = "SELF_REFERRAL" if is_own else "ALREADY_REFERRED"
     referrals.move(plan, row, "rejected", cause="merge", reason=reason, at=plan.now)
     following.follow(connection, plan, row, cause="merge")
+
+
+def _end_mutual(connection: sa.Connection, plan: Plan, kept: Row) -> None:
+    """Two who have brought each other by now: the one who was brought first is brought still."""
+    back = referrals.of_friend(plan, kept.advocate_id)
+    if back is None or back.advocate_id != kept.friend_id:
+        return
+    if all(one.is_bound and _may_stand(one) for one in (kept, back)):
+        younger = max(kept, back, key=lambda one: (one.bound_at, one.id))
+        _end(connection, plan, younger, "MUTUAL_REFERRAL")
+
+
+def _may_stand(row: Row) -> bool:
+    """Whether a referral brings something, or may yet."""
+    return row.state != "rejected" or row.reason not in referrals.FINAL
+
+
+def _end_own_second(connection: sa.Connection, plan: Plan, into_id: bytes) -> None:
+    """Let referrals follow whose second level went to their own friend or advocate."""
+    rows = connection.execute(
+        sa.select(REFERRALS.c.id)
+        .join(
+            SIDES,
+            sa.and_(
+                SIDES.c.program_id == REFERRALS.c.program_id,
+                SIDES.c.referral_id == REFERRALS.c.id,
+            ),
+        )
+        .where(
+            SIDES.c.program_id == plan.program_id,
+            SIDES.c.member_id == into_id,
+            SIDES.c.side == second_level.SIDE,
+            sa.or_(REFERRALS.c.friend_id == into_id, REFERRALS.c.advocate_id == into_id),
+        )
+        .order_by(REFERRALS.c.id)
+    )
+    for referral_id in rows.scalars().all():
+        referral = referrals.find(plan, bytes(referral_id))
+        if referral is not None and referral.state == "approved":
+            following.follow(connection, plan, referral, cause="merge")
 
 
 def _move_milestones(

@@ -6,8 +6,8 @@ below it, and comes back as it was. Refuses to decide which referrals stand: `fo
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -28,6 +28,7 @@ from storefront.decisions import find_pinned
 from storefront.firing import Fired, Source
 from storefront.membership import member_facts
 from storefront.plan import Plan
+from storefront.referring import blocking
 
 #: The type that entries and decisions name a milestone by, and the prefix of its id.
 SOURCE_TYPE = "referral_milestone"
@@ -41,8 +42,7 @@ def follow(
 ) -> list[Fired]:
     """Bring an advocate's milestones to what their referrals reach now; what changed. `at` is when
     it came to be so. Needs the advocate's lock; called again, nothing happens."""
-    del cause
-    held = _held(connection, plan, advocate_id)
+    held = _held(connection, plan, advocate_id, is_moved=cause == "merge")
     if not held and not any(offer.milestones for offer in plan.live.offers):
         return []
     known = members.find(connection, plan.program_id, ids.show_id(members.PREFIX, advocate_id))
@@ -64,15 +64,25 @@ def follow(
     return fired
 
 
-def _held(connection: sa.Connection, plan: Plan, advocate_id: bytes) -> list[Row]:
-    """Every milestone that the advocate ever reached, as this unit leaves it."""
+def _held(
+    connection: sa.Connection, plan: Plan, advocate_id: bytes, *, is_moved: bool
+) -> list[Row]:
+    """Every milestone that the advocate ever reached, as this unit leaves it; read where they may
+    have one."""
     carried = plan.referrals.milestones
-    found = connection.execute(
-        sa.select(MILESTONES).where(
-            MILESTONES.c.program_id == plan.program_id, MILESTONES.c.member_id == advocate_id
+    found: Sequence[sa.RowMapping] = ()
+    if is_moved or advocate_id not in plan.referrals.without_milestones:
+        found = (
+            connection.execute(
+                sa.select(MILESTONES).where(
+                    MILESTONES.c.program_id == plan.program_id,
+                    MILESTONES.c.member_id == advocate_id,
+                )
+            )
+            .mappings()
+            .all()
         )
-    )
-    for one in found.mappings():
+    for one in found:
         key = (bytes(one["member_id"]), one["offer_key"], one["at_count"], one["number"])
         if key not in carried:
             values = {
@@ -137,8 +147,12 @@ def _bring(
     program, facts = _pinned(connection, plan, known, row)
     trigger = milestone_trigger(row.offer_key, row.at_count)
     withheld: Iterable[str] = ()
+    why: Literal["no_member", "not_paid"] = "no_member"
     if not known.is_enrolled:
         withheld = enrolled_only(program.rules_of(trigger))
+    if stands and blocking.is_blocked(connection, plan, known.id):
+        # It stands, and brings nothing: nothing new is given to them.
+        withheld, why = [rule.key for rule in program.rules_of(trigger)], "not_paid"
     reason: Reason | None = None if stands else "not_paid"
     fired = firing.fire(
         connection,
@@ -157,7 +171,7 @@ def _bring(
         decided_id=row.decision_id,
         reversal_at=None if stands else at,
         withheld=frozenset(withheld),
-        why_withheld="no_member",
+        why_withheld=why,
     )
     row.decision_id = fired.decision_id
     plan.referrals.made.setdefault(row.id, []).extend(fired.made)

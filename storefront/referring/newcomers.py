@@ -4,7 +4,7 @@ Asked of each candidate that would win, and again before anything is paid. Needs
 Refuses to suspect: what two people share is scored afterwards (`suspecting`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,16 +89,22 @@ class Judge:
 
 
 def has_bought_before(
-    connection: sa.Connection, plan: Plan, referral: Row, *, without: str | None = None
+    connection: sa.Connection,
+    plan: Plan,
+    referral: Row,
+    *,
+    without: str | None = None,
+    also: Sequence[leads.Known] = (),
 ) -> bool:
     """Whether, by all that is known now, the friend had bought before they were brought: asked
-    again before anything is paid, since orders are told late. `without` is an order being told."""
+    again before anything is paid, since orders are told late. `without` is an order being told,
+    `also` what they are known by besides their own contacts."""
     program = versions.get_compiled(
         connection, plan.program_id, referral.version, referral.switches
     )
     offer = program.offer(referral.offer_key)
     row = members.get_row(connection, plan.program_id, referral.friend_id)
-    known_by = leads.of_contact(plan.program_id, row)
+    known_by = [*leads.of_contact(plan.program_id, row), *also]
     person = existing.find_person(
         connection, plan.program_id, referral.friend_id, known_by, now=plan.now
     )

@@ -26,7 +26,7 @@ from storefront import answers, firing, limiting
 from storefront.activities import inactivity
 from storefront.firing import Fired, Ordered, Source
 from storefront.plan import Plan
-from storefront.referring import capping, locking, milestones, pinning
+from storefront.referring import blocking, capping, locking, milestones, pinning, second_level
 from storefront.referring.pinning import Pinned
 
 #: What is left of a referral: all of it, the shares of what is left of its order, or nothing.
@@ -45,6 +45,8 @@ class Deserved:
     qualified_at: int
     cause: str
     changed_at: int
+    #: What a side has it keeps as it is, neither more nor less.
+    is_final: bool = False
 
 
 def bring(
@@ -136,7 +138,7 @@ class _Payment:
             return
         pinned = self._pinned()
         self._load(pinned.at)
-        fired = self._fire(pinned, is_taken=True)
+        fired = self._fire(pinned)
         capping.give_back(self.plan, side)
         side.decision_id, side.cost_minor = fired.decision_id, 0
         side.number += 1
@@ -147,6 +149,11 @@ class _Payment:
         """Give what is deserved, as far as there is a place and money for it."""
         side = self.side
         is_new = side.decision_id is None
+        refusal = self._refusal()
+        if refusal is not None and side.state != "rewarded":
+            if side.state != "capped":
+                self.move(side.state, refusal)
+            return
         load_member(self.connection, self.plan, known.id)
         pinned = self._pinned(known if is_new else None)
         self._load(pinned.at)
@@ -154,13 +161,18 @@ class _Payment:
             self._cap("CAP")
             return
         earning = self._weigh(pinned, known)
-        if side.state == "rewarded" and pinning.is_same(earning, pinned.outcomes):
+        if side.state == "rewarded":
+            if self.deserved.is_final or pinning.is_same(earning, pinned.outcomes):
+                return
+            held = capping.cost_held(pinned.program, pinned.outcomes)
+            is_more = capping.cost_of(pinned.program, earning).exceeds(held)
+            # Less is always possible: for more there must be money, and nobody against it.
+            if is_more and (refusal is not None or not self._has_budget(earning)):
+                return
+        elif not self._has_budget(earning):
+            self._cap("BUDGET")
             return
-        if not self._has_budget(earning):
-            if side.state != "rewarded":
-                self._cap("BUDGET")
-            return
-        fired = self._fire(pinned, withheld=self._withheld(known), why=self._why(known))
+        fired = self._fire(pinned, earning)
         capping.take(
             self.plan,
             pinned.program,
@@ -183,6 +195,15 @@ class _Payment:
         else:
             given_at = pinned.at if is_new else self.deserved.changed_at
             self.move("rewarded", at=given_at)
+
+    def _refusal(self) -> str | None:
+        """Why the side gets nothing new: its member is blocked, or brought nobody any more who
+        brought the friend."""
+        if blocking.is_blocked(self.connection, self.plan, self.side.member_id):
+            return "BLOCKED"
+        if self.side.side == second_level.SIDE:
+            return second_level.refusal(self.connection, self.plan, self.referral, self.side)
+        return None
 
     def _cap(self, reason: str) -> None:
         capping.give_back(self.plan, self.side)
@@ -294,14 +315,8 @@ class _Payment:
             why_withheld=self._why(known),
         )
 
-    def _fire(
-        self,
-        pinned: Pinned,
-        *,
-        withheld: frozenset[str] = frozenset(),
-        why: Literal["no_member", "not_paid"] = "not_paid",
-        is_taken: bool = False,
-    ) -> Fired:
+    def _fire(self, pinned: Pinned, weighed: Earning | None = None) -> Fired:
+        """Give what was weighed, or take everything back."""
         fired = firing.fire(
             self.connection,
             self.plan,
@@ -311,13 +326,12 @@ class _Payment:
             program=pinned.program,
             member_facts=pinned.facts,
             own_facts=self._own(pinned),
-            reason="not_paid" if is_taken else None,
+            reason="not_paid" if weighed is None else None,
             is_new=self.side.decision_id is None,
             decided_id=self.side.decision_id,
             reversal_at=self.deserved.changed_at,
             order=self._ordered(),
-            withheld=withheld,
-            why_withheld=why,
+            weighed=weighed,
         )
         if fired.made:
             inactivity.follow(self.connection, self.plan, self.side.member_id)
@@ -326,7 +340,8 @@ class _Payment:
 
 def load_member(connection: sa.Connection, plan: Plan, member_id: bytes) -> None:
     """Take up the accounts of a member, settled."""
-    if not plan.book.holdings(member_id):
+    if member_id not in plan.referrals.loaded and not plan.book.holdings(member_id):
+        plan.referrals.loaded.add(member_id)
         plan.book.load(reading.read_holdings(connection, plan.program_id, member_id))
         plan.settle(member_id)
 

@@ -4,7 +4,7 @@ The version of the offer, the member's facts as of the first payment, and since 
 Refuses to pay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,9 @@ def first(
 ) -> Pinned:
     """What a first payment pins: the member as they are by then."""
     given_at = min(at, plan.now)
-    [facts] = member_facts.before(connection, plan, [(known, given_at)])
+    facts = plan.referrals.facts.get((known.id, given_at))
+    if facts is None:
+        [facts] = member_facts.before(connection, plan, [(known, given_at)])
     own: dict[str, Any] = {"referral.offer": referral.offer_key}
     if referral.channel:
         own["referral.channel"] = referral.channel
@@ -56,6 +58,15 @@ def first(
     if any(_NUMBER in rule.when.facts for rule in rules):
         own[_NUMBER] = _number(connection, plan, referral)
     return Pinned(program, facts, own, given_at, {})
+
+
+def read_ahead(connection: sa.Connection, plan: Plan, moments: Sequence[tuple[Known, int]]) -> None:
+    """Read at once what first payments of several members pin, with their accounts."""
+    carried = plan.referrals
+    facts = member_facts.before(connection, plan, moments)
+    for (known, at), one in zip(moments, facts, strict=True):
+        carried.facts[known.id, at] = one
+        carried.loaded.add(known.id)
 
 
 def read(connection: sa.Connection, plan: Plan, side: Row) -> Pinned:

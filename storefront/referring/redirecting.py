@@ -32,24 +32,26 @@ _TYPED_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Somebody opens a link: what is told of them. `cookie` is the token of their last click."""
+    """Somebody opens a link: what is told of them. `cookies` are all of their browser's, as it
+    sends them."""
 
     code: str
     channel: str | None
     is_machine: bool
     ip: str | None
     agent: str | None
-    cookie: str | None
+    cookies: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Led:
     """Where to: None where nothing is known of the code, or it has no page; the token to keep for
-    so many seconds, if a person clicked."""
+    so many seconds, if a person clicked, and the name of the cookie to keep it by."""
 
     location: str | None
     token: str | None = None
     keep_seconds: int = 0
+    cookie: str = ""
 
 
 def channel_of(query: str) -> str | None:
@@ -66,7 +68,7 @@ def lead(opening: Opening) -> Led:
     target = clicks.find_alone(canonical)
     if target is None:
         return Led(None)
-    live = _live(target.program_id, *target.edition)
+    live = _live(target)
     now = target.now
     offer = clicks.open_offer(target, live, at=now)
     if offer is None:
@@ -81,7 +83,7 @@ def lead(opening: Opening) -> Led:
     if opening.is_machine:
         counts.count(target.program_id, (target.link_id, day, channel, "previewed"))
         return Led(landing(offer.landing_url))
-    earlier = _carried(opening.cookie, target.program_id, now=now)
+    earlier = _carried(opening.cookies, target.program_id, now=now)
     touch = _touch(opening, target, earlier, now=now)
     if touch.visitor is None:
         counts.count(target.program_id, (target.link_id, day, channel, "clicked"))
@@ -102,7 +104,9 @@ def lead(opening: Opening) -> Led:
     token = tokens.make(
         target.program_id, tokens.chained(earlier, touch), expires_at=now + tokens.LIFETIME
     )
-    return Led(landing(offer.landing_url, token), token, _keep_seconds(live))
+    return Led(
+        landing(offer.landing_url, token), token, _keep_seconds(live), cookie_of(target.program_id)
+    )
 
 
 #: Links are opened often: what is worked out of the same again is remembered.
@@ -114,20 +118,33 @@ def _day(at: int, zone: ZoneInfo) -> str:
     return clock.local_date(at, zone).isoformat()
 
 
-@functools.lru_cache(maxsize=256)
-def _live(program_id: bytes, version: int, switches: int) -> Compiled:
-    """An edition, which never changes: a process reads it once."""
-    return db.reading(
-        lambda connection: versions.get_compiled(connection, program_id, version, switches)
+def _live(target: Target) -> Compiled:
+    """The edition that was live when the code was read; editions never change."""
+    program_id, edition = target.program_id, target.edition
+    return versions.find_remembered(program_id, edition) or db.reading(
+        lambda connection: versions.get_compiled(connection, program_id, *edition)
     )
 
 
-def _carried(cookie: str | None, program_id: bytes, *, now: int) -> list[Touch]:
+@functools.lru_cache(maxsize=1024)
+def cookie_of(program_id: bytes) -> str:
+    """The name of a program's cookie: what is clicked of another one leaves it alone."""
+    return f"dangol_rt_{program_id.hex()[-10:]}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _kept(program_id: bytes) -> re.Pattern[str]:
+    """Nothing that a browser would quote or we would decode can be a token."""
+    return re.compile(rf"(?:^|;) *{cookie_of(program_id)}=([\w.-]+) *(?:;|$)", re.ASCII)
+
+
+def _carried(cookies: str | None, program_id: bytes, *, now: int) -> list[Touch]:
     """The touches of a browser's cookie; none of one that is forged, over or another program's."""
-    if not cookie:
+    found = _kept(program_id).search(cookies) if cookies else None
+    if found is None:
         return []
     try:
-        return tokens.read(cookie, program_id, now=now)
+        return tokens.read(found[1], program_id, now=now)
     except (signing.BadTokenError, signing.ExpiredTokenError):
         return []
 

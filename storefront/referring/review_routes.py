@@ -6,8 +6,8 @@ from typing import Any
 from flask import Response
 
 from core import auth, db, http, idempotency
+from storefront.referring import by_hand, reviewing, showing
 from storefront.referring import review_schemas as schemas
-from storefront.referring import reviewing, showing
 
 routes = http.Routes("referrals", __name__, url_prefix="/v1", description="Referrals.")
 
@@ -38,6 +38,24 @@ def list_referrals(query: dict[str, Any]) -> dict[str, Any]:
     return db.reading(lambda connection: showing.find_all(connection, program_id, query))
 
 
+@routes.operation(
+    "POST",
+    "/referrals",
+    answers={201: _DECIDED},
+    body=schemas.BringBody(),
+    problems=(404, 409),
+    parameters=_KEY,
+)
+def bring_by_hand(body: dict[str, Any]) -> Response:
+    """Say who brought a friend: stronger than any evidence, as long as nothing was paid for who
+    they are bound to."""
+    program_id, actor = _program_id(), auth.actor()
+    return idempotency.once(
+        lambda connection: by_hand.bring(connection, program_id, body, actor=actor),
+        subjects=by_hand.subjects(program_id, body),
+    )
+
+
 @routes.operation("GET", "/referrals/<referral_id>", answers={200: schemas.ReferralAnswer()})
 def get_referral(referral_id: str) -> dict[str, Any]:
     """A referral with its evidence, what speaks against it, what it brings whom, and its log."""
@@ -49,7 +67,7 @@ def get_referral(referral_id: str) -> dict[str, Any]:
     "POST",
     "/referrals/<referral_id>/approve",
     answers={200: _DECIDED},
-    body=schemas.DecideBody(),
+    body=schemas.ReviewBody(),
     problems=(409,),
     parameters=_KEY,
 )
@@ -63,7 +81,7 @@ def approve_referral(referral_id: str, body: dict[str, Any]) -> Response:
     "POST",
     "/referrals/<referral_id>/reject",
     answers={200: _DECIDED},
-    body=schemas.DecideBody(),
+    body=schemas.ReviewBody(),
     problems=(409,),
     parameters=_KEY,
 )
@@ -89,7 +107,7 @@ def block_referral(referral_id: str, body: dict[str, Any]) -> Response:
     "POST",
     "/referrals/<referral_id>/trust",
     answers={200: _DECIDED},
-    body=schemas.DecideBody(),
+    body=schemas.ReviewBody(),
     problems=(409,),
     parameters=_KEY,
 )
@@ -103,7 +121,7 @@ def trust_household(referral_id: str, body: dict[str, Any]) -> Response:
     "POST",
     "/referrals/<referral_id>/undo",
     answers={200: _DECIDED},
-    body=schemas.DecideBody(),
+    body=schemas.ReviewBody(),
     problems=(409,),
     parameters=_KEY,
 )

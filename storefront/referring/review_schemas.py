@@ -10,10 +10,13 @@ from core.paging import PageQuery
 from programs.referrals import SIDES, SIGNALS
 from storefront.granting.granting_schemas import GrantView
 from storefront.payables.payable_schemas import cash
+from storefront.referring.brought import SIDE_STATES as PAID_STATES
 from storefront.schemas import AwardAnswer
 
 STATES = ("identified", "qualified", "on_hold", "in_review", "approved", "rejected", "expired")
 SIDE_STATES = ("waiting", "rewarded", "capped", "clawed_back", "lost")
+#: What a list can be asked for: what became of the advocate's side as well.
+_ASKED = (*STATES, *PAID_STATES)
 WHO = ("advocate", "friend", "both")
 
 
@@ -26,17 +29,35 @@ def _instant(description: str, *, is_given: bool = False) -> Any:
     return told(Instant, description, required=True, allow_none=not is_given)
 
 
+def _check_states(text: str) -> None:
+    for one in text.split(","):
+        if one == "clicked":
+            raise ma.ValidationError(
+                "clicked: a click is no referral yet; clicks are counted with the member's links"
+                " and in the report of referrals"
+            )
+        if one not in _ASKED:
+            raise ma.ValidationError(f"must be one or several of {', '.join(_ASKED)}")
+
+
 class ReferralsQuery(PageQuery):
     """Which referrals."""
 
-    state = told(Text, "In this state; in_review is the queue of reviews.", one_of=STATES)
+    state = told(
+        Text,
+        "In this state, or in one of several, separated by commas; rewarded, capped and clawed_back"
+        " are of the advocate's side; in_review alone is the queue of reviews.",
+        most=200,
+        validate=_check_states,
+    )
     advocate = told(Reference, "Of friends whom this member brought.")
     friend = told(Reference, "Of this friend.")
     offer = told(Key, "Of this offer.")
     order = told(
         Text,
-        "Which come first: newest, unless it is the queue of reviews, where the oldest do.",
-        one_of=("newest", "oldest"),
+        "Which come first: newest, unless it is the queue of reviews, where the oldest do; score:"
+        " the highest score, of equal ones the oldest.",
+        one_of=("newest", "oldest", "score"),
     )
 
 
@@ -52,7 +73,38 @@ class DecideBody(Schema):
     )
 
 
-class BlockBody(DecideBody):
+class ReviewBody(DecideBody):
+    """A decision about a referral that somebody has looked at."""
+
+    if_state = told(
+        Text,
+        "The state in which it was looked at: 409 where it is in another one by now, since somebody"
+        " else decided first.",
+        one_of=STATES,
+    )
+
+
+class BringBody(DecideBody):
+    """Who brought a friend, as staff says."""
+
+    friend = told(Reference, "Who was brought.", required=True)
+    advocate = told(Reference, "Who brought them; or `code`.")
+    code = told(Text, "A code of who brought them; or `advocate`.", most=64)
+    offer = told(Key, "Of which offer; the code's, or the only one there is, unless named.")
+    at = told(
+        Instant,
+        "Since when the friend is the advocate's: their orders from then on may qualify. Now,"
+        " unless said.",
+    )
+    is_confirmed = told(
+        Boolean,
+        "That they are meant although the friend had bought before, or something speaks against"
+        " it; kept in the log.",
+        load_default=False,
+    )
+
+
+class BlockBody(ReviewBody):
     """Who is blocked, and why."""
 
     who = told(
@@ -68,6 +120,37 @@ class ApprovalView(Schema):
 
     actor = told(Text, "Who approved.", required=True)
     approved_at = _instant("When.", is_given=True)
+    cost_minor = told(
+        Integer, "What it cost then: what costs more needs approving again.", required=True
+    )
+
+
+class SignalView(Schema):
+    """What speaks against a referral."""
+
+    signal = told(Text, "Its key.", required=True, one_of=tuple(SIGNALS))
+    meaning = told(Text, "What it says.", required=True)
+    weight_bp = told(BasisPoints, "What it weighed.", required=True)
+    detail = told(
+        Json, "Where it came from and when it was seen, never what was seen.", required=True
+    )
+
+
+class PartyInListView(Schema):
+    """One of both in a list, masked."""
+
+    member_ref = told(
+        Reference, "Their reference; null when erased.", required=True, allow_none=True
+    )
+    name = told(Text, "Masked: its first symbol.", required=True, allow_none=True)
+
+
+class SideStateView(Schema):
+    """How far one side of a referral is."""
+
+    side = told(Text, "Whose.", required=True, one_of=SIDES)
+    state = told(Text, "Its state.", required=True, one_of=SIDE_STATES)
+    reason = told(Text, "Why.", required=True, allow_none=True)
 
 
 class ReferralBase(Schema):
@@ -83,6 +166,11 @@ class ReferralBase(Schema):
     order_ref = told(Reference, "The order that qualifies.", required=True, allow_none=True)
     net_minor = told(Integer, "What stands of that order.", required=True, allow_none=True)
     score_bp = told(BasisPoints, "Fraud score, in basis points.", required=True)
+    signals = ma.fields.List(
+        ma.fields.Nested(SignalView),
+        required=True,
+        metadata={"description": "What speaks against it, the heaviest first."},
+    )
     approvals = ma.fields.List(
         ma.fields.Nested(ApprovalView),
         required=True,
@@ -115,10 +203,16 @@ class ReferralView(ReferralBase):
         Reference, "Who brought the friend; null when erased.", required=True, allow_none=True
     )
     friend_ref = told(Reference, "The friend; null when erased.", required=True, allow_none=True)
-    signals = ma.fields.List(
-        Text(one_of=tuple(SIGNALS)),
+    advocate = ma.fields.Nested(
+        PartyInListView, required=True, metadata={"description": "Who brought the friend."}
+    )
+    friend = ma.fields.Nested(
+        PartyInListView, required=True, metadata={"description": "The friend."}
+    )
+    sides = ma.fields.List(
+        ma.fields.Nested(SideStateView),
         required=True,
-        metadata={"description": "What speaks against it, the heaviest first."},
+        metadata={"description": "How far each side is."},
     )
 
 
@@ -150,26 +244,12 @@ class PartyView(Schema):
     other_referrals_count = told(Integer, "How many others they brought besides.", required=True)
 
 
-class SignalView(Schema):
-    """What speaks against a referral."""
-
-    signal = told(Text, "Its key.", required=True, one_of=tuple(SIGNALS))
-    meaning = told(Text, "What it says.", required=True)
-    weight_bp = told(BasisPoints, "What it weighed.", required=True)
-    detail = told(
-        Json, "Where it came from and when it was seen, never what was seen.", required=True
-    )
-
-
-class SideView(Schema):
+class SideView(SideStateView):
     """What a referral brings one of those it concerns."""
 
-    side = told(Text, "Whose.", required=True, one_of=SIDES)
     member_ref = told(
         Reference, "Whose; null when they were erased.", required=True, allow_none=True
     )
-    state = told(Text, "Its state.", required=True, one_of=SIDE_STATES)
-    reason = told(Text, "Why.", required=True, allow_none=True)
     earned = ma.fields.List(
         ma.fields.Nested(AwardAnswer),
         required=True,
@@ -202,7 +282,14 @@ class TransitionView(Schema):
     to = told(Text, "The state after.", required=True)
     cause = told(Text, "What made it so: order, refund, time, review, …", required=True)
     reason = told(Text, "Code of the reason.", required=True, allow_none=True)
-    action = told(Text, "What the reviewer did.", required=True, allow_none=True)
+    action = told(
+        Text,
+        "What the reviewer did, bring where they named the advocate; timeout of a review whose time"
+        " was over; kept_after_window where an order changed after the offer's clawback_window and"
+        " what was paid stayed.",
+        required=True,
+        allow_none=True,
+    )
     note = told(Text, "Why, as the reviewer says.", required=True, allow_none=True)
     actor = told(Text, "Who.", required=True, allow_none=True)
     effective_at = _instant("When it happened.", is_given=True)
@@ -213,12 +300,9 @@ class ReferralAnswer(ReferralBase):
     """A referral with everything that is known of it."""
 
     cleared_bp = told(
-        BasisPoints, "Up to which score a reviewer has cleared it; 0 for none.", required=True
-    )
-    signals = ma.fields.List(
-        ma.fields.Nested(SignalView),
+        BasisPoints,
+        "Up to which score, but for new_account and velocity, a reviewer has cleared it; 0: not.",
         required=True,
-        metadata={"description": "What speaks against it, the heaviest first."},
     )
     advocate = ma.fields.Nested(
         PartyView, required=True, metadata={"description": "Who brought the friend."}

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from core import db, ids, jsontext
 from core.errors import Problem, not_found
 from loyalty import reading
-from members import members
+from members import aliases, members
 from programs import versions
 from referrals import referrals, scoring
 from referrals.carried import REFERRALS, SIDES
@@ -27,14 +27,22 @@ Action = Literal["approve", "reject", "block", "trust", "undo"]
 BLOCKS: sa.Table = ReferralBlock.__table__  # type: ignore[assignment]
 TRUSTS: sa.Table = HouseholdTrust.__table__  # type: ignore[assignment]
 CAUSE = "review"
+#: What can be undone: neither that itself, nor who was named the advocate by hand.
+_UNDONE = ("approve", "reject", "block", "trust")
 #: Why a referral was rejected that may be approved nevertheless: for what spoke against it, for
 #: somebody who is blocked no more, or when the time of its review was over.
 _SUSPECTED = (scoring.REFUSED, scoring.BLOCKED, "MANUAL")
+#: What came after a decision that cannot be undone any more, since people are others by now.
+_SINCE = {"merge": "a merge of members", "erasure": "an erasure"}
 _WAITING = ("in_review", "on_hold")
-#: What a decision changes, and undoing it restores; when it was first approved stays.
+_APPROVABLE = (
+    "Only a referral that is on_hold and not cleared yet, in_review, or rejected for what speaks "
+    f"against it ({', '.join(_SUSPECTED)}) can be approved or trusted."
+)
+#: What a decision changes, and undoing it restores. When it was first approved stays; whether it
+#: stands follows of the rest, with all that hangs on it.
 _RESTORED = (
-    *("state", "reason", "is_bound", "stands", "cleared_bp", "approvals"),
-    *("due_at", "score_bp", "signals"),
+    *("state", "reason", "is_bound", "cleared_bp", "approvals", "due_at", "score_bp", "signals"),
 )
 
 
@@ -121,6 +129,8 @@ class _Decision:
 
     def make(self) -> None:
         """Make the decision, and let follow what follows."""
+        if self.body.get("if_state", self.referral.state) != self.referral.state:
+            raise self._refuse(f"It is {self.referral.state} by now: look at it again.")
         {
             "approve": self._approve,
             "reject": self._reject,
@@ -157,46 +167,69 @@ class _Decision:
     def _check_suspected(self) -> None:
         referral = self.referral
         is_refused = referral.state == "rejected" and referral.reason in _SUSPECTED
+        self._check_people()
+        if referral.state not in _WAITING and not is_refused:
+            raise self._refuse(_APPROVABLE)
+
+    def _check_people(self) -> None:
+        """409 where nobody can be paid any more, since they are not two people by now, or each of
+        the two was brought by the other."""
+        referral = self.referral
         if referral.advocate_id == referral.friend_id:
             raise self._refuse("Nobody refers themselves: there is nothing to approve.")
-        if referral.state not in _WAITING and not is_refused:
-            raise self._refuse(
-                "Only a referral that is held, waits for a review or was rejected for what speaks "
-                "against it can be approved."
-            )
+        if aliases.follow(self.connection, self.plan.program_id, referral.friend_id) != (
+            referral.friend_id
+        ):
+            raise self._refuse("The friend was merged into another member since.")
+        back = referrals.of_friend(self.plan, referral.advocate_id)
+        is_mutual = back is not None and back.is_bound and back.advocate_id == referral.friend_id
+        if back is not None and is_mutual and back.reason not in referrals.FINAL:
+            raise self._refuse("The advocate was brought by this friend since.")
 
     def _approve(self) -> None:
         self._check_suspected()
         self._clear()
 
-    def _clear(self, **more: Any) -> None:
-        """Clear the referral of what speaks against it, as it is seen now."""
-        referral = self.referral
-        found = suspecting.assess(self.connection, self.plan, referral, at=self.plan.now)
+    def _clear(self, trusted: tuple[bytes, bytes] | None = None) -> None:
+        """Clear the referral of what speaks against it, as it is seen now; once enough people say
+        so, a household is `trusted`, if it is a new one. What waits for its hold alone is not
+        cleared again."""
+        referral, found = self.referral, self._assess()
         if found.reason == scoring.BLOCKED:
             raise self._refuse("One of both is blocked: undo that first.")
-        is_enough = four_eyes.sign(self.connection, self.plan, referral)
-        if not is_enough:
-            self._log(referral.state, referral.reason, is_first=True, **more)
+        clearance = self._clearance(found)
+        if referral.state == "on_hold" and clearance <= referral.cleared_bp and trusted is None:
+            raise self._refuse(f"It is cleared already and waits for its hold. {_APPROVABLE}")
+        if not four_eyes.sign(self.connection, self.plan, referral):
+            # So far nobody is trusted: what the first one asked for is not done.
+            self._log(referral.state, referral.reason, is_first=True, is_new=False)
             return
-        review = suspecting.review_of(self.connection, self.plan, referral)
-        referral.cleared_bp = max(referral.cleared_bp, scoring.clearance(found, review))
+        if trusted is not None:
+            self._add(TRUSTS, first_id=trusted[0], second_id=trusted[1])
+            clearance = self._clearance(self._assess())
+        referral.cleared_bp = max(referral.cleared_bp, clearance)
         state, reason = referral.state, referral.reason
         if state == "rejected":
             referral.is_bound = True
             state = "identified" if referral.qualified_at is None else "in_review"
             reason = None
-        self._log(state, reason, **more)
+        self._log(state, reason, is_new=trusted is not None)
         self._bring()
+
+    def _assess(self) -> scoring.Assessment:
+        return suspecting.assess(self.connection, self.plan, self.referral, at=self.plan.now)
+
+    def _clearance(self, found: scoring.Assessment) -> int:
+        """Up to which score whoever sees this clears it."""
+        review = suspecting.review_of(self.connection, self.plan, self.referral)
+        return scoring.clearance(found.signals, review)
 
     def _trust(self) -> None:
         self._check_suspected()
         referral = self.referral
         first, second = sorted([referral.advocate_id, referral.friend_id])
-        is_new = not self._has(TRUSTS, TRUSTS.c.first_id == first, TRUSTS.c.second_id == second)
-        if is_new:
-            self._add(TRUSTS, first_id=first, second_id=second)
-        self._clear(is_new=is_new)
+        is_old = self._has(TRUSTS, TRUSTS.c.first_id == first, TRUSTS.c.second_id == second)
+        self._clear(None if is_old else (first, second))
 
     # Rejected.
 
@@ -219,6 +252,7 @@ class _Decision:
             member_id = referral.values[f"{name}_id"]
             if not self._has(BLOCKS, BLOCKS.c.member_id == member_id):
                 self._add(BLOCKS, member_id=member_id)
+                self.plan.referrals.unblocked.discard(member_id)
                 blocked.append(name)
         if not blocked and referral.reason == scoring.BLOCKED:
             raise self._refuse("They are blocked already.")
@@ -230,14 +264,14 @@ class _Decision:
         line = self._last_decision()
         detail = jsontext.parse(line["detail"])
         before = detail["before"]
+        if before["state"] != "rejected":
+            self._check_people()
         self._forget(detail)
         referral = self.referral
         paid_by_it = set(self._paid()) - set(detail["paid"])
         if before["state"] != "approved" and paid_by_it:
             # What was paid before the decision stays.
-            following.take_back(
-                self.connection, self.plan, referral, names=paid_by_it, cause=CAUSE
-            )
+            following.take_back(self.connection, self.plan, referral, names=paid_by_it, cause=CAUSE)
         if before["state"] == "in_review" and detail.get("is_of_binding"):
             # It was not asked yet whether it qualifies.
             referral.qualified_at = referral.hold_until = None
@@ -251,9 +285,11 @@ class _Decision:
     def _last_decision(self) -> Mapping[str, Any]:
         lines = referrals.list_transitions(self.connection, self.plan.program_id, self.referral.id)
         for line in reversed(lines):
+            if line["cause"] in _SINCE and line["side"] is None:
+                raise self._refuse(f"It was changed by {_SINCE[line['cause']]} since.")
             action = jsontext.parse(line["detail"]).get("action")
             if line["cause"] == CAUSE and action is not None:
-                if action == "undo":
+                if action not in _UNDONE:
                     break
                 return dict(line)
         raise self._refuse("There is no decision of a reviewer that could be undone.")

@@ -6,6 +6,7 @@ One level further and no more. Refuses to lock and to pay: `locking` and `paying
 import sqlalchemy as sa
 
 from programs import versions
+from referrals import referrals
 from referrals.carried import REFERRALS, SIDES
 from rewards.carried import Row
 from storefront.plan import Plan
@@ -37,6 +38,16 @@ def member_of(connection: sa.Connection, plan: Plan, referral: Row) -> bytes | N
     found = bytes(stored) if stored is not None else _brought_by(connection, plan, referral)
     # Rings come about by merges; nobody gets two sides of one referral.
     return None if found in (referral.friend_id, referral.advocate_id) else found
+
+
+def refusal(connection: sa.Connection, plan: Plan, referral: Row, side: Row) -> str | None:
+    """Why a second level is not paid: its member is not the one any more who brought the advocate,
+    or that was refused since. Needs the locks of both."""
+    if _brought_by(connection, plan, referral) == side.member_id:
+        return None
+    own = referrals.of_friend(plan, referral.advocate_id)
+    reason = None if own is None else own.reason
+    return "MANUAL" if reason is None else str(reason)
 
 
 def _brought_by(connection: sa.Connection, plan: Plan, referral: Row) -> bytes | None:

@@ -28,6 +28,7 @@ from storefront import answers
 from storefront.decisions import DECISIONS
 from storefront.granting import showing as grants
 from storefront.plan import Plan, begin
+from storefront.referring.brought import SIDE_STATES as PAID_STATES
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 _DAY = 86_400 * clock.SECOND
@@ -61,27 +62,88 @@ def find_all(connection: sa.Connection, program_id: bytes, query: Mapping[str, A
     """A page of referrals: newest first, those that wait for a review oldest first, unless it is
     asked otherwise; the queue of reviews with the number of referrals in each state. 404 for an
     unknown member."""
+    states = set(query["state"].split(",")) if "state" in query else set()
     where: list[sa.ColumnElement[bool]] = [_R.program_id == program_id]
     for name, column in (("advocate", _R.advocate_id), ("friend", _R.friend_id)):
         if name in query:
             where.append(column == members.get(connection, program_id, query[name]).id)
-    for name, column in (("state", _R.state), ("offer", _R.offer_key)):
-        if name in query:
-            where.append(column == query[name])
-    is_queue = query.get("state") == "in_review"
-    is_oldest_first = query.get("order", "oldest" if is_queue else "newest") == "oldest"
-    cursor = paging.read_cursor(query.get("cursor"), [str])
+    if "offer" in query:
+        where.append(_R.offer_key == query["offer"])
+    if states:
+        where.append(_is_in(states))
+    is_queue = states == {"in_review"}
+    order = query.get("order", "oldest" if is_queue else "newest")
+    is_by_score = order == "score"
+    cursor = paging.read_cursor(query.get("cursor"), [int, str] if is_by_score else [str])
     if cursor:
-        after = paging.read_id(referrals.PREFIX, cursor[0])
-        where.append(_R.id > after if is_oldest_first else _R.id < after)
-    rows = _rows(connection, where, limit=query["limit"] + 1, is_oldest_first=is_oldest_first)
+        where.append(_is_after(order, cursor))
+    rows = _rows(connection, where, limit=query["limit"] + 1, order=order)
+    sides = _states_of_sides(connection, program_id, [row["id"] for row in rows])
     found = paging.page(
         rows,
         query["limit"],
-        key=lambda row: [ids.show_id(referrals.PREFIX, bytes(row["id"]))],
-        show=_view,
+        key=lambda row: [row["score_bp"]] * is_by_score + [_show_id(row)],
+        show=lambda row: _in_list(row, sides.get(bytes(row["id"]), [])),
     )
     return found | {"counts": _counts(connection, program_id)} if is_queue else found
+
+
+def _is_in(states: set[str]) -> sa.ColumnElement[bool]:
+    """Referrals in one of these states, or whose advocate's side is."""
+    of_sides = sorted(states.intersection(PAID_STATES))
+    is_in = _R.state.in_(sorted(states.difference(of_sides)))
+    if not of_sides:
+        return is_in
+    side = sa.exists().where(
+        SIDES.c.program_id == _R.program_id,
+        SIDES.c.referral_id == _R.id,
+        SIDES.c.side == "advocate",
+        SIDES.c.state.in_(of_sides),
+    )
+    return sa.or_(is_in, side)
+
+
+def _is_after(order: str, cursor: Sequence[Any]) -> sa.ColumnElement[bool]:
+    """What comes behind a cursor."""
+    *score, shown = cursor
+    after = paging.read_id(referrals.PREFIX, shown)
+    if order == "newest":
+        return _R.id < after
+    if order == "oldest":
+        return _R.id > after
+    return sa.or_(_R.score_bp < score[0], sa.and_(_R.score_bp == score[0], _R.id > after))
+
+
+def _show_id(row: Mapping[str, Any]) -> str:
+    return ids.show_id(referrals.PREFIX, bytes(row["id"]))
+
+
+def _in_list(row: Mapping[str, Any], sides: list[Shown]) -> Shown:
+    """A referral as a list shows it: who both are, masked, and how far each side is."""
+    people = {
+        name: {
+            "member_ref": row[f"{name}_ref"],
+            "name": masked_name(row[f"{name}_name"]),
+        }
+        for name in ("advocate", "friend")
+    }
+    return _view(row) | people | {"sides": sides}
+
+
+def _states_of_sides(
+    connection: sa.Connection, program_id: bytes, referral_ids: Sequence[bytes]
+) -> dict[bytes, list[Shown]]:
+    """By referral, how far each of its sides is."""
+    rows = connection.execute(
+        sa.select(SIDES.c.referral_id, SIDES.c.side, SIDES.c.state, SIDES.c.reason).where(
+            SIDES.c.program_id == program_id, SIDES.c.referral_id.in_(referral_ids)
+        )
+    ).tuples()
+    found: dict[bytes, list[Shown]] = {}
+    for referral_id, side, state, reason in sorted(rows, key=lambda one: SIDE_NAMES.index(one[1])):
+        shown = {"side": side, "state": state, "reason": reason}
+        found.setdefault(bytes(referral_id), []).append(shown)
+    return found
 
 
 def _rows(
@@ -89,20 +151,24 @@ def _rows(
     where: Sequence[sa.ColumnElement[bool]],
     *,
     limit: int = 1,
-    is_oldest_first: bool = True,
+    order: str = "oldest",
 ) -> list[Shown]:
-    """Rows with the references of both, where these are not erased."""
+    """Rows with the references and names of both, where these are not erased."""
     statement = sa.select(
         REFERRALS,
         sa.case((_advocate.c.erased_at.is_(None), _advocate.c.member_ref)).label("advocate_ref"),
         sa.case((_friend.c.erased_at.is_(None), _friend.c.member_ref)).label("friend_ref"),
+        _advocate.c.name.label("advocate_name"),
+        _friend.c.name.label("friend_name"),
     )
     for table, column in ((_advocate, _R.advocate_id), (_friend, _R.friend_id)):
         statement = statement.join(
             table, sa.and_(table.c.program_id == _R.program_id, table.c.id == column)
         )
-    order = _R.id.asc() if is_oldest_first else _R.id.desc()
-    found = connection.execute(statement.where(*where).order_by(order).limit(limit)).mappings()
+    by = [_R.id.desc()] if order == "newest" else [_R.id.asc()]
+    if order == "score":
+        by.insert(0, _R.score_bp.desc())
+    found = connection.execute(statement.where(*where).order_by(*by).limit(limit)).mappings()
     return [dict(one) for one in found]
 
 
@@ -117,9 +183,9 @@ def _counts(connection: sa.Connection, program_id: bytes) -> dict[str, int]:
 
 
 def _view(row: Mapping[str, Any]) -> Shown:
-    """What a list shows of a referral."""
+    """What a list and the whole have in common."""
     return {
-        "id": ids.show_id(referrals.PREFIX, bytes(row["id"])),
+        "id": _show_id(row),
         "state": row["state"],
         "reason": row["reason"],
         "advocate_ref": row["advocate_ref"],
@@ -131,7 +197,9 @@ def _view(row: Mapping[str, Any]) -> Shown:
         "order_ref": row["order_ref"],
         "net_minor": row["net_minor"],
         "score_bp": row["score_bp"],
-        "signals": [one["signal"] for one in jsontext.parse(row["signals"])],
+        "signals": [
+            one | {"meaning": SIGNALS[one["signal"]][1]} for one in jsontext.parse(row["signals"])
+        ],
         "approvals": jsontext.parse(row["approvals"]),
         "is_bound": bool(row["is_bound"]),
         "counts": bool(row["stands"]),
@@ -169,9 +237,6 @@ def show(connection: sa.Connection, program_id: bytes, referral_id: bytes) -> Sh
     advocate_ref, friend_ref = view.pop("advocate_ref"), view.pop("friend_ref")
     return view | {
         "cleared_bp": row["cleared_bp"],
-        "signals": [
-            one | {"meaning": SIGNALS[one["signal"]][1]} for one in jsontext.parse(row["signals"])
-        ],
         "advocate": _party(connection, plan, row, bytes(row["advocate_id"]), advocate_ref),
         "friend": _party(connection, plan, row, bytes(row["friend_id"]), friend_ref),
         "evidence": jsontext.parse(row["evidence"]),

@@ -79,9 +79,10 @@ def follow(
     """Bind the member who was told by the evidence that came with them, and let follow what a
     signup brings both."""
     friend = _friend(row)
-    # Whom an order enrolled is told of later: what comes with the first word of when they joined
-    # is of then.
-    is_new = locked.known is None or locked.known.joined_at != friend.joined_at
+    # Whom an order enrolled is told of later: what comes with the first word of them is of when it
+    # says that they joined. Of whom somebody told before, it is of now, whatever is said.
+    is_first = row["told_at"] is None and "joined_at" in body
+    is_new = locked.known is None or is_first
     at = friend.joined_at if is_new else plan.now
     locking.note(plan, [friend.id, *locked.others])
     found = attributing.attribute(

@@ -14,17 +14,19 @@ import sqlalchemy as sa
 
 from core import clock, db, jsontext
 from members import contacts
+from members.members import DIGESTS
 from members.models import Member
 from orders.models import Order
 from programs import versions
 from programs.referrals import Review
-from referrals import disposable, names, rings, scoring
-from referrals.models import HouseholdTrust, Referral, ReferralBlock, Trace
+from referrals import disposable, leads, names, rings, scoring
+from referrals.existing import ORDER_CONTACTS
+from referrals.models import HouseholdTrust, OrderContact, Referral, ReferralBlock, Trace
 from referrals.scoring import Assessment, Signal
 from rewards.carried import Row
 from storefront.plan import Plan
 
-__all__ = ["Assessment", "Signal", "assess", "review_of"]
+__all__ = ["Assessment", "Known", "Signal", "assess", "cleared", "read", "review_of"]
 
 _TRACES: sa.Table = Trace.__table__  # type: ignore[assignment]
 _HOUR = 3600 * clock.SECOND
@@ -33,7 +35,7 @@ _MAILBOXES = ("email", "phone")
 
 
 @dataclass(slots=True)
-class _Known:
+class Known:
     """What was read of an advocate and a friend."""
 
     members: dict[bytes, tuple[int, str | None, str | None, str | None]] = field(
@@ -47,6 +49,18 @@ class _Known:
     hour: int = 0
     day: int = 0
     placed_at: int | None = None
+    #: By which contacts the order that qualifies was told.
+    ordered: list[leads.Known] = field(default_factory=list)
+    #: Whether orders of the friend are stored that were placed before the referral.
+    has_older: bool = False
+    #: What the friend and their orders were told with: kind, digest, and whether an order of the
+    #: advocate was told with the same.
+    told_with: list[tuple[str, bytes, bool]] = field(default_factory=list)
+
+    def contact(self, member_id: bytes) -> dict[str, str | None]:
+        """The contacts of one of them."""
+        _, email, phone, _ = self.members.get(member_id, (0, None, None, None))
+        return {"email": email, "phone": phone}
 
 
 def _part(
@@ -111,21 +125,80 @@ def _statement() -> db.Statement:
                 Referral.bound_at > sa.bindparam("day_ago"),
             ),
             _part("brought").where(Referral.program_id == program, Referral.friend_id == advocate),
+            _part("older").where(
+                sa.exists(one).where(
+                    Order.program_id == program,
+                    Order.member_id == friend,
+                    Order.placed_at < sa.bindparam("since"),
+                    Order.order_ref != sa.bindparam("told"),
+                )
+            ),
+            _part("contact", of=OrderContact.digest, texts=[OrderContact.kind]).where(
+                OrderContact.program_id == program,
+                OrderContact.order_ref == sa.bindparam("order_ref"),
+            ),
             _part("order", numbers=[Order.placed_at]).where(
                 Order.program_id == program, Order.order_ref == sa.bindparam("order_ref")
             ),
+            _told_with(program, advocate=advocate, friend=friend),
         )
     )
+
+
+def _told_with(
+    program: sa.BindParameter[bytes],
+    *,
+    advocate: sa.BindParameter[bytes],
+    friend: sa.BindParameter[bytes],
+) -> sa.Select[Any]:
+    """The contacts of the friend and of their orders, among them the order that is told if it is
+    theirs, and whether orders of the advocate were told with the same."""
+    told, its = ORDER_CONTACTS, ORDER_CONTACTS.alias()
+    is_stored = sa.and_(
+        Order.program_id == told.c.program_id,
+        Order.order_ref == told.c.order_ref,
+        Order.order_ref != sa.bindparam("told"),
+    )
+    found = sa.union_all(
+        sa.select(told.c.kind, told.c.digest)
+        .join(Order, is_stored)
+        .where(told.c.program_id == program, Order.member_id == friend),
+        sa.select(told.c.kind, told.c.digest).where(
+            told.c.program_id == program, told.c.order_ref == sa.bindparam("own")
+        ),
+        sa.select(DIGESTS.c.kind, DIGESTS.c.digest).where(
+            DIGESTS.c.program_id == program, DIGESTS.c.member_id == friend
+        ),
+    ).subquery("found")
+    one: sa.ColumnElement[int] = sa.literal_column("1")
+    of_advocate = (
+        sa.exists(one)
+        .select_from(its)
+        .where(
+            its.c.program_id == program,
+            its.c.kind == found.c.kind,
+            its.c.digest == found.c.digest,
+            Order.program_id == program,
+            Order.order_ref == its.c.order_ref,
+            Order.order_ref != sa.bindparam("told"),
+            Order.member_id == advocate,
+        )
+    )
+    is_same = sa.case((of_advocate, one), else_=sa.literal_column("0"))
+    return _part("told", of=found.c.digest, numbers=[is_same], texts=[found.c.kind])
 
 
 _known = _statement()
 
 
-def assess(connection: sa.Connection, plan: Plan, referral: Row, *, at: int) -> Assessment:
+def assess(
+    connection: sa.Connection, plan: Plan, referral: Row, *, at: int, known: Known | None = None
+) -> Assessment:
     """Score a referral as of an instant, and keep score and signals in its row. A reason refuses
-    it; as far as a reviewer has cleared it, it neither is refused nor needs a review."""
+    it; as far as a reviewer has cleared it, it neither is refused nor needs a review. `known` is
+    what was read of both, if it was."""
     review = review_of(connection, plan, referral)
-    known = _read(connection, plan, referral)
+    known = known or read(connection, plan, referral)
     found = _judge(plan, referral, known, review=review, at=at)
     referral.score_bp = found.score_bp
     referral.signals = jsontext.text([one.shown() for one in found.signals])
@@ -149,12 +222,21 @@ def cleared(referral: Row, review: Review) -> int:
         Signal(one["signal"], one["weight_bp"], one["detail"])
         for one in jsontext.parse(referral.signals)
     ]
-    found = Assessment(referral.score_bp, signals, None, needs_review=True)
-    return scoring.clearance(found, review)
+    return scoring.clearance(signals, review)
 
 
-def _read(connection: sa.Connection, plan: Plan, referral: Row) -> _Known:
-    known = _Known()
+def read(
+    connection: sa.Connection,
+    plan: Plan,
+    referral: Row,
+    *,
+    told: str | None = None,
+    is_own: bool = False,
+) -> Known:
+    """What is known of both; `told` is the order that this unit tells, `is_own` whether it is the
+    friend's by that."""
+    known = Known()
+    clicked_at = referral.clicked_at
     pair = sorted([referral.advocate_id, referral.friend_id])
     rows = _known.rows(
         connection,
@@ -170,6 +252,9 @@ def _read(connection: sa.Connection, plan: Plan, referral: Row) -> _Known:
             "day_ago": referral.bound_at - _DAY,
             "order_ref": referral.order_ref or "",
             "now": plan.now,
+            "since": referral.bound_at if clicked_at is None else clicked_at,
+            "told": told or "",
+            "own": told if told and is_own else "",
         },
     )
     for what, of, first, second, one, two, three in rows:
@@ -180,15 +265,22 @@ def _read(connection: sa.Connection, plan: Plan, referral: Row) -> _Known:
         elif what == "bound":
             # The friend in question counts in.
             known.hour, known.day = first + 1, second + 1
+        elif what == "contact":
+            known.ordered.append((one, [bytes(of)]))
         elif what == "order":
             known.placed_at = first
+        elif what == "told":
+            known.told_with.append((one, bytes(of), bool(first)))
         known.is_trusted |= what == "pair"
         known.is_blocked |= what == "block"
         known.is_brought |= what == "brought"
+        known.has_older |= what == "older"
+    if not known.is_blocked:
+        plan.referrals.unblocked |= {referral.advocate_id, referral.friend_id}
     return known
 
 
-def _judge(plan: Plan, referral: Row, known: _Known, *, review: Review, at: int) -> Assessment:
+def _judge(plan: Plan, referral: Row, known: Known, *, review: Review, at: int) -> Assessment:
     """The assessment of what was read."""
     signals = []
     for name, detail in _details(plan, referral, known):
@@ -202,7 +294,7 @@ def _judge(plan: Plan, referral: Row, known: _Known, *, review: Review, at: int)
     )
 
 
-def _details(plan: Plan, referral: Row, known: _Known) -> Iterator[tuple[str, dict[str, Any]]]:
+def _details(plan: Plan, referral: Row, known: Known) -> Iterator[tuple[str, dict[str, Any]]]:
     """What speaks against a referral, with where and when it was seen."""
     for kind, (advocate_at, friend_at) in known.shared.items():
         yield (
@@ -216,7 +308,7 @@ def _details(plan: Plan, referral: Row, known: _Known) -> Iterator[tuple[str, di
     advocate = known.members.get(referral.advocate_id)
     friend = known.members.get(referral.friend_id)
     if friend is not None:
-        yield from _of_contacts(advocate, friend)
+        yield from _of_contacts(plan, known, advocate, friend)
         yield from _of_age(referral, known, joined_at=friend[0])
     if scoring.are_many(hour=known.hour, day=known.day):
         yield "velocity", {"from": "referrals", "hour": known.hour, "day": known.day}
@@ -227,7 +319,7 @@ def _details(plan: Plan, referral: Row, known: _Known) -> Iterator[tuple[str, di
 
 
 def _of_contacts(
-    advocate: Sequence[Any] | None, friend: Sequence[Any]
+    plan: Plan, known: Known, advocate: Sequence[Any] | None, friend: Sequence[Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     _, *told_friend = friend
     canonical = _canonical(told_friend)
@@ -239,8 +331,22 @@ def _of_contacts(
     for kind, value in _canonical(told).items():
         if value is not None and value == canonical[kind]:
             yield kind, {"from": "contact"}
+        elif _is_of_orders(plan, known, kind, value):
+            yield kind, {"from": "order"}
     if told[2] and told_friend[2] and names.are_alike(told[2], told_friend[2]):
         yield "name", {"from": "name"}
+
+
+def _is_of_orders(plan: Plan, known: Known, kind: str, value: str | None) -> bool:
+    """Whether an order of one of both was told with a contact of the other, or of their orders;
+    `value` is the advocate's own."""
+    told = [(digest, is_same) for name, digest, is_same in known.told_with if name == kind]
+    if any(is_same for _, is_same in told):
+        return True
+    if value is None or not told:
+        return False
+    accepted = contacts.digests(plan.program_id, kind, value)
+    return any(digest in accepted for digest, _ in told)
 
 
 def _canonical(told: Sequence[str | None]) -> Mapping[str, str | None]:
@@ -250,9 +356,7 @@ def _canonical(told: Sequence[str | None]) -> Mapping[str, str | None]:
     }
 
 
-def _of_age(
-    referral: Row, known: _Known, *, joined_at: int
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _of_age(referral: Row, known: Known, *, joined_at: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """An account made for the order that qualifies. Of offers that a signup qualifies for, every
     account is new, which says nothing."""
     if referral.order_ref is None or referral.qualified_at is None:

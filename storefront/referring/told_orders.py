@@ -56,6 +56,7 @@ def lock(connection: sa.Connection, plan: Plan, telling: Telling, read: Read) ->
     locking.note(plan, [own_id, telling.owner_id, *telling.others])
     if member is not None:
         plan.referrals.people[member.id] = member
+        plan.referrals.loaded.add(member.id)
     _get(connection, plan, telling, read, _advocates(connection, plan, telling, read))
     friends = []
     if own_id is not None and _concerns(connection, plan, read.referral, telling):
@@ -169,7 +170,7 @@ def follow(
 ) -> None:
     """Bind the friend, and let follow what the order brings about; what is answered of it is noted
     in the telling. Everybody is locked (`lock`)."""
-    told = _told(telling, folded=folded, decided=decided, row=row)
+    told = _told(telling, read, folded=folded, decided=decided, row=row)
     stored, member = read.stored, telling.member
     guests.note_contact(connection, plan, telling.order_ref, telling.body)
     if stored is not None and stored.member_id and not is_same_member(stored, telling):
@@ -219,6 +220,7 @@ def _bring(
 
 def _told(
     telling: Telling,
+    read: Read,
     *,
     folded: Folded,
     decided: Decided | None,
@@ -238,4 +240,5 @@ def _told(
         # Of a cancelled order nothing is left.
         whole_minor=sum(figures.nets(folded.body)),
         facts=facts,
+        is_alone=read.sums.count == read.sums.later_count == 0,
     )

@@ -8,9 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from members.members import Known
+from rewards import payables
 from rewards.carried import Row
 from storefront import answers, firing
 from storefront.firing import Fired
+from storefront.granting import showing
 from storefront.plan import Plan
 from storefront.referring import locking
 
@@ -42,4 +44,12 @@ def _shown(plan: Plan, side: Row, known: Known | None) -> dict[str, Any]:
     brought = firing.nothing() if fired is None else firing.brought(plan, [fired])
     taken = answers.reversed_points(plan.live, plan.referrals.made.get(side.id, ()))
     reversed_ = [{name: one[name] for name in ("points_key", "points")} for one in taken]
-    return shown | brought | {"reversed": reversed_}
+    return (
+        shown
+        | brought
+        | {
+            "reversed": reversed_,
+            "payables_reversed": payables.reversed_of(plan, side.id, side.member_id),
+            "grants_revoked": showing.revoked_of(plan, side.id, side.member_id),
+        }
+    )

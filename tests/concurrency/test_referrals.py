@@ -3,11 +3,13 @@
 `REFERRAL_RACE_ROUNDS` says how often each race is run (3 by default)."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
-from tests.concurrency.parallel import assert_sound, at_once, put
+from tests.concurrency.parallel import assert_sound, at_once, put, statuses
 from tests.scenarios.attributing import code_of
 from tests.scenarios.befriending import Make, fixed, friend, is_now, referring, sides
+from tests.scenarios.suspecting import HOME
 from tests.world import World, line
 
 ROUNDS = int(os.environ.get("REFERRAL_RACE_ROUNDS", "3"))
@@ -110,4 +112,60 @@ def test_the_last_place_of_one_advocate_goes_to_one_friend(make_world: Make) -> 
     # All fall at once: as many places are freed as there are capped ones, and nothing is left.
     at_once([put(world, f"/orders/{ref}", order(ref, status="cancelled")) for ref in refs])
     assert world.balance("mina") == 0
+    assert_sound(world)
+
+
+def _decision(world: World, ref: str, action: str, by: str, **body: Any) -> Callable[[], Any]:
+    """A reviewer's decision to be sent later."""
+    [found] = world.get(f"/referrals?friend={ref}")["data"]
+    headers = {"Idempotency-Key": f"{ref}-{action}-{by}", "Dangol-Actor": by}
+    path, told = f"/referrals/{found['id']}/{action}", {"reason": "looked into"} | body
+    return lambda: world.call("POST", path, told, headers=headers)
+
+
+def _lines(world: World, ref: str, action: str) -> int:
+    """How often something was decided."""
+    [found] = world.get(f"/referrals?friend={ref}")["data"]
+    lines = world.get(f"/referrals/{found['id']}")["transitions"]
+    return sum(one["action"] == action for one in lines)
+
+
+def test_of_two_reviewers_one_decides(make_world: Make) -> None:
+    world = referring(make_world)
+    refs = [f"{kind}{number}" for number in range(ROUNDS) for kind in ("same", "both", "undo")]
+    world.member("mina", visitor=HOME)
+    for ref in refs:
+        friend(world, ref, visitor=HOME)
+    world.set_clock("2026-01-03T00:00:00Z")
+    for ref in refs:
+        put(world, f"/orders/{ref}", order(ref))()
+        assert is_now(world, ref) == ("in_review", None)
+    paid = 0
+    for number in range(ROUNDS):
+        # The same decision twice is made once.
+        ref = f"same{number}"
+        answers = at_once([_decision(world, ref, "approve", by) for by in ("Ada", "Bo")])
+        assert statuses(answers) == {200: 1, 409: 1}
+        assert (is_now(world, ref), _lines(world, ref, "approve")) == (("approved", None), 1)
+        # Whoever says in which state they saw it overrules nobody unseen.
+        ref, seen = f"both{number}", {"if_state": "in_review"}
+        works = [_decision(world, ref, one, one, **seen) for one in ("approve", "reject")]
+        approved, rejected = at_once(works)
+        assert sorted([approved.status_code, rejected.status_code]) == [200, 409]
+        expected = ("approved", None) if approved.status_code == 200 else ("rejected", "MANUAL")
+        assert is_now(world, ref) == expected
+        # Approved again while the approval is undone: after it, or not at all.
+        again = f"undo{number}"
+        assert _decision(world, again, "approve", "Ada")().status_code == 200
+        approved, undone = at_once(
+            [_decision(world, again, "approve", "Bo"), _decision(world, again, "undo", "Ada")]
+        )
+        assert (approved.status_code, undone.status_code) in ((200, 200), (409, 200))
+        is_approved = approved.status_code == 200
+        assert is_now(world, again)[0] == ("approved" if is_approved else "in_review")
+        for one in (f"same{number}", ref, again):
+            stands = is_now(world, one)[0] == "approved"
+            assert world.balance(one) == 300 * stands
+            paid += stands
+    assert world.balance("mina") == 500 * paid
     assert_sound(world)

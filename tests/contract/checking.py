@@ -328,6 +328,13 @@ class Known:
                 "visitor": {"ip": "203.0.113.9", "user_agent": "Mozilla/5.0", "device": "d-1"},
                 "occurred_at": "2026-03-01T10:00:00Z",
             },
+            "referrals.bring_by_hand": {
+                "friend": "jun",
+                "advocate": "mina",
+                "offer": "friends",
+                "reason": "they told us at the till",
+                "is_confirmed": True,
+            },
             "referrals.approve_referral": {"reason": "siblings"},
             "referrals.reject_referral": {"reason": "one person"},
             "referrals.block_referral": {"reason": "many people", "who": "friend"},

@@ -111,6 +111,17 @@ def test_every_field_of_a_body_has_a_description(document: Any) -> None:
     assert silent == []
 
 
+def test_what_is_owed_may_be_below_zero_and_a_link_says_what_it_sets(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    for name, fields in {
+        "PayableView": ["minor"],
+        "MemberPayablesAnswer": ["owed_minor", "exported_minor"],
+    }.items():
+        assert [one for one in fields if schemas[name]["properties"][one]["minimum"] >= 0] == []
+    led = document["paths"]["/r/{code}"]["get"]["responses"]["302"]
+    assert set(led["headers"]) == {"Location", "Cache-Control", "Set-Cookie"}
+
+
 #: POSTs that write nothing.
 READING = {
     "/v1/members/search",
@@ -242,6 +253,8 @@ OPTIONAL = (
     # Must be of the document · are of the whole instance.
     "offer",
     "vanity",
+    # Of a state that it may have left.
+    "if_state",
 )
 #: Where a request uses something up, or needs what only another answer tells.
 ENDPOINTS = {
@@ -255,6 +268,7 @@ ENDPOINTS = {
     "POST /v1/me/redemptions/{redemption_id}/release": "widget.release_mine",
     "GET /v1/members/{member_ref}/why": "storefront.get_why",
     "POST /v1/vouchers/{code}/void": "vouchers.void_voucher",
+    "POST /v1/referrals": "referrals.bring_by_hand",
     "POST /v1/referrals/{referral_id}/approve": "referrals.approve_referral",
     "POST /v1/referrals/{referral_id}/reject": "referrals.reject_referral",
     "POST /v1/referrals/{referral_id}/block": "referrals.block_referral",
@@ -289,6 +303,10 @@ def lead(case: Any, known: Known, *, is_likely: bool) -> None:
         case.body["token"] = known.token
     if endpoint == "clicks.post_click" and isinstance(case.body, dict):
         case.body["code"] = known.arguments["link_code"]
+    if endpoint == "referrals.bring_by_hand" and isinstance(case.body, dict):
+        for name in ("code", "at"):
+            case.body.pop(name, None)
+        case.body |= {"friend": "jun", "advocate": "mina", "is_confirmed": True}
     _plausible(case.body)
 
 

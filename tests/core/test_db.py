@@ -150,6 +150,40 @@ def test_reading_little_needs_a_transaction_for_more_than_one_statement_alone(
             assert in_transaction == (expected if is_postgresql else [True])
 
 
+def test_a_statement_alone_is_in_no_transaction_and_survives_a_lost_connection(
+    world: World,
+) -> None:
+    known = db.Statement(
+        sa.select(KEYS.c.name)
+        .where(KEYS.c.program_id == sa.bindparam("program_id"))
+        .where(KEYS.c.id == sa.bindparam("id"))
+    )
+    key_id = ids.new_id()
+    values = {"program_id": ids.read_id("prg", world.program_id), "id": key_id}
+    with world.app.app_context():
+        assert known.first_alone(values) is None
+        # What is committed in between is seen by the next one: no snapshot is kept.
+        db.in_transaction(lambda connection: add(connection, world, key_id))
+        for _ in range(20):
+            assert known.first_alone(values) == ("row",)
+        engine = db.db.engine
+        assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        if engine.dialect.name == "sqlite":
+            return
+        with engine.connect() as lent:
+            driver: Any = lent.connection.driver_connection
+            assert driver.info.transaction_status == 0
+            pid = driver.info.backend_pid
+        # The pool lends the connection that came back last.
+        with engine.connect() as lost, engine.connect() as other:
+            assert lost.connection.driver_connection.info.backend_pid == pid  # type: ignore[union-attr]
+            other.execute(
+                sa.text("SELECT pg_terminate_backend(CAST(:pid AS integer))"), {"pid": pid}
+            )
+        assert known.first_alone(values) == ("row",)
+        assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
 def test_two_units_that_wait_for_each_other_both_end(world: World) -> None:
     one, other = ids.new_id(), ids.new_id()
     both_hold_one = threading.Barrier(2)

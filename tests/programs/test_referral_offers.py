@@ -57,6 +57,11 @@ def findings(*offers: dict[str, Any], **changes: Any) -> tuple[list[str], list[s
         ({"tiers": ["gold"]}, f"{AT}/tiers/0"),
         ({"click_window": "P13M"}, f"{AT}/click_window"),
         ({"click_window": "P0D"}, f"{AT}/click_window"),
+        # The longest eleven months have 337 days, twelve 366: none of these is within 366 days.
+        *(
+            ({"click_window": window}, f"{AT}/click_window")
+            for window in ("P12M1D", "P11M30D", "P367D", "P366DT1S", "PT31622401S", "P1YT1S")
+        ),
         ({"credit_window": "P0D"}, f"{AT}/credit_window"),
         ({"review": {"review_at_bp": 9000}}, f"{AT}/review/review_at_bp"),
         ({"review": {"timeout_action": "reject"}}, f"{AT}/review/timeout_action"),
@@ -70,6 +75,12 @@ def test_what_an_offer_cannot_say_is_refused_where_it_stands(
 ) -> None:
     errors, _ = findings(offer(**changes))
     assert errors == [pointer]
+
+
+def test_a_click_may_count_for_a_year_and_no_longer() -> None:
+    # 337 and 29 days are 366, however they are written.
+    for window in ("P12M", "P1Y", "P11M29D", "P366D", "P365DT24H", "PT31622400S", "PT1S"):
+        assert findings(offer(click_window=window))[0] == [], window
 
 
 def test_hosts_are_compared_whatever_their_case() -> None:

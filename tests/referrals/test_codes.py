@@ -62,7 +62,10 @@ def test_made_codes_have_eight_symbols_that_nobody_mixes_up() -> None:
 
 
 def test_a_code_of_ones_own_choice_is_kept_as_it_was_written() -> None:
-    for text in ("MinJi", "mina2026", "단골손님", "소라7", "Scunthorpe", "class", "bobby", "ABC"):
+    for text in (
+        *("MinJi", "mina2026", "단골손님", "소라7", "Scunthorpe", "class", "bobby", "ABC"),
+        *("badminton7", "pomegranate", "essay69", "olive", "Vivian", "sunghee", "corner"),
+    ):
         assert codes.vanity(text) == text
     assert codes.vanity("\u1109\u1169\u1105\u1161\u1102\u1166") == "소라네"
 
@@ -88,6 +91,11 @@ def test_a_code_of_ones_own_choice_is_kept_as_it_was_written() -> None:
         *(("api1", "may not"), ("로그인", "may not"), ("l0gin", "may not")),
         # Foul, with digits for letters or between them.
         *(("fuckyou", "may not"), ("FUCK1", "may not"), ("5h1thead", "may not")),
+        # By how it looks, and within more.
+        *(("adrnin", "may not"), ("AdmlnTeam", "may not"), ("myDang0l", "may not")),
+        *(("supportkr", "may not"), ("vvebmaster", "may not"), ("0fficia1", "may not")),
+        *(("fvck", "may not"), ("ni66er", "may not"), ("fa9", "may not"), ("fuuuuck", "may not")),
+        *(("ssibal", "may not"), ("Byungsin1", "may not"), ("5h1ba1", "may not")),
         *(("a55", "may not"), ("시발점", "may not"), ("시1발", "may not"), ("병신99", "may not")),
     ],
 )

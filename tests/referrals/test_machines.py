@@ -19,6 +19,10 @@ PEOPLE = (
     f"{_SAFARI} Instagram 320.0.0 (iPhone15,2; iOS 17_4)",
     f"{_SAFARI} GSA/305.0.6 Mobile/15E148 Safari/604.1",
     f"{_CHROME} Safari/537.36 [Pinterest/Android]",
+    f"{_CHROME} Safari/537.36 WhatsApp/2.24.13.77 A",
+    f"{_SAFARI} (KHTML, like Gecko) Mobile/15E148 [FBAN/WhatsApp;FBAV/24.12]",
+    f"{_SAFARI} Mobile/15E148 Mastodon/4.2",
+    f"{_CHROME} Safari/537.36 Viber/22.1",
     "Mozilla/5.0 (Linux; Android 11; CUBOT X50) AppleWebKit/537.36 Chrome/120.0 Safari/537.36",
     "Mozilla/5.0 (Linux; Android 11; CUBOT) AppleWebKit/537.36 Chrome/120.0 Safari/537.36",
     "Opera/9.80 (J2ME/MIDP; Opera Mini/9.80/190.291; U; en) Presto/2.5.25 Version/10.54",
@@ -47,6 +51,16 @@ MACHINES = (
     "Wget/1.21.4",
     "python-requests/2.31.0",
     "Dalvik/2.1.0 (Linux; U; Android 14; SM-S918N)",
+    "http.rb/5.1.1 (Mastodon/4.2.8; +https://mastodon.example/)",
+    "Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 10.0; Trident/7.0; ms-office; MSOffice 16)",
+    "Mozilla/5.0 (compatible; Viber; +https://viber.com)",
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; ChatGPT-User/1.0; +https://x",
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Claude-User/1.0; +https://x)",
+    "Mozilla/5.0 (compatible; YandexImages/3.0; +http://yandex.com/images)",
+    "Mozilla/5.0 zgrab/0.x",
+    "Mozilla/5.0 (compatible; Nmap Scripting Engine; https://nmap.org/book/nse.html)",
+    "Mozilla/5.0 (compatible; urlscan)",
+    "Mozilla/5.0 (compatible; Proofpoint)",
 )
 
 
@@ -58,6 +72,27 @@ def test_people_click(agent: str) -> None:
 @pytest.mark.parametrize("agent", MACHINES)
 def test_machines_do_not(agent: str) -> None:
     assert machines.is_machine(agent)
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        *PEOPLE,
+        "MyShop/3.2 (iPhone; iOS 17.1)",
+        "okhttp/4.9.0",
+        "Dart/3.1 (dart:io)",
+        "MyShop/41 CFNetwork/1485 Darwin/23.1.0",
+        "Dalvik/2.1.0 (Linux; U; Android 14; SM-S918N)",
+        "Line/14.3.1 iPhone",
+    ],
+)
+def test_who_tells_of_a_click_may_be_an_app(agent: str) -> None:
+    assert not machines.is_named(agent)
+
+
+@pytest.mark.parametrize("agent", [one for one in MACHINES if one and "Dalvik" not in one])
+def test_who_tells_of_a_click_is_no_machine_by_name(agent: str) -> None:
+    assert machines.is_named(agent)
 
 
 def test_an_agent_that_is_not_told_is_a_machine_and_a_long_one_is_read_at_once() -> None:

@@ -77,9 +77,20 @@ def test_what_was_cleared_is_not_asked_again_until_it_grows() -> None:
     found = signals("ip_prefix", "user_agent")
     assert not scoring.assess(found, REVIEW, cleared_bp=5125).needs_review
     assert scoring.assess(found, REVIEW, cleared_bp=5124).needs_review
-    grown = signals("ip_prefix", "user_agent", "new_account")  # 1 - 0.4875 x 0.85 = 0.585625
-    assessed = scoring.assess(grown, REVIEW, cleared_bp=5125)
-    assert (assessed.score_bp, assessed.needs_review) == (5856, True)
+    # 1 - 0.4875 x 0.85 = 0.585625: the friend bought soon, which says nothing new of who they are.
+    soon = signals("ip_prefix", "user_agent", "new_account")
+    assessed = scoring.assess(soon, REVIEW, cleared_bp=5125)
+    assert (assessed.score_bp, assessed.needs_review) == (5856, False)
+    assert scoring.assess(soon, REVIEW, cleared_bp=5124).needs_review
+    # Cleared when that was there already, it makes no room for anything else: neither for another
+    # kind, nor for more weight of the network, 1 - 0.70 x 0.65.
+    assert scoring.clearance(soon, REVIEW) == 5125
+    grown = scoring.assess(signals("ip_prefix", "user_agent", "name"), REVIEW, cleared_bp=5125)
+    assert grown.needs_review
+    heavier = scoring.assess(signals(ip_prefix=3000, user_agent=3500), REVIEW, cleared_bp=5125)
+    assert (heavier.score_bp, heavier.needs_review) == (5450, True)
+    # Many at once and an account of the same hour alone are cleared for good.
+    assert scoring.clearance(signals("velocity", "new_account"), REVIEW) == 1
     assert scoring.assess(signals("email"), REVIEW, cleared_bp=9500).reason is None
     # Who was blocked stays so, cleared or not.
     blocked = scoring.assess([], REVIEW, cleared_bp=9500, is_blocked=True)
@@ -96,12 +107,12 @@ def test_a_ring_is_always_reviewed_once() -> None:
         ring = signals(ring=100)
         assessed = scoring.assess(ring, review, cleared_bp=0)
         assert (assessed.score_bp, assessed.needs_review) == (100, True)
-        cleared = scoring.clearance(assessed, review)
+        cleared = scoring.clearance(ring, review)
         assert not scoring.assess(ring, review, cleared_bp=cleared).needs_review
     everything = Review(review_at_bp=0)
     assessed = scoring.assess([], everything, cleared_bp=0)
     assert assessed.needs_review
-    cleared = scoring.clearance(assessed, everything)
+    cleared = scoring.clearance([], everything)
     assert not scoring.assess([], everything, cleared_bp=cleared).needs_review
 
 

@@ -192,7 +192,7 @@ def test_the_answer_says_where_the_member_stands_and_what_that_brought(
         return
     change = second["tier"].pop("change")
     earned = change.pop("earned")
-    assert change == {"from": None, "to": "silver", "kind": "upgrade", "grants": []}
+    assert change == {"from": None, "to": "silver", "kind": "upgrade", "grants": [], "payables": []}
     assert [one["points"] for one in earned] == [500]
     assert second["tier"] == world.tier()
     assert second["tier"]["key"] == "silver"

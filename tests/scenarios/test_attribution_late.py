@@ -238,3 +238,78 @@ def test_history_is_brought_by_nobody(make_world: Make) -> None:
     results = world.post("/orders/batch", {"orders": together})["results"]
     assert [one["referral"]["state"] for one in results] == ["approved", "approved", "rejected"]
     assert results[2]["referral"]["reason"] == "SELF_REFERRAL"
+
+
+def test_another_joined_at_makes_no_new_member_of_a_known_one(make_world: Make) -> None:
+    told: dict[str, Any] = {"members": {"auto_enrol": True}, "earning": {"rules": []}}
+    world = make_world(referral_offers=[offer()], **told)
+    world.set_clock("2026-03-01T00:00:00Z")
+    world.member("mina")
+    code = {"code": code_of(world, "mina")}
+    # Known since January, bought in February: a code typed in March is of March, whatever is said.
+    world.member("ines", joined_at="2026-01-01T00:00:00Z")
+    placed(world, "I-1", "ines", "2026-02-01T00:00:00Z")
+    refused = ("rejected", "EXISTING_CUSTOMER")
+    for joined_at in ("2026-01-01T00:00:00Z", "2025-12-31T00:00:00Z", "2026-02-01T00:00:00Z"):
+        assert state(sign_up(world, "ines", code, joined_at=joined_at)) == refused
+    # An order enrolled Dora; the first word of herself is of when she joined, and only that.
+    placed(world, "D-1", "dora", "2026-02-01T00:00:00Z")
+    dora = sign_up(world, "dora", code, joined_at="2026-01-31T00:00:00Z")
+    assert (state(dora), kept(world, dora)["order_ref"]) == (("approved", None), "D-1")
+    # Eva joined with her order, and Olga after it; Nora was told of before.
+    for ref in ("eva", "olga", "nora"):
+        placed(world, f"{ref}-1", ref, "2026-02-01T00:00:00Z")
+    eva = sign_up(world, "eva", code, joined_at="2026-02-01T00:00:00Z")
+    assert state(eva) == ("approved", None)
+    assert state(sign_up(world, "olga", code, joined_at="2026-02-02T00:00:00Z")) == refused
+    sign_up(world, "nora", name="Nora")
+    assert state(sign_up(world, "nora", code, joined_at="2026-01-31T00:00:00Z")) == refused
+    # Moved in from elsewhere, which is a word of them as well.
+    placed(world, "rosa-1", "rosa", "2026-02-01T00:00:00Z")
+    world.post("/members/batch", {"members": [{"member_ref": "rosa", "is_history": True}]})
+    assert state(sign_up(world, "rosa", code, joined_at="2026-01-31T00:00:00Z")) == refused
+    assert (world.balance("mina"), world.balance("ines")) == (1000, 0)
+    assert_sound(world)
+
+
+def test_a_refused_referral_is_passed_on_whole_or_not_at_all(make_world: Make) -> None:
+    review = {"review_at_bp": 2000, "block_at_bp": 2500, "weights": {"name": 3000}}
+    second = [{"do": "add_points", "points": 100}]
+    world = make_world(
+        earning={"rules": []}, referral_offers=[offer(review=review, second_level=second)]
+    )
+    world.set_clock("2026-01-04T00:00:00Z")
+    for ref, name in (("jun", "Park Jun"), ("kim", "Lee Kim")):
+        world.member(ref, name=name)
+    sign_up(world, "mina", {"code": code_of(world, "kim")}, name="Kim Minji")
+    refused = ("rejected", "SELF_REFERRAL")
+    for ref in ("ines", "dora"):
+        told = sign_up(world, ref, {"code": code_of(world, "mina")}, name="Kim Minji")
+        assert state(told) == refused
+        _decide(world, told, "approve")
+    # Cleared and taken back before she bought: she may be another's, with all that it brings.
+    _decide(world, told := sign_up(world, "ines"), "undo")
+    assert state(sign_up(world, "ines")) == refused
+    world.set_clock("2026-01-06T00:00:00Z")
+    jun = {"code": code_of(world, "jun")}
+    assert placed(world, "I-1", "ines", referral=jun)["referral"]["state"] == "approved"
+    assert paid(world, "mina", "jun", "ines", "kim") == [0, 500, 300, 0]
+    shown = world.get(f"/referrals/{told['referral']['id']}")
+    assert [(one["side"], one["member_ref"], one["state"]) for one in shown["sides"]] == [
+        ("advocate", "jun", "rewarded"),
+        ("friend", "ines", "rewarded"),
+        ("second", "kim", "lost"),
+    ]
+    # Paid for once, she stays refused: what was paid and taken back is in Mina's books.
+    told = placed(world, "D-1", "dora")
+    assert paid(world, "mina", "dora", "kim") == [500, 300, 100]
+    _decide(world, told, "undo")
+    placed(world, "D-1", "dora", status="cancelled")
+    again = placed(world, "D-2", "dora", "2026-01-05T12:00:00Z", referral=jun)
+    assert (state(again), problems(again)) == (refused, [("SELF_REFERRAL", "/referral/code")])
+    assert paid(world, "mina", "jun", "dora", "kim") == [0, 500, 0, 0]
+    assert_sound(world)
+
+
+def _decide(world: World, told: Any, action: str) -> None:
+    world.post(f"/referrals/{told['referral']['id']}/{action}", {"reason": "looked into"})

@@ -258,3 +258,26 @@ def test_the_proof_names_what_was_altered(shop: World) -> None:
         for table, change in alterations:
             told = db.in_transaction(partial(found, change=change))
             assert any(one.startswith(f"{table} ") for one in told), (str(change), told)
+
+
+def test_what_was_taken_back_nets_whatever_an_export_goes_up_to(shop: World) -> None:
+    shop.member()
+    shop.order("A-1", 8_000)
+    shop.set_clock("2026-03-05T12:00:00Z")
+    shop.order("A-1", 8_000, status="cancelled", cancelled_at="2026-03-05T12:00:00Z")
+    rows = shop.get("/payables?source=order:A-1")["data"]
+    assert sorted((one["minor"], one["effective_at"]) for one in rows) == [
+        (-400, "2026-03-05T12:00:00Z"),
+        (400, "2026-03-01T10:00:00Z"),
+    ]
+    # On 4 March 4.00 were owed; by now nothing is, but for 2.00 since noon of the first.
+    early = export(shop, until="2026-03-01T11:00:00Z")
+    assert (early["count"], early["total_minor"]) == (0, 0)
+    # 5 % of 80.00, and of 60.00 less.
+    shop.order("A-2", 8_000)
+    part = {"refunded_at": "2026-03-05T11:00:00Z", "amount_minor": 6_000}
+    shop.put("/orders/A-2/refunds/R-1", part)
+    then = export(shop, until="2026-03-01T11:00:00Z")
+    assert (then["count"], then["total_minor"], owed(shop)) == (1, 100, (200, 100))
+    assert export(shop)["total_minor"] == 200
+    assert shop.verify()["mismatches"] == []

@@ -65,6 +65,21 @@ def test_the_sixth_friend_of_a_month_is_capped_and_the_oldest_moves_up(make_worl
     assert world.balance("f2") == 300
     refund(world, "o-f1", 60_000, "2026-02-10T00:00:00Z")
     assert (state_of(world, "f2"), state_of(world, "f6")) == (("rewarded", None), ("capped", "CAP"))
+    # What was paid, capped and taken back is counted and found by the advocate's side; what stands
+    # counts when it is capped too.
+    found = world.get("/members/mina/referrals")["counts"]
+    names = ("approved", "rewarded", "capped", "clawed_back", "standing", "rejected")
+    assert [found[name] for name in names] == [8, 5, 1, 2, 6, 0]
+    for state, expected in (
+        ("capped", ["f6"]),
+        ("clawed_back,identified", ["f1", "f8"]),
+        ("rewarded,capped", ["f2", "f3", "f4", "f5", "f6", "f7"]),
+        ("approved", refs),
+    ):
+        rows = world.get(f"/referrals?advocate=mina&order=oldest&state={state}")["data"]
+        assert [one["friend_ref"] for one in rows] == expected, state
+    clicked = world.call("GET", "/referrals?state=clicked")
+    assert clicked.status_code == 422 and "no referral" in clicked.json["detail"]
     # A capped one whose order falls waits for nothing more.
     refund(world, "o-f6", 60_000, "2026-02-10T00:00:00Z")
     refund(world, "o-f3", 60_000, "2026-02-10T00:00:00Z")

@@ -12,8 +12,9 @@ from core import clock, db, ids
 from referrals import traces
 from referrals.carried import TRANSITIONS
 from tests.contract import checking
-from tests.scenarios.attributing import Make, shop
+from tests.scenarios.attributing import Make, code_of, offer, shop
 from tests.scenarios.attributing import state as told_state
+from tests.scenarios.befriending import go_to
 from tests.scenarios.suspecting import (
     HOME,
     NEXT_DOOR,
@@ -49,10 +50,12 @@ def test_what_a_household_shares_is_reviewed_and_a_mailbox_refused(make_world: M
     noa = find(world, "noa")
     assert (noa["score_bp"], weights(noa)) == (5125, {"user_agent": 3500, "ip_prefix": 2500})
     assert (world.balance("mina"), world.balance("noa")) == (500, 100)
-    # The friend reads what anybody reads whose invitation was noted.
-    assert bought["referral"]["message"] == signed["referral"]["message"]
+    # The friend reads what anybody reads whose order waits.
+    assert signed["referral"]["message"]["en"] == "Your invitation is noted."
+    waits = "Your order counts for the invitation; what it brings follows."
+    assert bought["referral"]["message"]["en"] == waits
     [queued] = world.get("/referrals?state=in_review")["data"]
-    assert (queued["friend_ref"], queued["signals"]) == ("noa", ["user_agent", "ip_prefix"])
+    assert (queued["friend_ref"], list(weights(queued))) == ("noa", ["user_agent", "ip_prefix"])
     # Evidence says where it was seen and when.
     [agent, _] = noa["signals"]
     assert agent["detail"]["from"] == "visitor"
@@ -73,6 +76,47 @@ def test_what_a_household_shares_is_reviewed_and_a_mailbox_refused(make_world: M
     # What was refused for it reads like any other refusal.
     again = befriend(world, "mina", by="mina")
     assert again["referral"]["message"] == refused["referral"]["message"]
+
+
+def test_contacts_of_orders_are_compared_as_those_of_members_are(make_world: Make) -> None:
+    world = shop(make_world, offer(hold="P14D"))
+    world.member("mina", email="minji@naver.com", phone="+82 10 1111 2222")
+    world.order("M-1", 5_000, placed_at=START, contact={"email": "mina.work@naver.com"})
+    mail, phone = {"email": "MinJi@Naver.com"}, {"phone": "+82 (0)10-1111-2222"}
+    told = {"referral": {"code": code_of(world, "mina")}}
+    # At once with the evidence: her own mailbox, and one that only her own order was told with.
+    for ref, contact in (("ned", mail), ("noe", {"email": "mina.work@naver.com"})):
+        world.member(ref)
+        refused = buy(world, ref, at=START, contact=contact, **told)
+        assert told_state(refused) == ("rejected", "SELF_REFERRAL"), ref
+        assert weights(find(world, ref)) == {"email": 9500}
+        assert find(world, ref)["signals"][0]["detail"]["from"] == "order"
+    # A member's own mailbox, which is that of one of her orders.
+    refused = befriend(world, "nel", email="mina.work@naver.com")
+    assert told_state(refused) == ("rejected", "SELF_REFERRAL")
+    # With an order later than the evidence, found when the hold ends; also by another address
+    # than the one they signed up with.
+    befriend(world, "nia", email="nia@naver.com")
+    held = buy(world, "nia", at=START, contact={**phone, "email": "nia@naver.com"})
+    assert told_state(held) == ("on_hold", None)
+    # A guest's order that is handed over, told before and after anybody brought them.
+    for ref in ("noa", "nox"):
+        guest = world.order(
+            f"G-{ref}", 10_000, member_ref=None, placed_at=START, contact={"phone": "+821011112222"}
+        )
+        befriend(world, ref)
+        world.post("/claims", {"token": guest["claim_token"], "member_ref": ref})
+    # Somebody else's contact, and hers on an order that turns out to be her own.
+    befriend(world, "nur")
+    buy(world, "nur", at=START, contact={"email": "nur@naver.com"})
+    world.order("X-1", 100, member_ref="nur", placed_at=START, contact=mail)
+    world.order("X-1", 100, member_ref="mina", placed_at=START, contact=mail)
+    go_to(world, "2026-01-20T00:00:00Z")
+    for ref, kind in (("nia", "phone"), ("noa", "phone"), ("nox", "phone")):
+        assert state(find(world, ref)) == ("rejected", "SELF_REFERRAL"), ref
+        assert kind in weights(find(world, ref))
+    assert state(find(world, "nur")) == ("approved", None)
+    assert sides(find(world, "nia"))["advocate"] == "waiting"
 
 
 def test_many_friends_young_accounts_and_throw_away_mail_add_up(make_world: Make) -> None:

@@ -172,6 +172,7 @@ def test_an_offer_that_cannot_be_shared_gives_no_link(make_world: MakeWorld) -> 
 
 def test_whoever_is_blocked_or_erased_gets_no_link(make_world: MakeWorld) -> None:
     world = play(make_world)
+    world.post("/members/mina/links", {}, status=201)
     mina = ids.read_id("mem", world.get("/members/mina")["id"])
     row = {
         "program_id": ids.read_id("prg", world.program_id),
@@ -182,7 +183,10 @@ def test_whoever_is_blocked_or_erased_gets_no_link(make_world: MakeWorld) -> Non
     with world.app.app_context():
         db.in_transaction(lambda connection: connection.execute(sa.insert(BLOCKS).values(row)))
     assert refused(world, {}, 409, "state_conflict")["state"] == "blocked"
+    # Whoever follows the link that they had is nobody's friend.
+    assert [one["is_open"] for one in world.get("/members/mina/links")["data"]] == [False]
     made = world.post("/members/jun/links", {}, status=201, key="kept")
+    assert [one["is_open"] for one in world.get("/members/jun/links")["data"]] == [True]
     assert world.call("DELETE", "/members/jun").status_code == 200
     for ref in ("jun", world.get("/members/mina")["id"].replace("mem", "mex")):
         refused(world, {}, 404, "not_found", ref=ref)
@@ -266,7 +270,9 @@ def test_a_word_that_the_storefront_gives_itself_brings_nobody(make_world: MakeW
         answer = world.order(f"o-{ref}", 1000, member_ref=ref, **told)
         return answer["referral"] and answer["referral"]["state"]
 
-    for number, text in enumerate((coupon, coupon.upper(), f"{code[:4]}-{code[4:]}", f" {code}")):
+    for number, text in enumerate(
+        (coupon, coupon.upper(), f"{code[:4]}-{code[4:]}", f"{code[:4]} {code[4:]}")
+    ):
         assert brought(f"f{number}", codes=[text]) is None, text
     assert world.balance("mina") == 0
     # Said to be somebody's, it is; and the code that we made needs no saying.

@@ -273,3 +273,90 @@ def test_an_erased_friend_keeps_the_verdict_of_their_order(make_world: Make) -> 
     world.order("of-ara", 100, status="cancelled", member_ref=None, **told)
     assert (of(world, ara)[0], world.balance("mina")) == ("approved", 0)
     assert world.verify()["mismatches"] == []
+
+
+@pytest.mark.parametrize("is_elder", [True, False])
+def test_a_merge_that_lets_two_bring_each_other_keeps_the_elder(
+    make_world: Make, is_elder: bool
+) -> None:
+    world = shop(make_world, offer(second_level=[points(100)]), at=LATER)
+    of_ara = bring(world, "mina", "ara")["referral"]["id"]
+    world.set_clock("2026-01-04T00:00:00Z")
+    of_bo = bring(world, "ara", "bo", placed_at="2026-01-04T00:00:00Z")["referral"]["id"]
+    # Mina: 500, and 100 for Bo; Ara: 301 and 500; Bo: 301.
+    assert [world.balance(ref) for ref in ("mina", "ara", "bo")] == [600, 801, 301]
+    # Whichever stays: Ara and Bo brought each other, and Bo would be his own second level.
+    merge(world, *(("mina", "bo") if is_elder else ("bo", "mina")))
+    one = "bo" if is_elder else "mina"
+    taken = ("clawed_back", "MUTUAL_REFERRAL")
+    ended = {"advocate": taken, "friend": taken, "second": taken}
+    assert of(world, of_bo) == ("rejected", "MUTUAL_REFERRAL", ended)
+    assert of(world, of_ara) == ("approved", None, {"advocate": PAID, "friend": PAID})
+    assert (world.balance("ara"), world.balance(one)) == (301, 501)
+    log = world.get(f"/referrals/{of_bo}")["transitions"]
+    assert [line["cause"] for line in log if line["to"] == "rejected"] == ["merge"]
+    # Told again it stays so.
+    buy(world, "bo", member_ref=one, placed_at="2026-01-04T00:00:00Z")
+    assert (world.balance("ara"), world.balance(one)) == (301, 501)
+    assert world.verify()["mismatches"] == []
+
+
+@pytest.mark.parametrize(("old", "into"), [("mina", "bo"), ("bo", "mina"), ("mina", "ara")])
+def test_nobody_has_two_sides_of_one_referral(make_world: Make, old: str, into: str) -> None:
+    world = shop(make_world, offer(second_level=[points(100)]), at=LATER)
+    bring(world, "mina", "ara")
+    of_bo = bring(world, "ara", "bo")["referral"]["id"]
+    reject(world, "ara")
+    # What Mina had of Bo stays: she brought Ara when he bought. 100; Ara: 1 and 500; Bo: 301.
+    assert [world.balance(ref) for ref in ("mina", "ara", "bo")] == [100, 501, 301]
+    merge(world, old, into)
+    assert of(world, of_bo)[2]["second"] == ("clawed_back", "SELF_REFERRAL")
+    assert of(world, of_bo)[2]["advocate"] == of(world, of_bo)[2]["friend"] == PAID
+    # Cancelled and paid again, it does not come back.
+    cancel(world, "bo") if into == "ara" else buy(world, "bo", member_ref=into, status="cancelled")
+    buy(world, "bo", member_ref="bo" if into == "ara" else into)
+    assert of(world, of_bo)[2]["second"][0] == "clawed_back"
+    assert [world.balance(ref) for ref in ("ara", "bo")] == [501, 301]
+    assert world.verify()["mismatches"] == []
+
+
+def test_of_merged_friends_what_stands_beats_what_was_rejected(make_world: Make) -> None:
+    # What Ara bought is older than the offer looks back: else she was no new friend of Jun's.
+    world = shop(make_world, offer(new_member={"lookback": "P1D"}), at=LATER)
+    older = sign_up(world, "ara", {"code": code_of(world, "mina")})["referral"]["id"]
+    reject(world, "ara")
+    world.set_clock("2026-01-04T00:00:00Z")
+    honest = bring(world, "jun", "bo", placed_at="2026-01-04T00:00:00Z")["referral"]["id"]
+    merge(world, "bo", "ara")
+    assert of(world, honest) == ("approved", None, {"advocate": PAID, "friend": PAID})
+    assert of(world, older)[0] == "rejected"
+    assert (world.balance("mina"), world.balance("jun"), world.balance("ara")) == (0, 500, 301)
+    # Merged on and on, aliases lead to whom they are by now.
+    world.member("cho")
+    merge(world, "ara", "cho")
+    world.member("dan")
+    merge(world, "cho", "dan")
+    assert (world.balance("jun"), world.balance("dan")) == (500, 301)
+    assert world.verify()["mismatches"] == []
+
+
+def test_who_brought_themselves_is_brought_by_nobody_again(make_world: Make) -> None:
+    # Paid once for Mina, it is hers whatever is told later: nobody is paid a second time for it.
+    world = shop(make_world, offer(friend_at="signup", qualifies={"trigger": "signup"}), at=LATER)
+    referral_id = sign_up(world, "ara", {"code": code_of(world, "mina")})["referral"]["id"]
+    merge(world, "mina", "ara")
+    taken = ("clawed_back", "SELF_REFERRAL")
+    ended = ("rejected", "SELF_REFERRAL", {"advocate": taken, "friend": taken})
+    assert of(world, referral_id) == ended
+    again = sign_up(world, "ara", {"code": code_of(world, "jun")})
+    assert (again["referral"]["state"], again["referral"]["reason"]) == ended[:2]
+    assert (world.balance("ara"), world.balance("jun")) == (0, 0)
+    buy(world, "ara", referral={"code": code_of(world, "jun")})
+    assert (world.balance("ara"), world.balance("jun")) == (1, 0)
+    assert of(world, referral_id) == ended
+    assert world.verify()["mismatches"] == []
+
+
+def reject(world: World, friend: str) -> None:
+    [found] = world.get(f"/referrals?friend={friend}")["data"]
+    world.post(f"/referrals/{found['id']}/reject", {"reason": "looked into"})

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import pytest
+import sqlalchemy as sa
+
+from core import db, rawsql
 from tests.scenarios.befriending import (
     Make,
     balances,
@@ -11,6 +15,7 @@ from tests.scenarios.befriending import (
     go_to,
     is_now,
     referring,
+    refund,
     sides,
     sound,
     state,
@@ -110,6 +115,25 @@ def _back(minor: int, refunded: int) -> dict[str, Any]:
         "unit_price_minor": minor,
         "refunded_minor": refunded,
     }
+
+
+def test_an_order_that_fell_before_anybody_was_brought_says_nothing(make_world: Make) -> None:
+    world = referring(make_world, hold="P1D")
+    now = "2026-01-01T00:00:00Z"
+    for ref, status in (("ines", "paid"), ("noa", "cancelled")):
+        world.member(ref)
+        buy(world, f"old-{ref}", 60_000, by=ref, placed_at=now)
+        if status == "paid":
+            refund(world, "old-ines", 60_000, now)
+        else:
+            body = {"placed_at": now, "paid_at": now, "status": status, "cancelled_at": now}
+            buy(world, "old-noa", 60_000, by=ref, **body)
+        assert state(friend(world, ref)) == ("identified", None), ref
+        # One below the minimum is what it says then.
+        assert state(buy(world, f"s-{ref}", 1_000, by=ref, placed_at=now))[1] == "BELOW_MIN"
+        # One that qualified falls as ever, be it at once.
+        assert state(buy(world, f"new-{ref}", 60_000, by=ref, placed_at=now))[0] == "on_hold"
+        assert state(refund(world, f"new-{ref}", 60_000, now)) == ("rejected", "REFUND_BELOW_MIN")
 
 
 def test_conditions_fulfilment_and_signups_qualify(make_world: Make) -> None:
@@ -318,7 +342,7 @@ def test_a_purchase_of_before_ends_the_same_however_late_it_is_told(make_world: 
     assert balances(world, "mina", *refs) == (500, 0, 0, 0, 300, 0)
     sound(world)
     # Without a hold, in the unit that would have paid.
-    at_once = referring(make_world, lookback="P1Y")
+    at_once = referring(make_world, new_member={"lookback": "P1Y"})
     for ref, year in (("ines", 2025), ("noa", 2024)):
         friend(at_once, ref)
         buy(at_once, f"before-{ref}", 1_000, by=ref, placed_at=f"{year}-12-01T00:00:00Z")
@@ -329,3 +353,47 @@ def test_a_purchase_of_before_ends_the_same_however_late_it_is_told(make_world: 
     buy(at_once, "C", 1_000, by="noa", placed_at="2024-12-02T00:00:00Z")
     assert balances(at_once, "mina", "ines", "noa") == (500, 0, 300)
     sound(at_once)
+
+
+def test_what_a_referral_costs_an_order(make_world: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Orders that concern no referral read nothing more; one that pays both sides reads four times
+    # more: the advocate behind their lock, the referral, what is known of both, how both stood. A
+    # friend with contacts is looked for by these once.
+    asked: list[str] = []
+    run = rawsql.run
+
+    def counted(connection: sa.Connection, sql: str, *values: Any, **more: Any) -> Any:
+        asked.append(sql)
+        return run(connection, sql, *values, **more)
+
+    def seen(_: Any, __: Any, sql: str, *___: Any) -> None:
+        asked.append(sql)
+
+    def reads(world: World, order_ref: str, by: str) -> int:
+        asked.clear()
+        buy(world, order_ref, 60_000, by=by)
+        return sum("SELECT" in sql and "INSERT" not in sql for sql in asked)
+
+    without = make_world(earning={"rules": []})
+    world = referring(make_world)
+    for ref, fields in (("ines", {}), ("noa", {}), ("kai", {"email": "kai@example.com"})):
+        friend(world, ref, **fields)
+    for one in (without, world):
+        one.set_clock("2026-01-03T00:00:00Z")
+        one.member("mina")
+        buy(one, "first", 60_000, by="mina")
+    buy(world, "ines", 60_000, by="ines")
+    with world.app.app_context():
+        engine = db.db.engine
+    monkeypatch.setattr(rawsql, "run", counted)
+    sa.event.listen(engine, "before_cursor_execute", seen)
+    try:
+        plain = reads(without, "second", "mina")
+        assert reads(world, "second", "mina") == plain
+        # Nor does a friend's second order, once they are paid for.
+        assert reads(world, "third", "ines") == plain
+        assert reads(world, "noa", "noa") == plain + 4
+        assert reads(world, "kai", "kai") == plain + 5
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", seen)
+    assert is_now(world, "kai") == is_now(world, "noa") == ("approved", None)

@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+from tests.scenarios.attributing import offer
 from tests.scenarios.befriending import (
     TENTH,
     Make,
@@ -101,6 +102,38 @@ def test_after_payment_shares_follow_and_fixed_rewards_go(make_world: Make) -> N
     assert balances(world) == (10_000, 300)
     assert stored(world)["stands"] is True
     sound(world)
+
+
+def test_cash_and_rewards_taken_back_are_told_of_each_side(make_world: Make) -> None:
+    gift = {"key": "gift", "kind": "custom"}
+    gives = {"do": "grant_reward", "reward": "gift"}
+    world = make_world(
+        earning={"rules": []},
+        rewards=[gift],
+        referral_offers=[offer(advocate=[{"do": "payable", "minor": 700}, gives], friend=[gives])],
+    )
+    world.set_clock("2026-01-01T00:00:00Z")
+    world.member("mina")
+    friend(world)
+    world.set_clock("2026-01-03T00:00:00Z")
+    first, second = buy(world, "A", 1_000)["referral"]["sides"]
+    [owed], [given], [taken] = first["payables"], first["grants"], second["grants"]
+    assert (first["payables_reversed"], first["grants_revoked"]) == ([], [])
+    for is_dry in (True, False):
+        answer = refund(world, "A", 1_000, "2026-01-03T00:00:00Z", dry=is_dry)
+        [mina, ines] = answer["referral"]["sides"]
+        assert mina["payables_reversed"] == [{"rule": owed["rule"], "minor": 700}]
+        assert mina["grants_revoked"] == [{"id": given["id"], "reward": "gift"}]
+        assert (ines["payables_reversed"], ines["grants_revoked"]) == (
+            [],
+            [{"id": taken["id"], "reward": "gift"}],
+        )
+        assert (mina["payables"], mina["grants"], ines["grants"]) == ([], [], [])
+    # Deserved again, the same comes back: nothing is taken.
+    again = refund(world, "A", 1_000, "2026-01-03T00:00:00Z", status="withdrawn")
+    [mina, _] = again["referral"]["sides"]
+    assert (mina["payables"], mina["payables_reversed"]) == ([owed], [])
+    assert ([one["id"] for one in mina["grants"]], mina["grants_revoked"]) == ([given["id"]], [])
 
 
 def test_what_was_spent_is_taken_as_the_kind_says(make_world: Make) -> None:

@@ -179,7 +179,7 @@ def test_what_costs_much_needs_two_people(make_world: Make) -> None:
     problem(decide(world, "noa", "approve", by=None), 409, "state_conflict")
     first = decided(world, "noa", "approve", by="Ada")
     assert (state(first), first["cleared_bp"]) == (("in_review", None), 0)
-    assert first["approvals"] == [{"actor": "Ada", "approved_at": NOON}]
+    assert first["approvals"] == [{"actor": "Ada", "approved_at": NOON, "cost_minor": 800}]
     assert balances(world) == UNPAID
     problem(decide(world, "noa", "approve", by="Ada"), 409, "state_conflict")
     # One thinks better of it, and of that.
@@ -236,7 +236,7 @@ def test_undoing_leaves_what_the_decision_did_not_pay(make_world: Make) -> None:
     assert sides(undone) == {"advocate": "clawed_back", "friend": "rewarded"}
     assert [one["kind"] for one in world.entries("noa")] == ["earn", "earn"]
     # What the decision itself paid at once goes back, and waits for the next one.
-    befriend(world, "nia", visitor=SAME_HOME)
+    befriend(world, "nia", visitor=SAME_HOME, joined_at=START)
     buy(world, "nia", at=NOON)
     assert world.balance("nia") == 100
     assert state(decided(world, "nia", "approve")) == ("approved", None)
@@ -281,6 +281,14 @@ def test_staff_sees_both_masked_and_the_queue(make_world: Make) -> None:
     assert queue["counts"] == {"identified": 1, "in_review": 3}
     rest = world.get(f"/referrals?state=in_review&limit=2&cursor={queue['next_cursor']}")
     assert [one["friend_ref"] for one in rest["data"]] == ["nel"]
+    # Each row is enough to choose whom to look at.
+    row = queue["data"][0]
+    assert row["advocate"] == {"member_ref": "mina", "name": None}
+    assert row["friend"] == {"member_ref": "noa", "name": "김***"}
+    waiting = {"state": "waiting", "reason": None}
+    assert row["sides"] == [{"side": "advocate"} | waiting, {"side": "friend"} | waiting]
+    assert weights(row) == {"user_agent": 3500, "ip_prefix": 2500}
+    assert row["signals"] == find(world, "noa")["signals"]
     newest = world.get("/referrals?advocate=mina&offer=friends")
     assert [one["friend_ref"] for one in newest["data"]] == ["ned", "nel", "nia", "noa"]
     assert "counts" not in newest
@@ -312,6 +320,26 @@ def test_staff_sees_both_masked_and_the_queue(make_world: Make) -> None:
     assert (advocate["member_ref"], friend["member_ref"]) == ("mina", "noa")
     assert [(one["points"], one["state"]) for one in advocate["earned"]] == [(500, "available")]
     assert [one["points"] for one in friend["earned"]] == [300]
+    # The worst first: Ned has Mina's device besides and buys at once, 1 - 0.4875 x 0.40 x 0.85.
+    for ref in ("mina", "ned"):
+        world.put(f"/members/{ref}", {"visitor": SAME_HOME | {"device": "D-1"}})
+    buy(world, "ned", at=NOON)
+
+    def found(query: str) -> list[tuple[str, int]]:
+        page = world.get(f"/referrals?limit=2&{query}")
+        data: list[Any] = page["data"]
+        while page["next_cursor"] is not None:
+            page = world.get(f"/referrals?limit=2&{query}&cursor={page['next_cursor']}")
+            data += page["data"]
+        return [(one["friend_ref"], one["score_bp"]) for one in data]
+
+    by_score = [("ned", 8342), ("nia", 5125), ("nel", 5125)]
+    assert found("state=in_review&order=score") == by_score
+    assert found("state=in_review") == [*by_score[1:], by_score[0]]
+    assert found("state=approved,in_review") == [*by_score[:1], *by_score[:0:-1], ("noa", 5125)]
+    problem(world.call("GET", "/referrals?state=approved,nothing"), 422, "validation_failed")
+    by_id = world.get("/referrals?state=in_review&limit=1")["next_cursor"]
+    problem(world.call("GET", f"/referrals?order=score&cursor={by_id}"), 400, "invalid_cursor")
     # Whoever may only read may not decide; nobody else sees anything.
     reading = world.post("/keys", {"name": "r", "scopes": ["read"]}, status=201)["key"]
     world.key = reading

@@ -371,7 +371,6 @@ def test_a_batch_is_decided_as_its_orders_alone_are(make_world: Make) -> None:
             TIERS | {"basis": {"window": "rolling", "duration": "PT0S"}},
             "/tiers/basis/duration",
         ),
-        ({"basis": {"metric": "referrals"}, "levels": LEVELS}, "/tiers/basis/metric"),
         (
             {"basis": {"metric": ["spend", "orders"]}, "levels": [{"key": "gold", "enter_at": 5}]},
             "/tiers/levels/0/enter_at",

@@ -94,7 +94,7 @@ def flipped(column: sa.Column[Any], value: Any) -> Any:
     if isinstance(kind, sa.LargeBinary):
         return b"\x01" * 16 if value is None else value[:-1] + bytes([value[-1] ^ 1])
     if isinstance(kind, sa.Text):
-        return "x" if value is None else value[:-1] + chr(ord(value[-1]) ^ 1)
+        return value[:-1] + chr(ord(value[-1]) ^ 1) if value else "x"
     assert isinstance(kind, sa.Integer)
     if column.name == "seq":
         # The next number is taken.

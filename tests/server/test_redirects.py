@@ -16,6 +16,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from config import Settings, SettingsError
+from core.errors import Problem
+from programs import versions
+from programs.referrals import host_of
 from referrals import counting
 from storefront.referring import redirecting
 from tests.conftest import SECRET_KEY
@@ -43,11 +46,82 @@ DATABASE = "sqlite:////nowhere/at/all.db"
             "https://xn--bcher-kva.example/%ED%99%98%EC%98%81?%EC%9D%B4%EB%A6%84=%EB%8B%A8%EA%B3%A8"
             "&rt=T",
         ),
+        # What is there besides stays as it was written; every `rt` goes, however it is spelled.
+        (
+            f"{PAGE}?a=%ff+%FE&rt=x&b[]=|{{}}~';?/@:!$*(),&r%74=1&&rt&RT=2#a b",
+            f"{PAGE}?a=%ff+%FE&b[]=|{{}}~';?/@:!$*(),&&RT=2#a%20b",
+            f"{PAGE}?a=%ff+%FE&b[]=|{{}}~';?/@:!$*(),&&RT=2&rt=T#a%20b",
+        ),
+        (f"{PAGE}?rt=x&rt=y", PAGE, f"{PAGE}?rt=T"),
+        ("https://a.example:443\\@evil", None, None),
     ],
 )
-def test_a_token_is_added_to_the_query_of_a_page(url: str, plain: str, carrying: str) -> None:
+def test_a_token_is_added_to_the_query_of_a_page(
+    url: str, plain: str | None, carrying: str | None
+) -> None:
     assert redirecting.landing(url) == plain
     assert redirecting.landing(url, "T") == carrying
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://A.example:443/x", "a.example"),
+        ("http://a.example:80", "a.example"),
+        ("https://a.example:80/", "a.example:80"),
+        ("https://a.example.:8443/", "a.example:8443"),
+        ("https://bücher.example/", "xn--bcher-kva.example"),
+        ("https://ｂücher。example/", "xn--bcher-kva.example"),
+        ("https://a\u200bb.example/", "ab.example"),
+        ("https://a_b.example?x", "a_b.example"),
+        ("https://[::0:1]:443/", "[::1]"),
+        *((f"https://{one}/", None) for one in ("a..example", ".example", "[::1", "[::1%25a]", "")),
+        *((f"https://{one}/", None) for one in ("a.example:99999", "a.example:0", "a.example:x")),
+        *((f"https://{one}/", None) for one in ("\u2100.example", "a" * 64 + ".example", "a%2fb")),
+        *(
+            (f"https://{one}/", None)
+            for one in ("me@a.example", ":p@a.example", "a.b\\.c", "a\x7f")
+        ),
+        ("https://" + "a23456789." * 26 + "example/", None),
+    ],
+)
+def test_a_host_is_what_is_looked_up(url: str, host: str | None) -> None:
+    assert host_of(url) == host
+    # What cannot be looked up, nobody is led to; nothing raises.
+    assert (redirecting.landing(url, "T") is None) == (host is None)
+    assert host is None or str(redirecting.landing(url)).startswith(f"{url[:5].strip(':')}:")
+
+
+def test_hosts_are_compared_as_they_are_looked_up_and_nobody_is_led_elsewhere(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(url: str, *hosts: str) -> dict[str, Any]:
+        return {"key": "friends", "landing_url": url, "allowed_hosts": list(hosts)}
+
+    for url, host in (
+        ("https://bücher.example/", "xn--bcher-kva.example"),
+        ("https://a.example:443/", "A.example"),
+        ("https://a.example/", "a.example:443"),
+        ("http://a.example:80/", "a.example"),
+    ):
+        versions.validate(document(referral_offers=[made(url, host)]))
+    for url, *hosts in (
+        ("https://a.example/", "a.example:80"),
+        ("https://bücher.example/", "bucher.example"),
+        ("https://a..example/", "a..example"),
+        ("https://a.example:99999/",),
+        ("https://" + "a" * 64 + ".example/",),
+    ):
+        with pytest.raises(Problem, match="landing_url"):
+            versions.validate(document(referral_offers=[made(url, *hosts)]))
+    # A document of before that was checked: as if there were no page.
+    monkeypatch.setattr("programs.checking.referrals._check_landing", lambda *_: None)
+    world = World(app, referral_offers=[made("https://a..example/")])
+    world.member("mina")
+    path = f"/r/{world.post('/members/mina/links', {}, status=201)['code']}"
+    for agent in (PERSON, "Slackbot 1.0"):
+        answer = app.test_client().get(path, headers={"User-Agent": agent})
+        assert answer.status_code == 404 and "Set-Cookie" not in answer.headers
 
 
 def test_the_page_for_unknown_links_is_an_address_or_refused() -> None:
@@ -183,6 +257,14 @@ def test_a_visitors_address_is_taken_from_our_own_proxies_only(
     assert visit(2, "198.51.100.1, 203.0.113.9, 10.1.1.1") == home
     # Somebody who speaks to us without them is taken at their own address.
     assert visit(2, "203.0.113.9", "203.0.113.9") == home
+    # With a port, and where a proxy of ours said nothing that is an address.
+    assert visit(1, "203.0.113.9:5555") == home
+    for told in ("", " ", "unknown", "_hidden", "203.0.113.9.1", "[", "x:1"):
+        assert visit(1, told, "203.0.113.9") == home, told
+    sixth = visit(0, "", "2001:db8:1::7")
+    assert sixth != home
+    for told in ("[2001:db8:1::8]:443", "[2001:db8:1::8]", "2001:db8:1:2::9"):
+        assert visit(1, told) == sixth, told
 
 
 def test_a_server_that_is_stopped_has_counted_what_it_was_asked(tmp_path: Path) -> None:

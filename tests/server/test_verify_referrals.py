@@ -4,6 +4,7 @@ The columns come from the tables themselves, so one that is added later is teste
 named here. What only a person told, or a clock, is listed.
 """
 
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,7 +38,8 @@ NAMES = {
 #: What people told, or a clock, and nothing else: no row of these is proved, or not every one.
 TOLD = {
     "links": {"member_id", "offer_key"},
-    "link_codes": {"is_vanity", "is_closed", "created_at"},
+    # Nobody can say any more what the digest of an erased code was made of.
+    "link_codes": {"canonical", "is_vanity", "is_closed", "created_at"},
     "referrals": {
         *("link_id", "order_ref", "net_minor", "is_bound", "stands", "version", "switches"),
         *("signals", "evidence", "approvals", "cleared_bp", "clicked_at", "bound_at", "reason"),
@@ -51,8 +53,8 @@ TOLD = {
     "referral_milestones": {"version", "switches", "reached_at", "updated_at", "number"},
 }
 #: Of these no change of any row can be found.
+OF = {"kim": "slow", "mina": "friends"}
 UNPROVED = {
-    "link_codes": {"is_vanity"},
     # When it qualified is proved by what it takes of caps.
     "referrals": {"cleared_bp", "qualified_at", "updated_at"},
     "referral_transitions": {"id", "cause", "detail", "actor"},
@@ -89,6 +91,10 @@ def told(app: Flask) -> Iterator[World]:
     cancel(world, "leo")
     sign_up(world, "hana", {"code": code_of(world, "kim", "slow")})
     buy(world, "hana")
+    # A code of their own choice: of Kim's a digest is left.
+    for ref in ("kim", "mina"):
+        chosen = {"vanity": "".join(secrets.choice("abcdefghjkpqstxyz") for _ in range(9)) + "zq"}
+        world.post(f"/members/{ref}/links", chosen | {"offer": OF[ref]})
     erase(world, "kim")
     seen = {"ip": "203.0.113.77", "user_agent": "Mozilla/5.0 (X11) Firefox/140.0"}
     world.put("/members/ara", {"visitor": seen})

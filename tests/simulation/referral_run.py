@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from flask.testing import FlaskClient
+
 from tests.simulation.referral_people import DAY, Friend, People
 from tests.world import World
 
@@ -59,6 +61,9 @@ class _Run:
         self.chance = None if delivery is None else random.Random(delivery)
         self.codes: dict[str, str] = {}
         self.tokens: dict[str, str] = {}
+        self.browsers: dict[str, FlaskClient] = {}
+        #: The program's cookie; before anybody clicked it is not known.
+        self.cookie = "dangol_rt"
         self.outcome = Outcome()
 
     def play(self) -> Outcome:
@@ -117,19 +122,19 @@ class _Run:
         return found
 
     def _click(self, friend: Friend, ref: str) -> None:
-        """By a browser that keeps its cookies."""
-        client = self.world.app.test_client()
-        kept = self.tokens.get(friend.person.ref)
-        if kept is not None:
-            client.set_cookie("dangol_rt", kept, path="/r/")
+        """By a browser that keeps its cookies; a forger's has one that they made."""
+        client = self.browsers.get(friend.person.ref)
+        if client is None:
+            client = self.browsers[friend.person.ref] = self.world.app.test_client()
         if friend.kind == "forger":
-            client.set_cookie("dangol_rt", "WzE4OTM0NTYwMDAwMDBd.forged", path="/r/")
+            client.set_cookie(self.cookie, "WzE4OTM0NTYwMDAwMDBd.forged", path="/r/")
         answer = client.get(
             f"/r/{self.codes[ref]}?ch=kakao",
             headers={"User-Agent": friend.person.agent},
             environ_base={"REMOTE_ADDR": friend.person.ip},
         )
         assert answer.status_code == 302, answer.get_data(as_text=True)
+        self.cookie = answer.headers["Set-Cookie"].partition("=")[0]
         [token] = parse_qs(urlsplit(answer.headers["Location"]).query)["rt"]
         self.tokens[friend.person.ref] = token
 

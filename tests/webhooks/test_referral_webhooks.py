@@ -35,9 +35,9 @@ def test_each_step_is_told_once(hooks: Hooks, receiver: Receiver) -> None:
             for one in found
         ]
 
-    # Nothing has become of it yet, and an order below the minimum changes nothing.
+    # She is Mina's from now on; an order below the minimum changes nothing.
     world.order("A-1", 4_999, member_ref="ara", placed_at=AT)
-    assert told() == []
+    assert words(told()) == [("identified", None, None)]
     world.order("A-1", 5_000, member_ref="ara", placed_at=AT)
     found = told()
     assert words(found) == [

@@ -69,7 +69,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "reason": "REFUND_BELOW_MIN" if word == "rejected" else None,
             "effective_at": "2026-03-01T10:00:00Z",
         }
-        for word in ("qualified", "approved", "rejected")
+        for word in ("identified", "qualified", "in_review", "approved", "rejected")
     },
     **{
         f"referral.{word}": {
@@ -82,7 +82,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "reason": None,
             "effective_at": "2026-03-01T10:00:00Z",
         }
-        for word in ("rewarded", "clawed_back")
+        for word in ("rewarded", "capped", "clawed_back")
     },
     "voucher.redeemed": {
         "voucher_id": "vou_" + "0" * 26,
@@ -134,7 +134,7 @@ def test_each_schema_is_one_and_takes_its_example_and_no_other(type: str) -> Non
     jsonschema.Draft202012Validator.check_schema(types.schema(type))
     data: dict[str, Any] = {"program_id": "prg_06dd2j2s8k3tz0000000000000"}
     # A code may be its bearer's, whom nobody knows.
-    is_of_member = type in ("referral.rewarded", "referral.clawed_back")
+    is_of_member = type in ("referral.rewarded", "referral.capped", "referral.clawed_back")
     if is_of_member or not type.startswith(("program.", "referral.", "voucher.")):
         data["member"] = {"id": "mem_06dd2j2s8k3tz0000000000000", "member_ref": "mina"}
     data |= EXAMPLES[type]

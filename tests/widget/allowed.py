@@ -88,7 +88,7 @@ REFERRALS = {
     *below("counts", "identified", "on_hold", "approved", "rejected", "expired"),
     "rewarded",
     *below("rewards", "kind", "name", "points_key", "points", "reward", "count"),
-    *below("rewards", "currency", "minor"),
+    *below("rewards", "currency", "minor", "card", "stamps"),
     *below("milestones", "offer", "at", "reached", "times", "missing"),
     *below("next_milestone", "offer", "at", "missing"),
     *below("data", "id", "name", "state", "reward", "detail", "offer", "bound_at"),

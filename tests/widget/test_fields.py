@@ -95,6 +95,7 @@ def shop(make_world: MakeWorld) -> World:
                 {"do": "add_points", "points": 3},
                 {"do": "grant_reward", "reward": "cup"},
                 {"do": "payable", "minor": 70},
+                {"do": "add_stamps", "card": "coffee", "stamps": 2},
             ],
             "milestones": [{"at": 3, "effects": [{"do": "add_points", "points": 9}]}],
             "budget": {"total": BUDGET},

@@ -20,6 +20,7 @@ CUP = {
     "value": {"sku": "CUP"},
     "estimated_cost_minor": 4321,
 }
+GIFT = [{"do": "add_points", "points": 1}]
 FRIENDS: dict[str, Any] = {
     "key": "friends",
     "name": {"en": "Bring a friend", "ko": "친구 초대"},
@@ -81,7 +82,9 @@ def set_to(world: World, referral_id: str, **values: Any) -> None:
 
 
 def test_a_member_shares_and_sees_what_friends_brought(make_world: MakeWorld) -> None:
-    world = play(make_world)
+    stamped = FRIENDS["advocate"] + [{"do": "add_stamps", "card": "pass", "stamps": 2}]
+    card = {"key": "pass", "name": {"en": "Friends' pass"}, "stamps": 10, "effects": GIFT}
+    world = play(make_world, FRIENDS | {"advocate": stamped}, cards=[card])
     made = share(world, {"channel": "kakao"}, status=201)
     assert share(world, {"offer": "friends", "channel": "kakao"}) == made
     # The shop's server sees the same link.
@@ -100,9 +103,10 @@ def test_a_member_shares_and_sees_what_friends_brought(make_world: MakeWorld) ->
     seen = mine(world, "/referrals")
     assert seen["counts"] == dict.fromkeys(seen["counts"], 0) | {"approved": 2}
     assert seen["rewarded"] == 2
-    # Twice 500, the milestone's 1,000, twice a cup and 3.00 in cash.
+    # Twice 500, the milestone's 1,000, twice two stamps, a cup and 3.00 in cash.
     assert seen["rewards"] == [
         {"kind": "points", "points_key": "points", "points": 2000, "name": "points"},
+        {"kind": "stamps", "card": "pass", "stamps": 4, "name": "Friends' pass"},
         {"kind": "grant", "reward": "cup", "count": 2, "name": "A cup"},
         {"kind": "payable", "currency": "EUR", "minor": 600, "name": "Cash"},
     ]
@@ -124,6 +128,11 @@ def test_a_member_shares_and_sees_what_friends_brought(make_world: MakeWorld) ->
     assert whole["rewards"] == [
         {name: value for name, value in one.items() if name != "name"} for one in seen["rewards"]
     ]
+    # Who brought a friend, the server sees alone.
+    brought_by = {"id": second, "state": "approved", "offer": "friends", "advocate": "m…"}
+    assert world.get("/members/omar/referrals")["brought_by"] == brought_by
+    assert whole["brought_by"] is None
+    assert "brought_by" not in mine(world, "/referrals", "omar")
     # Friends see nothing of it, and nobody's references stand in anything a browser gets.
     assert mine(world, "/referrals", "omar")["data"] == []
     text = str([seen, mine(world, "/links"), mine(world, "/referrals", "omar")])
@@ -169,6 +178,13 @@ def test_what_is_reviewed_or_refused_looks_like_what_is_not_there_yet(
     whole = world.get("/members/mina/referrals")
     assert (whole["counts"]["in_review"], whole["counts"]["rejected"]) == (2, 4)
     assert whole["data"][-1]["reason"] == "SELF_REFERRAL"
+    # What came to nothing has no reward that waits; what looks like it may still come does.
+    rewards = [one["reward"] for one in seen["data"]][::-1]
+    assert rewards == ["waiting"] * 4 + ["none"] * 2
+    of_sides = [one["side"]["state"] for one in whole["data"]][::-1]
+    assert of_sides == ["none", "none", "waiting", "waiting", "none", "none"]
+    set_to(world, friends[5], state="expired", reason="CREDIT_WINDOW")
+    assert mine(world, "/referrals")["data"][0]["reward"] == "none"
 
 
 def test_only_the_member_themselves_shares_and_only_what_runs(make_world: MakeWorld) -> None:
