@@ -44,9 +44,11 @@ bench: setup ## measure against limits taken in the same run (15 minutes)
 	$(BIN)/python -m bench.referring
 	$(BIN)/python -m bench.redirecting
 
-soak: setup ## long runs: memory, the whole replayed year, kill -9 under load (40 minutes)
+soak: setup ## long runs: memory, the replayed year, kill -9, simulated referrals (2 hours)
 	$(BIN)/python -m bench.soak
 	$(BIN)/python -m bench.crashes
+	REFERRAL_PEOPLE=2000 $(BIN)/python -m pytest tests/simulation
+	REFERRAL_RACE_ROUNDS=500 $(BIN)/python -m pytest tests/concurrency/test_referrals.py
 
 serve: setup ## serve the default database
 	$(BIN)/flask db upgrade
