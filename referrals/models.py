@@ -110,7 +110,8 @@ class Referral(db.Base):
     `evidence` holds candidates, the winner among them, and the facts at attribution (JSON).
     `due_at` is when time alone does something next: the hold ends, a review or the credit window
     runs out. `score_bp` and `signals` are of the last scoring, `cleared_bp` up to which score a
-    reviewer has cleared it; `approvals` names who approved where four eyes are needed (JSON).
+    reviewer has cleared it; `approvals` names who approved at which cost
+    where four eyes are needed (JSON).
     """
 
     __tablename__ = "referrals"

@@ -159,7 +159,7 @@ def _told_with(
         Order.order_ref == told.c.order_ref,
         Order.order_ref != sa.bindparam("told"),
     )
-    found = sa.union_all(
+    found = sa.union(
         sa.select(told.c.kind, told.c.digest)
         .join(Order, is_stored)
         .where(told.c.program_id == program, Order.member_id == friend),
@@ -171,18 +171,24 @@ def _told_with(
         ),
     ).subquery("found")
     one: sa.ColumnElement[int] = sa.literal_column("1")
-    of_advocate = (
-        sa.exists(one)
+    # Counted, so that each order is looked up by its whole key: as a join, a plan that was made
+    # while the tables were small reads every order of a contact.
+    with_it = (
+        sa.select(sa.func.count())
         .select_from(its)
         .where(
             its.c.program_id == program,
             its.c.kind == found.c.kind,
             its.c.digest == found.c.digest,
-            Order.program_id == program,
-            Order.order_ref == its.c.order_ref,
-            Order.order_ref != sa.bindparam("told"),
-            Order.member_id == advocate,
+            its.c.order_ref == Order.order_ref,
         )
+        .scalar_subquery()
+    )
+    of_advocate = sa.exists(one).where(
+        Order.program_id == program,
+        Order.member_id == advocate,
+        Order.order_ref != sa.bindparam("told"),
+        with_it > sa.literal_column("0"),
     )
     is_same = sa.case((of_advocate, one), else_=sa.literal_column("0"))
     return _part("told", of=found.c.digest, numbers=[is_same], texts=[found.c.kind])
