@@ -182,13 +182,18 @@ def _told_with(
             its.c.digest == found.c.digest,
             its.c.order_ref == Order.order_ref,
         )
+        .correlate(found, Order)
         .scalar_subquery()
     )
-    of_advocate = sa.exists(one).where(
-        Order.program_id == program,
-        Order.member_id == advocate,
-        Order.order_ref != sa.bindparam("told"),
-        with_it > sa.literal_column("0"),
+    of_advocate = (
+        sa.exists(one)
+        .where(
+            Order.program_id == program,
+            Order.member_id == advocate,
+            Order.order_ref != sa.bindparam("told"),
+            with_it > sa.literal_column("0"),
+        )
+        .correlate(found)
     )
     is_same = sa.case((of_advocate, one), else_=sa.literal_column("0"))
     return _part("told", of=found.c.digest, numbers=[is_same], texts=[found.c.kind])

@@ -83,9 +83,10 @@ def test_contacts_of_orders_are_compared_as_those_of_members_are(make_world: Mak
     world.member("mina", email="minji@naver.com", phone="+82 10 1111 2222")
     world.order("M-1", 5_000, placed_at=START, contact={"email": "mina.work@naver.com"})
     mail, phone = {"email": "MinJi@Naver.com"}, {"phone": "+82 (0)10-1111-2222"}
-    told = {"referral": {"code": code_of(world, "mina")}}
+    told: dict[str, Any] = {"referral": {"code": code_of(world, "mina")}}
+    work = {"email": "mina.work@naver.com", "phone": "+82 10 7777 7777"}
     # At once with the evidence: her own mailbox, and one that only her own order was told with.
-    for ref, contact in (("ned", mail), ("noe", {"email": "mina.work@naver.com"})):
+    for ref, contact in (("ned", mail), ("noe", work)):
         world.member(ref)
         refused = buy(world, ref, at=START, contact=contact, **told)
         assert told_state(refused) == ("rejected", "SELF_REFERRAL"), ref
