@@ -302,8 +302,8 @@ class OrderAnswer(Schema):
     cards = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
     referral = described(
         Json,
-        "{id?, state, reason?, message, missing_minor?, sides?}; a side is {side, member_ref?, state,"
-        " reason?, earned, grants, payables, reversed, payables_reversed, grants_revoked}.",
+        "{id?, state, reason?, message, missing_minor?, sides?}; a side is {side, member_ref?,"
+        " state, reason?, earned, grants, payables, reversed, payables_reversed, grants_revoked}.",
         required=True,
         allow_none=True,
     )

@@ -38,8 +38,7 @@ def conditions(program: Compiled, trigger: str) -> tuple[list[Condition], list[C
     lines = [
         rule.effect.lines
         for rule in rules
-        if not isinstance(rule.effect, AddPoints | GIVEN)
-        and rule.effect.lines is not None
+        if not isinstance(rule.effect, AddPoints | GIVEN) and rule.effect.lines is not None
     ]
     return asked, lines
 

@@ -133,6 +133,8 @@ def draw(seed: int, *, advocates: int, clicks: int, honest: int, cheats: int) ->
         found.advocates.append(_person(chance, used, f"adv-{number}"))
     for number in range(honest):
         found.friends.append(_honest(chance, used, found.advocates, number))
+    # Nobody else abuses the links of a ring: one of whom was refused is no ring.
+    shared = list(found.advocates)
     kinds: tuple[Kind, ...] = ("alias", "device", "refunder", "guesser", "forger", "ring")
     for number in range(cheats):
         kind = kinds[number % len(kinds)]
@@ -141,7 +143,7 @@ def draw(seed: int, *, advocates: int, clicks: int, honest: int, cheats: int) ->
             if number // len(kinds) % 3 == 0:
                 _ring(chance, used, found, number)
             continue
-        found.friends.append(_cheat(chance, used, found.advocates, number, kind))
+        found.friends.append(_cheat(chance, used, shared, number, kind))
     spent = sum(len(friend.clicks) for friend in found.friends)
     machines = clicks // 3
     for _ in range(machines):
