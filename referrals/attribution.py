@@ -2,7 +2,8 @@
 
 Pure. Owns the methods and their ranks (`docs/attribution.md` is written from them), windows, and
 the choice between clicks. Every candidate that loses keeps why. Refuses to know people: whether
-somebody may be brought by somebody is asked of whoever knows (`storefront.referring.attributing`).
+somebody may be brought by somebody is asked of whoever knows
+(`storefront.referring.attribution.attributing`).
 """
 
 from collections.abc import Callable, Sequence

@@ -34,10 +34,10 @@ from storefront.points.points_routes import routes as points_routes
 from storefront.program_routes import routes as impact_routes
 from storefront.redeeming.reward_routes import routes as reward_routes
 from storefront.redeeming.routes import routes as redemption_routes
-from storefront.referring.click_routes import routes as click_routes
-from storefront.referring.link_routes import public_routes as link_picture_routes
-from storefront.referring.link_routes import routes as link_routes
-from storefront.referring.review_routes import routes as review_routes
+from storefront.referring.links.click_routes import routes as click_routes
+from storefront.referring.links.link_routes import public_routes as link_picture_routes
+from storefront.referring.links.link_routes import routes as link_routes
+from storefront.referring.review.review_routes import routes as review_routes
 from storefront.routes import routes as storefront_routes
 from storefront.vouchers.voucher_routes import routes as voucher_routes
 from webhooks import deliveries

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from core.language import LANGUAGES
 from programs.referrals import SIGNALS
 from referrals.attribution import EARLIER, LATER, METHODS, SECOND
-from storefront.referring import answering
-from storefront.referring.attributing import REFUSED
-from storefront.referring.evidence import NOBODY
+from storefront.referring.attribution import answering
+from storefront.referring.attribution.attributing import REFUSED
+from storefront.referring.attribution.evidence import NOBODY
 
 _CHOICE = """\
 One referral, one advocate: of all evidence that comes with a signup or an order, the strongest

@@ -28,7 +28,7 @@ from storefront.granting import bringing
 from storefront.granting import showing as granting
 from storefront.plan import Plan
 from storefront.redeeming import named
-from storefront.referring import answering
+from storefront.referring.attribution import answering
 from storefront.refunding import refunded
 from storefront.standing import Read, StoredOrder
 from storefront.tiers import places

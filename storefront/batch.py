@@ -20,7 +20,7 @@ from programs import versions
 from storefront import limiting, orders, reads, standing
 from storefront.plan import Plan, begin
 from storefront.redeeming import named
-from storefront.referring import told_orders
+from storefront.referring.rewarding import told_orders
 from storefront.standing import Read
 from storefront.telling import Telling, check_times, item_of
 from storefront.vouchers import named as named_codes

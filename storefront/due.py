@@ -27,7 +27,7 @@ from rewards.carried import GRANTS, REDEMPTIONS, VOUCHERS
 from storefront.activities import occasions
 from storefront.granting import lapsing
 from storefront.plan import Plan, begin
-from storefront.referring import releasing
+from storefront.referring.rewarding import releasing
 from storefront.tiers import places, tier_entries
 from storefront.vouchers import expiring
 

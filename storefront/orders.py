@@ -24,7 +24,8 @@ from storefront.membership import erasure
 from storefront.payables import bringing as payables
 from storefront.plan import Plan, begin
 from storefront.redeeming import bound
-from storefront.referring import told_orders, tracing
+from storefront.referring.review import tracing
+from storefront.referring.rewarding import told_orders
 from storefront.refunding import refund_shares
 from storefront.standing import Read, StoredOrder
 from storefront.telling import Telling, is_same_member

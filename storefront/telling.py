@@ -96,7 +96,7 @@ class Telling:
     redemptions: list[dict[str, Any]] = field(default_factory=list)
     #: What it did with codes, likewise (`storefront.vouchers.told`).
     codes: list[dict[str, Any]] = field(default_factory=list)
-    #: What became of the friend's referral by it (`storefront.referring.told_orders`).
+    #: What became of the friend's referral by it (`storefront.referring.rewarding.told_orders`).
     referral: dict[str, Any] | None = None
 
     @property

@@ -4,7 +4,7 @@ import marshmallow as ma
 
 from core.fields import Boolean, Instant, Integer, Schema, Text, described
 from loyalty.schemas import whole
-from storefront.referring.link_schemas import (
+from storefront.referring.links.link_schemas import (
     BroughtMilestoneAnswer,
     BroughtNextAnswer,
     BroughtRewardAnswer,

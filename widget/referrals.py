@@ -17,7 +17,7 @@ from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
 from referrals import referrals
-from storefront.referring import brought, linking
+from storefront.referring.links import brought, linking
 from widget import me
 from widget.texts import Reader
 

@@ -8,7 +8,7 @@ from flask import Response, current_app
 from core import auth, db, http, idempotency, paging
 from core.paging import PageQuery
 from storefront.redeeming import answering, stocking
-from storefront.referring.link_schemas import LinkBody
+from storefront.referring.links.link_schemas import LinkBody
 from widget import (
     export,
     me,

@@ -15,7 +15,7 @@ from programs.compiled import Compiled
 from programs.referrals import BUDGET_PREFIX, CAP_PREFIX, Offer
 from server.verify.rows import Place, Report
 from storefront import limiting
-from storefront.referring import capping
+from storefront.referring.rewarding import capping
 
 
 def claims(program: Compiled, row: Any, stored_claims: Sequence[Any]) -> dict[str, Claim]:

@@ -23,7 +23,8 @@ from storefront.activities import occasions
 from storefront.firing import Fired, Source
 from storefront.granting import entitlements, showing
 from storefront.plan import Plan, begin
-from storefront.referring import signups, tracing
+from storefront.referring.attribution import signups
+from storefront.referring.review import tracing
 from storefront.telling import FUTURE, ahead
 from storefront.tiers import places, tier_entries
 

@@ -17,7 +17,7 @@ from members.members import MEMBERS, Known
 from referrals.carried import REFERRALS
 from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import second_level
+from storefront.referring.rewarding import second_level
 from storefront.standing import FriendOf
 
 #: A member whom nobody has locked just now, and who was merged into nobody.

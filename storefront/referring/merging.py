@@ -22,7 +22,7 @@ from referrals.carried import MILESTONES, REFERRALS, SIDES
 from referrals.models import HouseholdTrust, Link, ReferralBlock, Trace
 from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import following, milestones, second_level
+from storefront.referring.rewarding import following, milestones, second_level
 from storefront.tiers import advocates
 
 LINKS: sa.Table = Link.__table__  # type: ignore[assignment]

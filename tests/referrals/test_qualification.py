@@ -113,7 +113,7 @@ def test_the_span_starts_with_the_click_and_ends_with_the_credit_window() -> Non
 
 
 def test_an_order_as_of_an_instant_has_the_refunds_that_were_paid_by_then() -> None:
-    from storefront.referring.judged_orders import Body
+    from storefront.referring.rewarding.judged_orders import Body
 
     def refund(ref: str, day: int, minor: int) -> Refund:
         body = {"amount_minor": minor}

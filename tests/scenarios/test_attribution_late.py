@@ -186,7 +186,7 @@ def test_what_was_bought_before_is_seen_however_late_it_is_told(make_world: Make
     from programs import versions
     from referrals import referrals
     from storefront.plan import begin
-    from storefront.referring import newcomers
+    from storefront.referring.attribution import newcomers
 
     world = shop(make_world, offer(hold="P14D"), at="2026-01-10T00:00:00Z")
     token = click(world, "mina", "2026-01-04T00:00:00Z")

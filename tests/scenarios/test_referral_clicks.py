@@ -13,7 +13,7 @@ from referrals import clicks, codes, counting, tokens
 from referrals.counting import Clicked, Counting
 from referrals.models import Click, Lead, LinkCount, ReferralBlock, Trace
 from referrals.touches import Touch
-from storefront.referring import redirecting
+from storefront.referring.links import redirecting
 from tests.contract.checking import problem
 from tests.world import World
 

@@ -6,7 +6,7 @@ import pytest
 
 from core import signing
 from referrals import tokens
-from storefront.referring import redirecting
+from storefront.referring.links import redirecting
 from tests.scenarios.test_referral_clicks import (
     PERSON,
     follow,

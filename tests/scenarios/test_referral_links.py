@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from core import db, ids
 from referrals import codes, links
 from referrals.links import CODES, LINKS
-from storefront.referring.linking import BLOCKS
+from storefront.referring.links.linking import BLOCKS
 from tests.concurrency.parallel import at_once
 from tests.contract.checking import pointers, problem
 from tests.world import World

@@ -20,7 +20,7 @@ from core.errors import Problem
 from programs import versions
 from programs.referrals import host_of
 from referrals import counting
-from storefront.referring import redirecting
+from storefront.referring.links import redirecting
 from tests.conftest import SECRET_KEY
 from tests.server.test_serve import call, flask, free_port, start
 from tests.world import World, document

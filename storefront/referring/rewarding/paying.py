@@ -26,8 +26,9 @@ from storefront import answers, firing, limiting
 from storefront.activities import inactivity
 from storefront.firing import Fired, Ordered, Source
 from storefront.plan import Plan
-from storefront.referring import blocking, capping, locking, milestones, pinning, second_level
-from storefront.referring.pinning import Pinned
+from storefront.referring import locking
+from storefront.referring.rewarding import blocking, capping, milestones, pinning, second_level
+from storefront.referring.rewarding.pinning import Pinned
 
 #: What is left of a referral: all of it, the shares of what is left of its order, or nothing.
 Left = Literal["whole", "share", "nothing"]

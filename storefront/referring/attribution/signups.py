@@ -17,8 +17,10 @@ from programs import versions
 from programs.compiled import Compiled
 from storefront.firing import Fired
 from storefront.plan import Plan, begin
-from storefront.referring import attributing, following, locking, told_sides
-from storefront.referring.attributing import Attributed
+from storefront.referring import locking
+from storefront.referring.attribution import attributing
+from storefront.referring.attribution.attributing import Attributed
+from storefront.referring.rewarding import following, told_sides
 from storefront.tiers import tier_entries
 
 

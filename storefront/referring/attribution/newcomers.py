@@ -19,8 +19,8 @@ from referrals.existing import Person
 from referrals.models import ReferralBlock
 from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import evidence
-from storefront.referring.evidence import Occasion
+from storefront.referring.attribution import evidence
+from storefront.referring.attribution.evidence import Occasion
 
 BLOCKS: sa.Table = ReferralBlock.__table__  # type: ignore[assignment]
 _PAID = ("paid", "fulfilled")

@@ -18,17 +18,11 @@ from referrals.carried import REFERRALS
 from storefront import awarding
 from storefront.decide import Decided
 from storefront.plan import Plan
-from storefront.referring import (
-    answering,
-    attributing,
-    evidence,
-    following,
-    guests,
-    locking,
-    told_sides,
-)
-from storefront.referring.deserving import REFUSED
-from storefront.referring.judged_orders import Told
+from storefront.referring import locking
+from storefront.referring.attribution import answering, attributing, evidence, guests
+from storefront.referring.rewarding import following, told_sides
+from storefront.referring.rewarding.deserving import REFUSED
+from storefront.referring.rewarding.judged_orders import Told
 from storefront.standing import FriendOf, Read
 from storefront.telling import Telling, is_same_member
 

@@ -4,7 +4,7 @@ import marshmallow as ma
 
 from core.fields import Boolean, Instant, Integer, Key, Schema, Text, described
 from referrals.sharing import CHANNEL
-from storefront.referring.brought import STATES
+from storefront.referring.links.brought import STATES
 
 
 def _whole(description: str) -> Integer:

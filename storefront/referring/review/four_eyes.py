@@ -21,8 +21,9 @@ from storefront import firing
 from storefront.firing import Ordered, Source
 from storefront.membership import member_facts
 from storefront.plan import Plan
-from storefront.referring import capping, judged_orders, pinning, second_level, suspecting
-from storefront.referring.judged_orders import Told
+from storefront.referring.review import suspecting
+from storefront.referring.rewarding import capping, judged_orders, pinning, second_level
+from storefront.referring.rewarding.judged_orders import Told
 
 #: How many people must approve what one may not.
 _NEEDED = 2

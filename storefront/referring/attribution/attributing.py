@@ -2,8 +2,8 @@
 
 `prepare` looks without locks and says whom binding would touch; `attribute` looks again under the
 locks of all of them, chooses, and writes the referral. Refuses to pay: what a referral deserves
-follows afterwards (`storefront.referring.following`). A referral never blocks the member or the
-order that it came with.
+follows afterwards (`storefront.referring.rewarding.following`). A referral never blocks the member
+or the order that it came with.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,10 @@ from referrals.carried import REFERRALS
 from referrals.desk import connection_of
 from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import answering, evidence, suspecting
-from storefront.referring.evidence import Gathered, Occasion
-from storefront.referring.newcomers import Judge
+from storefront.referring.attribution import answering, evidence
+from storefront.referring.attribution.evidence import Gathered, Occasion
+from storefront.referring.attribution.newcomers import Judge
+from storefront.referring.review import suspecting
 from storefront.telling import Telling
 
 #: What a person decided, no evidence changes.

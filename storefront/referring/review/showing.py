@@ -28,7 +28,7 @@ from storefront import answers
 from storefront.decisions import DECISIONS
 from storefront.granting import showing as grants
 from storefront.plan import Plan, begin
-from storefront.referring.brought import SIDE_STATES as PAID_STATES
+from storefront.referring.links.brought import SIDE_STATES as PAID_STATES
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 _DAY = 86_400 * clock.SECOND

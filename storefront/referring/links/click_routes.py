@@ -14,8 +14,8 @@ from config import Settings
 from core import auth, http, idempotency
 from core.errors import not_found
 from referrals import clicks, machines
-from storefront.referring import click_schemas, clicking, redirecting
-from storefront.referring.redirecting import Led, Opening
+from storefront.referring.links import click_schemas, clicking, redirecting
+from storefront.referring.links.redirecting import Led, Opening
 
 routes = http.Routes("clicks", __name__, description="Clicks.")
 

@@ -24,18 +24,11 @@ from referrals.attribution import Candidate, Choice
 from referrals.carried import REFERRALS
 from rewards.carried import Row
 from storefront.plan import Plan, begin
-from storefront.referring import (
-    attributing,
-    evidence,
-    following,
-    four_eyes,
-    locking,
-    newcomers,
-    reviewing,
-    showing,
-    suspecting,
-)
-from storefront.referring.evidence import Occasion
+from storefront.referring import locking
+from storefront.referring.attribution import attributing, evidence, newcomers
+from storefront.referring.attribution.evidence import Occasion
+from storefront.referring.review import four_eyes, reviewing, showing, suspecting
+from storefront.referring.rewarding import following
 from storefront.tiers import tier_entries
 
 METHOD = "manual"

@@ -15,8 +15,8 @@ from core import clock
 from referrals import existing, leads
 from referrals.attribution import Candidate
 from storefront.plan import Plan
-from storefront.referring import evidence
-from storefront.referring.evidence import Occasion
+from storefront.referring.attribution import evidence
+from storefront.referring.attribution.evidence import Occasion
 from storefront.telling import Telling
 
 _UTC = ZoneInfo("UTC")

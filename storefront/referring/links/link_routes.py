@@ -9,8 +9,8 @@ from core.errors import Problem
 from core.paging import PageQuery
 from members import erasing
 from referrals import links, sharing
-from storefront.referring import brought, linking
-from storefront.referring import link_schemas as schemas
+from storefront.referring.links import brought, linking
+from storefront.referring.links import link_schemas as schemas
 
 routes = http.Routes("links", __name__, url_prefix="/v1", description="Referral links.")
 public_routes = http.Routes("link_pictures", __name__, description="Referral links.")

@@ -28,7 +28,7 @@ from storefront.decisions import find_pinned
 from storefront.firing import Fired, Source
 from storefront.membership import member_facts
 from storefront.plan import Plan
-from storefront.referring import blocking
+from storefront.referring.rewarding import blocking
 
 #: The type that entries and decisions name a milestone by, and the prefix of its id.
 SOURCE_TYPE = "referral_milestone"

@@ -19,9 +19,9 @@ from referrals.attribution import CONFIRMED
 from referrals.existing import ORDER_CONTACTS, ORDERS
 from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import newcomers
-from storefront.referring.judged_orders import Told
-from storefront.referring.suspecting import Known
+from storefront.referring.attribution import newcomers
+from storefront.referring.review.suspecting import Known
+from storefront.referring.rewarding.judged_orders import Told
 
 _UTC = ZoneInfo("UTC")
 

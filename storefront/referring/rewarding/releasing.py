@@ -17,7 +17,8 @@ from programs import versions
 from referrals import referrals
 from referrals.carried import REFERRALS
 from storefront.plan import begin
-from storefront.referring import following, locking
+from storefront.referring import locking
+from storefront.referring.rewarding import following
 from storefront.tiers import tier_entries
 
 #: Which rows are due at all.

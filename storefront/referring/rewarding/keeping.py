@@ -18,9 +18,11 @@ from referrals import qualification, referrals
 from referrals.qualification import Candidate, Span, Verdict
 from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import bought, judged_orders, locking, paying, pinning, suspecting
-from storefront.referring.judged_orders import Body, Told
-from storefront.referring.paying import Deserved, Left
+from storefront.referring import locking
+from storefront.referring.review import suspecting
+from storefront.referring.rewarding import bought, judged_orders, paying, pinning
+from storefront.referring.rewarding.judged_orders import Body, Told
+from storefront.referring.rewarding.paying import Deserved, Left
 
 #: Whenever an order was placed.
 _EVER = Span(-(2**62))

@@ -6,8 +6,9 @@ from typing import Any
 from flask import Response
 
 from core import auth, db, http, idempotency
-from storefront.referring import by_hand, reviewing, showing
-from storefront.referring import review_schemas as schemas
+from storefront.referring.attribution import by_hand
+from storefront.referring.review import review_schemas as schemas
+from storefront.referring.review import reviewing, showing
 
 routes = http.Routes("referrals", __name__, url_prefix="/v1", description="Referrals.")
 

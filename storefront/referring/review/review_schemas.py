@@ -10,7 +10,7 @@ from core.paging import PageQuery
 from programs.referrals import SIDES, SIGNALS
 from storefront.granting.granting_schemas import GrantView
 from storefront.payables.payable_schemas import cash
-from storefront.referring.brought import SIDE_STATES as PAID_STATES
+from storefront.referring.links.brought import SIDE_STATES as PAID_STATES
 from storefront.schemas import AwardAnswer
 
 STATES = ("identified", "qualified", "on_hold", "in_review", "approved", "rejected", "expired")

@@ -14,9 +14,9 @@ from referrals import referrals
 from referrals.carried import REFERRALS, SIDES
 from rewards.carried import Row
 from storefront.plan import Plan
-from storefront.referring import milestones, paying, pinning
-from storefront.referring.deserving import Case
-from storefront.referring.judged_orders import Told
+from storefront.referring.rewarding import milestones, paying, pinning
+from storefront.referring.rewarding.deserving import Case
+from storefront.referring.rewarding.judged_orders import Told
 from storefront.tiers import advocates
 
 

@@ -20,7 +20,9 @@ from referrals.carried import REFERRALS, SIDES
 from referrals.models import HouseholdTrust, ReferralBlock
 from rewards.carried import Row
 from storefront.plan import Plan, begin
-from storefront.referring import following, four_eyes, locking, showing, suspecting
+from storefront.referring import locking
+from storefront.referring.review import four_eyes, showing, suspecting
+from storefront.referring.rewarding import following
 from storefront.tiers import tier_entries
 
 Action = Literal["approve", "reject", "block", "trust", "undo"]

@@ -11,16 +11,11 @@ from core import clock, db
 from members.facts import member_facts
 from referrals import qualification, referrals
 from referrals.qualification import Candidate, Span, Verdict
-from storefront.referring import (
-    bought,
-    four_eyes,
-    judged_orders,
-    locking,
-    second_level,
-    suspecting,
-)
-from storefront.referring.judged_orders import Body
-from storefront.referring.keeping import Kept
+from storefront.referring import locking
+from storefront.referring.review import four_eyes, suspecting
+from storefront.referring.rewarding import bought, judged_orders, second_level
+from storefront.referring.rewarding.judged_orders import Body
+from storefront.referring.rewarding.keeping import Kept
 
 #: Why a referral brings nobody anything, whatever orders say: what was paid goes back too.
 REFUSED = referrals.FINAL | {"ALREADY_REFERRED", "ERASED"}

@@ -1,0 +1,1 @@
+"""What speaks against a referral, and what staff decides of it."""

@@ -1,0 +1,1 @@
+"""What a referral deserves: qualified, held, paid, capped, taken back, and what hangs on it."""
