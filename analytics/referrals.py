@@ -24,6 +24,7 @@ from programs.compiled import Compiled
 from referrals.carried import MILESTONES, REFERRALS, SIDES
 from rewards import terms
 from rewards.carried import GRANTS
+from rewards.payables import PAYABLES
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 
@@ -172,6 +173,13 @@ def _cost(connection: sa.Connection, program_id: bytes, period: Period) -> _Cost
     )
     for text, count in grants:
         found.rewards_minor += int(count) * costs.estimated(terms.parse(text))
+    owed = connection.execute(
+        sa.select(sa.func.coalesce(sa.func.sum(PAYABLES.c.minor), 0)).where(
+            PAYABLES.c.program_id == program_id,
+            PAYABLES.c.source_id.in_(sa.select(sources.c.id)),
+        )
+    )
+    found.payables_minor = int(owed.scalar_one())
     return found
 
 

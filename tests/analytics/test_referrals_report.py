@@ -10,7 +10,7 @@ MakeWorld = Callable[..., World]
 OFFER = {
     "key": "friends",
     "landing_url": "https://shop.example/welcome",
-    "advocate": [{"do": "add_points", "points": 500}],
+    "advocate": [{"do": "add_points", "points": 500}, {"do": "payable", "minor": 200}],
     "friend": [{"do": "add_points", "points": 300}],
     "qualifies": {"min_net_minor": 50_00},
 }
@@ -93,13 +93,10 @@ def test_the_funnel_its_speed_its_cost_and_who_came_by_it(make_world: MakeWorld)
         (2, 46 * hour),
     ]
     assert report["times"][0]["ninth_decile_seconds"] == 10 * hour
-    # What Lee's order brought went back: 500 and 300 are left, for two who were approved.
+    # What Lee's order brought went back: 500, 300 and 2.00 in cash are left, for two approved.
     cost = report["cost"]
-    assert (cost["points_minor"], cost["total_minor"], cost["by_approved_friend_minor"]) == (
-        800,
-        800,
-        400,
-    )
+    assert (cost["points_minor"], cost["payables_minor"], cost["total_minor"]) == (800, 200, 1000)
+    assert cost["by_approved_friend_minor"] == 500
     members = report["members"]
     assert (members["joined"], members["referred_share_bp"]) == (4, 7_500)
     assert members["referred"] == {
