@@ -93,7 +93,7 @@ def told(app: Flask) -> Iterator[World]:
     buy(world, "hana")
     # A code of their own choice: of Kim's a digest is left.
     for ref in ("kim", "mina"):
-        chosen = {"vanity": "".join(secrets.choice("abcdefghjkpqstxyz") for _ in range(9)) + "zq"}
+        chosen = {"vanity": "".join(secrets.choice("bdhjpqtxyz") for _ in range(9)) + "zq"}
         world.post(f"/members/{ref}/links", chosen | {"offer": OF[ref]})
     erase(world, "kim")
     seen = {"ip": "203.0.113.77", "user_agent": "Mozilla/5.0 (X11) Firefox/140.0"}
