@@ -86,7 +86,6 @@ METHODS: tuple[Method, ...] = (
 )
 #: In the evidence of a referral: that whoever brought it by hand knew what speaks against it.
 CONFIRMED = "is_confirmed"
-RANKS = {method.key: rank for rank, method in enumerate(METHODS)}
 _TOUCHES = frozenset(method.key for method in METHODS if method.is_touch)
 #: Why a candidate lost, beside the reasons for which evidence is refused.
 EARLIER, LATER, SECOND = "earlier click", "later click", "another came first"

@@ -14,8 +14,6 @@ from rewards.carried import Row
 PREFIX = "ref"
 #: The type that entries, decisions and grants name a referral by.
 SOURCE_TYPE = "referral"
-#: What somebody may still qualify from.
-OPEN = ("identified", "expired", "rejected")
 #: What follows on having qualified, at once or after a hold and a review.
 _QUALIFIED = ("qualified", "on_hold", "in_review", "approved")
 #: Why evidence or a person was refused: no order of the friend can mend it.
