@@ -149,6 +149,7 @@ BELOW = frozenset(
         "tier",
         "cards",
         "rewards",
+        "segments",
         "referrals",
         "surprises",
         "why",

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import jsontext
+from core import ids, jsontext
 from core.errors import FieldError
 from core.fields import Attributes, Instant, Reference, Schema, Text, described
 from members.models import Activity
@@ -123,6 +123,19 @@ def facts_text(body: Mapping[str, Any]) -> str:
     """The facts of a body as they are stored: the same facts are the same text."""
     given = body.get("facts") or {}
     return jsontext.sorted_text({name: one for name, one in given.items() if one is not None})
+
+
+def told_text(stored: StoredActivity) -> str:
+    """What a storefront told of an activity as it is stored; whose it is under our own id."""
+    return jsontext.sorted_text(
+        {
+            "member_ref": ids.show_id("mem", stored.member_id),
+            "kind": stored.kind,
+            "occurred_at": stored.said_at,
+            "facts": jsontext.parse(stored.facts),
+            "status": stored.status,
+        }
+    )
 
 
 def faults(facts: Mapping[str, Any], declared: Mapping[str, FactType] | None) -> list[FieldError]:

@@ -1,4 +1,4 @@
-"""The tables of orders and their refunds."""
+"""The tables of orders and their refunds, and of what was told of them before."""
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
@@ -57,6 +57,7 @@ class OrderRefund(db.Base):
 
     `refunded_at` is when it counts from: what was told, or the clock when that was ahead of it.
     `points_returned` and `suggested_deduction_minor` are what stands for it, to be answered again.
+    `told_id` says when among everything told it first came.
     """
 
     __tablename__ = "order_refunds"
@@ -73,3 +74,26 @@ class OrderRefund(db.Base):
     updated_at: Mapped[int] = mapped_column(sa.BigInteger)
     points_returned: Mapped[int] = mapped_column(sa.BigInteger)
     suggested_deduction_minor: Mapped[int] = mapped_column(sa.BigInteger)
+    told_id: Mapped[bytes | None] = mapped_column(db.Id)
+
+
+class SupersededTelling(db.Base):
+    """What was told of an order, a refund or an activity before it was told anew (`orders.history`).
+
+    `id` is made when the telling came that superseded `body`, and `recorded_at` is the program's
+    clock then: of a thing told three times there are two rows, and its own row has the newest.
+    """
+
+    __tablename__ = "superseded_tellings"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+        sa.Index("ix_superseded_tellings_of", "program_id", "kind", "ref", "refund_ref", "id"),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.Text)
+    ref: Mapped[str] = mapped_column(sa.Text)
+    refund_ref: Mapped[str | None] = mapped_column(sa.Text)
+    body: Mapped[str] = mapped_column(sa.Text)
+    recorded_at: Mapped[int] = mapped_column(sa.BigInteger)

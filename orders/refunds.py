@@ -33,6 +33,8 @@ class Refund:
     updated_at: int
     points_returned: int = 0
     suggested_deduction_minor: int = 0
+    #: Made when it was first told; refunds told long ago have none.
+    told_id: bytes | None = None
     is_new: bool = False
     is_changed: bool = False
 
@@ -55,6 +57,7 @@ class Refund:
             "updated_at": self.updated_at,
             "points_returned": self.points_returned,
             "suggested_deduction_minor": self.suggested_deduction_minor,
+            "told_id": self.told_id,
         }
 
 

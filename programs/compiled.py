@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from core import clock
+from core import clock, ids
 from programs.cards import Card, compile_cards
 from programs.kinds import PointsKind, compile_kind
 from programs.ladder import Ladder, compile_ladder
@@ -17,6 +17,9 @@ from programs.referrals import TRIGGER as REFERRAL_QUALIFIED
 from programs.referrals import Offer, compile_offers, rules_by_trigger
 from programs.rewards import Catalogue, compile_catalogue
 from programs.rules import Rule, compile_rule
+from programs.segments import Segment, asked_by, compile_segments
+from programs.surprises import Surprises, compile_surprises
+from programs.surprises import rules_by_trigger as prizes_by_trigger
 from programs.triggers import Declared
 from rules.effects import PointsPerAmount
 
@@ -61,11 +64,18 @@ class Compiled:
     #: Referral offers, the default one first, paused ones too.
     offers: tuple[Offer, ...] = ()
     catalogue: Catalogue = field(default_factory=Catalogue)
+    surprises: Surprises = field(default_factory=Surprises)
+    #: Share of the members whom no surprise reaches, in basis points.
+    holdout_bp: int = 0
+    #: What buckets of holdouts are reckoned by.
+    holdout_salt: str = ""
     #: The facts of declared kinds of activities, by kind; other kinds may say anything.
     activities: Mapping[str, Declared] = field(default_factory=dict)
     birthday_notice: clock.Duration = _NOTICE
-    #: Whether some live rule, reward or offer asks how many friends were approved.
-    asks_referrals: bool = False
+    #: Segments, paused ones too.
+    segments: tuple[Segment, ...] = ()
+    #: Every fact that some live rule, reward, surprise or offer asks for, also by way of segments.
+    asked: frozenset[str] = frozenset()
     #: How many switches had been made: the document was compiled as these leave it.
     switches: int = 0
 
@@ -73,6 +83,11 @@ class Compiled:
     def edition(self) -> tuple[int, int]:
         """Version and switches: what a decision pins, and what may be remembered for ever."""
         return self.version, self.switches
+
+    @property
+    def asks_referrals(self) -> bool:
+        """Whether something asks how many friends were approved."""
+        return APPROVED_REFERRALS in self.asked
 
     @property
     def reads_referrals(self) -> bool:
@@ -83,6 +98,10 @@ class Compiled:
         """The rules that listen to a trigger, in the order of priority and key; of `trigger:key`
         those of the trigger after the effects of the level or card with that key."""
         return self.rules.get(trigger, ())
+
+    def hears(self, trigger: str) -> bool:
+        """Whether a rule or a surprise listens to a trigger of the document."""
+        return bool(self.rules.get(trigger) or self.surprises.of(trigger))
 
     def card(self, key: str) -> Card | None:
         """A stamp card by key."""
@@ -98,9 +117,16 @@ class Compiled:
 
 
 def compile_document(
-    program_id: bytes, version: int, document: dict[str, Any], *, switches: int = 0
+    program_id: bytes,
+    version: int,
+    document: dict[str, Any],
+    *,
+    switches: int = 0,
+    surprise_versions: Mapping[str, int] | None = None,
+    holdout_salt: str | None = None,
 ) -> Compiled:
-    """Compile a checked document, in which so many switches were thrown before."""
+    """Compile a checked document, in which so many switches were thrown before, and whose surprises
+    last changed in these versions, else in this one."""
     earning = document.get("earning") or {}
     kinds = tuple(compile_kind(kind) for kind in document["points"])
     activities = {item["key"]: item.get("facts") or {} for item in document.get("activities") or []}
@@ -125,7 +151,22 @@ def compile_document(
         trigger: tuple(items) for trigger, items in rules_by_trigger(offers, listening).items()
     }
     catalogue = compile_catalogue(document, kinds)
-    asking = [rule for items in ordered.values() for rule in (*items, *catalogue.rules)]
+    surprises = compile_surprises(
+        document,
+        kinds,
+        catalogue,
+        activities=activities,
+        versions=surprise_versions or {},
+        version=version,
+    )
+    ordered |= prizes_by_trigger(surprises)
+    segments = compile_segments(document.get("segments") or [])
+    asking = [*catalogue.rules, *(rule for items in ordered.values() for rule in items)]
+    whens = [
+        *(rule.when for rule in asking if rule.is_live),
+        *(offer.when for offer in offers),
+        *(one.when for one in surprises.all if one.is_live),
+    ]
     per_minor = [
         rule.effect.per_minor
         for items in ordered.values()
@@ -157,13 +198,11 @@ def compile_document(
         cards=cards,
         offers=offers,
         catalogue=catalogue,
-        asks_referrals=any(
-            APPROVED_REFERRALS in when.facts
-            for when in (
-                *(rule.when for rule in asking if rule.is_live),
-                *(offer.when for offer in offers),
-            )
-        ),
+        surprises=surprises,
+        holdout_bp=document.get("holdout_bp", 0),
+        holdout_salt=ids.show_id("prg", program_id) if holdout_salt is None else holdout_salt,
+        segments=segments,
+        asked=asked_by(whens, segments),
         activities=activities,
         switches=switches,
     )

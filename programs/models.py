@@ -18,6 +18,8 @@ class Program(db.Base):
     mode: Mapped[str] = mapped_column(sa.Text)
     clock_at: Mapped[int | None] = mapped_column(sa.BigInteger)
     clock_target: Mapped[int | None] = mapped_column(sa.BigInteger)
+    #: What members are put into buckets of holdouts by; by default the program's id.
+    holdout_salt: Mapped[str | None] = mapped_column(sa.Text)
     live_version: Mapped[int] = mapped_column(sa.Integer)
     switches: Mapped[int] = mapped_column(sa.Integer, default=0, server_default=sa.text("0"))
     created_at: Mapped[int] = mapped_column(sa.BigInteger)
@@ -36,7 +38,11 @@ class ProgramVersion(db.Base):
     actor: Mapped[str | None] = mapped_column(sa.Text)
     approver: Mapped[str | None] = mapped_column(sa.Text)
     restored_from: Mapped[int | None] = mapped_column(sa.Integer)
+    #: In which version each surprise last changed, by key; null where there is none.
+    surprise_versions: Mapped[str | None] = mapped_column(sa.Text)
     published_at: Mapped[int] = mapped_column(sa.BigInteger)
+    #: The newest finished back-test of exactly this document, when it was published.
+    backtest_id: Mapped[bytes | None] = mapped_column(db.Id)
 
 
 class ProgramDraft(db.Base):
@@ -98,3 +104,41 @@ class Decision(db.Base):
     outcomes: Mapped[str] = mapped_column(sa.Text)
     effective_at: Mapped[int] = mapped_column(sa.BigInteger)
     recorded_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Backtest(db.Base):
+    """A document tried on what was told in a period, as it was asked for and what came of it.
+
+    `tested` is document, draft or version, `digest` the SHA-256 of the canonical document, by which
+    its publication finds it. Run by `analytics.backtests`; the result is text in its words.
+    """
+
+    __tablename__ = "backtests"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),
+        sa.Index(
+            "ix_backtests_of",
+            "program_id",
+            "digest",
+            "id",
+            postgresql_where=sa.text("state = 'done'"),
+            sqlite_where=sa.text("state = 'done'"),
+        ),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    state: Mapped[str] = mapped_column(sa.Text)
+    progress: Mapped[int] = mapped_column(sa.Integer)
+    document: Mapped[str] = mapped_column(sa.Text)
+    digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32))
+    tested: Mapped[str] = mapped_column(sa.Text)
+    version: Mapped[int | None] = mapped_column(sa.Integer)
+    from_at: Mapped[int] = mapped_column(sa.BigInteger)
+    to_at: Mapped[int] = mapped_column(sa.BigInteger)
+    seeds: Mapped[int] = mapped_column(sa.Integer)
+    result: Mapped[str | None] = mapped_column(sa.Text)
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    actor: Mapped[str | None] = mapped_column(sa.Text)
+    created_at: Mapped[int] = mapped_column(sa.BigInteger)
+    finished_at: Mapped[int | None] = mapped_column(sa.BigInteger)

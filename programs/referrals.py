@@ -14,12 +14,9 @@ from urllib.parse import urlsplit
 from core import clock
 from programs import triggers
 from programs.kinds import PointsKind
-from programs.rules import Rule, compile_effects
-from programs.terms import Terms
+from programs.rules import Rule, compile_effects, counting
 from rules import conditions
 from rules.conditions import Condition
-from rules.effects import AddPoints
-from rules.limits import Limit, compile_limits
 from rules.schedules import Schedule, compile_schedule
 
 #: The trigger that rules of the document listen to, fired for the advocate when one is approved;
@@ -202,14 +199,11 @@ def _offer(item: dict[str, Any], kinds: tuple[PointsKind, ...]) -> Offer:
         lookback=_duration((item.get("new_member") or {}).get("lookback")),
         tiers=None if item.get("tiers") is None else frozenset(item["tiers"]),
         schedule=compile_schedule(item.get("schedule")),
-        cap=_counted(
-            CAP_PREFIX + key, compile_limits([_cap(one) for one in item.get("caps") or []])
-        ),
+        cap=counting(CAP_PREFIX + key, [_cap(one) for one in item.get("caps") or []]),
         budget=None
         if budget is None
-        else _counted(
-            BUDGET_PREFIX + key,
-            compile_limits([{"per": "program", "period": "ever", "points": budget["total"]}]),
+        else counting(
+            BUDGET_PREFIX + key, [{"per": "program", "period": "ever", "points": budget["total"]}]
         ),
         budget_unit=(budget or {}).get("unit", "points"),
         milestones=tuple(
@@ -234,23 +228,6 @@ def _duration(text: str | None) -> clock.Duration | None:
 def _cap(item: dict[str, Any]) -> dict[str, Any]:
     per = "program" if item.get("per") == "program" else "member"
     return {"per": per, "period": item.get("period", "ever"), "times": item["times"]}
-
-
-def _counted(key: str, limits: tuple[Limit, ...]) -> Rule:
-    facts = triggers.find_facts(TRIGGER)
-    assert facts is not None
-    return Rule(
-        key=key,
-        name={},
-        is_live=True,
-        when=conditions.compile_condition(None, catalogue=facts),
-        priority=0,
-        group=None,
-        on_refund="recheck",
-        effect=AddPoints("", 0),
-        terms=Terms("immediate", "never"),
-        limits=limits,
-    )
 
 
 def _review(item: dict[str, Any]) -> Review:

@@ -25,6 +25,8 @@ from rules.facts import Catalogue
 from rules.limits import Limit, compile_limits
 from rules.schedules import Schedule, compile_schedule
 
+_NO_FACTS = Catalogue([])
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -92,6 +94,22 @@ def compile_effects(
             {"key": key if number == 1 else f"{key}.{number}", "effect": effect}, trigger, kinds
         )
         for number, effect in enumerate(effects, start=1)
+    )
+
+
+def counting(key: str, limits: Sequence[dict[str, Any]]) -> Rule:
+    """A rule that brings nothing: what others take of these checked limits is counted under it."""
+    return Rule(
+        key=key,
+        name={},
+        is_live=True,
+        when=conditions.compile_condition(None, catalogue=_NO_FACTS),
+        priority=0,
+        group=None,
+        on_refund="recheck",
+        effect=AddPoints("", 0),
+        terms=Terms("immediate", "never"),
+        limits=compile_limits(limits),
     )
 
 

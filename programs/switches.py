@@ -28,9 +28,19 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "surprises": ("surprises",),
 }
 #: Those that can have items in this version.
-OFFERED = ("points", "rules", "levels", "cards", "activities", "rewards", "referral_offers")
+OFFERED = (
+    "points",
+    "rules",
+    "levels",
+    "cards",
+    "activities",
+    "rewards",
+    "referral_offers",
+    "segments",
+    "surprises",
+)
 #: Those whose items can be paused.
-SWITCHED = ("rules", "levels", "cards", "rewards", "referral_offers")
+SWITCHED = ("rules", "levels", "cards", "rewards", "referral_offers", "segments", "surprises")
 
 Item = tuple[str, str]
 

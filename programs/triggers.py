@@ -25,9 +25,13 @@ KNOWN = (
     "referral_qualified",
 )
 
+#: What only surprises listen to.
+SILENCE = "silence"
+
 _catalogues: dict[str, Catalogue] = {}
 _of_activities: list[Callable[[Declared | None], Catalogue]] = []
 _lines: dict[str, Catalogue] = {}
+_of_segments: list[Catalogue] = []
 
 
 def declare(trigger: str, facts: Catalogue, *, lines: Catalogue | None = None) -> None:
@@ -48,6 +52,16 @@ def find_facts(trigger: str, activities: Mapping[str, Declared] | None = None) -
     if _of_activities and _ACTIVITY.fullmatch(trigger):
         return _of_activities[0]((activities or {}).get(trigger.removeprefix(ACTIVITY)))
     return _catalogues.get(trigger)
+
+
+def declare_segments(facts: Catalogue) -> None:
+    """Make these facts available to the conditions of segments."""
+    _of_segments[:] = [facts]
+
+
+def segment_facts() -> Catalogue:
+    """The facts that segments may ask for."""
+    return _of_segments[0]
 
 
 def find_line_facts(trigger: str) -> Catalogue | None:

@@ -18,6 +18,7 @@ from programs import checking
 from programs.compiled import Compiled, compile_document
 from programs.document import DocumentSchema
 from programs.models import Program, ProgramDraft, ProgramSwitch, ProgramVersion
+from programs.surprises import last_changed
 from programs.switches import check_section, in_force, items_of, switched
 
 #: The job that follows a publication which changes the ladder: members are looked at anew.
@@ -30,7 +31,9 @@ _compiled: OrderedDict[tuple[bytes, int, int], Compiled] = OrderedDict()
 _lock = threading.Lock()
 
 _document_of = db.Statement(
-    sa.select(ProgramVersion.document).where(
+    sa.select(ProgramVersion.document, ProgramVersion.surprise_versions, Program.holdout_salt)
+    .join(Program, Program.program_id == ProgramVersion.program_id)
+    .where(
         ProgramVersion.program_id == sa.bindparam("program_id"),
         ProgramVersion.version == sa.bindparam("version"),
     )
@@ -72,12 +75,23 @@ def get_compiled(
     document = jsontext.parse(row[0])
     if switches:
         document = switched(document, in_force(connection, program_id, upto=switches))
-    made = compile_document(program_id, version, document, switches=switches)
+    made = compile_document(
+        program_id,
+        version,
+        document,
+        switches=switches,
+        surprise_versions=_parsed(row[1]),
+        holdout_salt=row[2],
+    )
     with _lock:
         _compiled[key] = made
         while len(_compiled) > _REMEMBERED:
             _compiled.popitem(last=False)
     return made
+
+
+def _parsed(surprise_versions: str | None) -> dict[str, int]:
+    return {} if surprise_versions is None else jsontext.parse(surprise_versions)
 
 
 def get_live(connection: sa.Connection, program_id: bytes) -> tuple[Compiled, clock.Instant]:
@@ -276,9 +290,23 @@ def _insert_version(
             actor=actor,
             approver=approver,
             restored_from=restored,
+            surprise_versions=_surprise_versions(connection, program_id, version, document),
             published_at=now,
         )
     )
+
+
+def _surprise_versions(
+    connection: sa.Connection, program_id: bytes, version: int, document: dict[str, Any]
+) -> str | None:
+    """In which version each surprise last changed, of a version that is about to be written."""
+    if not document.get("surprises"):
+        return None
+    before, known = None, None
+    if version > 1:
+        row = get_version(connection, program_id, version - 1)
+        before, known = jsontext.parse(row.document), row.surprise_versions
+    return jsontext.text(last_changed(document, before, _parsed(known), version=version))
 
 
 def get_version(connection: sa.Connection, program_id: bytes, version: int) -> Any:

@@ -16,7 +16,9 @@ import members.models
 import orders.models
 import programs.models
 import referrals.models
+import rewards.luck.models
 import rewards.models
+import rewards.surprises.models
 import webhooks.models
 from analytics.routes import routes as report_routes
 from config import Settings
@@ -27,6 +29,7 @@ from referrals import counting
 from server import access, cli, health, reference
 from storefront import facts
 from storefront.activities.activity_routes import routes as activity_routes
+from storefront.fairness.fairness_routes import routes as fairness_routes
 from storefront.granting.granting_routes import routes as granting_routes
 from storefront.membership.membership_routes import routes as membership_routes
 from storefront.payables.payable_routes import routes as payable_routes
@@ -54,6 +57,8 @@ TABLES = (
     loyalty.cards.models,
     loyalty.limits.models,
     rewards.models,
+    rewards.luck.models,
+    rewards.surprises.models,
     referrals.models,
     webhooks.models,
     jobs,
@@ -66,6 +71,7 @@ BLUEPRINTS = (
     activity_routes,
     granting_routes,
     payable_routes,
+    fairness_routes,
     reward_routes,
     redemption_routes,
     voucher_routes,

@@ -218,7 +218,7 @@ def order(
         "referral": telling.referral,
         "redemptions": telling.redemptions,
         "codes": telling.codes,
-        "surprises": [],
+        "surprises": telling.surprises,
         "problems": [
             *refunded.problems(folded),
             *telling.problems,

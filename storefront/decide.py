@@ -4,7 +4,7 @@ The one place that composes earning, tiers and the facts of orders and members. 
 refunds and back-tests all call it, so a quote always equals the award.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,11 @@ from members.members import Known
 from orders import figures
 from orders.figures import OrderFigures
 from programs.compiled import APPROVED_REFERRALS, Compiled
+from programs.segments import SEGMENTS, keys_of
 from rules.limits import Room
 from rules.outcomes import Reason
+from segments import rhythm
+from segments.facts import SPEND_RANK, TERM_LEFT
 from storefront.standing import Sums
 
 
@@ -89,7 +92,7 @@ def pin(
     balance: int,
 ) -> Pinned:
     """The member's facts as of `at`, before the order."""
-    facts = facts_of(program, member, sums, at=at, level_key=stood.key, balance=balance)
+    facts = facts_of(program, member, sums, at=at, stood=stood, balance=balance)
     return Pinned(program, facts, stood.key, sums.values(program.ladder), stood.is_manual)
 
 
@@ -99,10 +102,12 @@ def facts_of(
     sums: Sums,
     *,
     at: int,
-    level_key: str | None,
+    stood: Standing,
     balance: int,
+    asked: Collection[str] | None = None,
 ) -> dict[str, Any]:
-    """Who the member is and how they stand as of `at`."""
+    """Who the member is and how they stand as of `at`; what costs more than that, as far as the
+    program asks for it, else as far as it is `asked`."""
     facts = member_facts(
         joined_at=member.joined_at,
         is_enrolled=member.is_enrolled,
@@ -115,15 +120,41 @@ def facts_of(
     facts["member.spend_minor"] = sums.spend
     facts["member.spend_12m_minor"] = sums.year_spend
     facts["member.balance"] = balance
-    if program.asks_referrals:
+    asked = program.asked if asked is None else asked
+    if APPROVED_REFERRALS in asked:
         facts[APPROVED_REFERRALS] = sums.approved_referrals
-    if level_key is not None:
-        facts["member.tier"] = level_key
+    if stood.key is not None:
+        facts["member.tier"] = stood.key
     if sums.last_at is not None:
         today = clock.local_date(at, program.zone)
         last = clock.local_date(sums.last_at, program.zone)
         facts["member.days_since_last_order"] = (today - last).days
+    if asked:
+        facts |= _further(program, facts, sums, at=at, stood=stood, asked=asked)
     return facts
+
+
+def _further(
+    program: Compiled,
+    facts: Mapping[str, Any],
+    sums: Sums,
+    *,
+    at: int,
+    stood: Standing,
+    asked: Collection[str],
+) -> dict[str, Any]:
+    """The facts that are only told where something asks for them."""
+    zone, found = program.zone, dict[str, Any]()
+    if sums.placed is not None:
+        found |= rhythm.facts_of(sums.placed, at=at, zone=zone, asked=asked)
+    if SPEND_RANK in asked and sums.spend_rank_bp is not None:
+        found[SPEND_RANK] = sums.spend_rank_bp
+    if TERM_LEFT in asked and stood.level is not None and stood.until is not None:
+        left = clock.local_date(stood.until, zone) - clock.local_date(at, zone)
+        found[TERM_LEFT] = max(0, left.days)
+    if SEGMENTS in asked:
+        found[SEGMENTS] = keys_of(program.segments, {**facts, **found})
+    return found
 
 
 def is_standing(status: str, order: OrderFigures) -> bool:

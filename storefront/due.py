@@ -24,7 +24,9 @@ from programs.models import Program
 from referrals.carried import REFERRALS
 from rewards import redemptions
 from rewards.carried import GRANTS, REDEMPTIONS, VOUCHERS
+from rewards.luck.models import EPOCHS
 from storefront.activities import occasions
+from storefront.fairness import closing
 from storefront.granting import lapsing
 from storefront.plan import Plan, begin
 from storefront.referring.rewarding import releasing
@@ -47,7 +49,8 @@ def settle_due(program_id: bytes, *, limit: int = BATCH) -> int:
     )
     settled = db.in_transaction(lambda connection: _unit(connection, program_id, limit))
     # Last of an instant: whatever else falls due of the members they concern came before.
-    return put_off + settled + releasing.settle_due(program_id, limit)
+    settled += releasing.settle_due(program_id, limit)
+    return put_off + settled + closing.settle_due(program_id)
 
 
 def settle_all(program_id: bytes) -> int:
@@ -91,7 +94,7 @@ class Agenda:
 
     def concerns(self, live: Compiled) -> bool:
         """Whether a program looks at it."""
-        return self.trigger is None or bool(live.rules_of(self.trigger))
+        return self.trigger is None or live.hears(self.trigger)
 
 
 #: Everything that falls due by time; a further agenda is one line here, and what becomes of it is
@@ -129,6 +132,8 @@ AGENDAS = (
         releasing.IS_DUE,
         is_apart=True,
     ),
+    # A day of draws ends: nobody's, so no member is looked for.
+    Agenda(EPOCHS.c.ends_at, sa.null(), EPOCHS.c.program_id, closing.IS_OPEN, is_apart=True),
     Agenda(TIERS.c.due_at, TIERS.c.member_id, TIERS.c.program_id, TIERS.c.due_at.is_not(None)),
     *(
         Agenda(

@@ -6,10 +6,11 @@ from orders.facts import LINE, ORDER
 from programs import triggers
 from programs.compiled import APPROVED_REFERRALS
 from rules.facts import Catalogue, Fact, Words
+from segments.facts import BELONGING, PATTERNS
 
 _ORDERS = "the member's orders that stand, before this one"
 
-STANDING = Catalogue(
+_STANDING = Catalogue(
     [
         Fact(
             "member.tier",
@@ -66,6 +67,10 @@ STANDING = Catalogue(
         ),
     ]
 )
+
+#: What segments may ask for, beside the member's person; and what all others may.
+SEGMENT = _STANDING + PATTERNS
+STANDING = SEGMENT + BELONGING
 
 #: What is told of how a member stands where no order is looked back at.
 PRESENT = Catalogue(
@@ -166,3 +171,5 @@ def install() -> None:
     triggers.declare("card_completed", MEMBER + PRESENT + CARD)
     triggers.declare("referral_qualified", MEMBER + PRESENT + REFERRAL, lines=LINE)
     triggers.declare("tier_entered", MEMBER + PRESENT + TIER)
+    triggers.declare(triggers.SILENCE, MEMBER + STANDING)
+    triggers.declare_segments(MEMBER + SEGMENT)

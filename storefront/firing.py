@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import ids, jsontext
+from core import clock, ids, jsontext
 from loyalty import earning, reading
 from loyalty.deserved import Deserved, by_terms
 from loyalty.earning import Earning
@@ -24,8 +24,10 @@ from orders import figures
 from orders.figures import OrderFigures
 from programs.compiled import Compiled
 from programs.rules import Rule
+from programs.surprises import heard_trigger
 from programs.terms import parse as parse_terms
 from rewards.payables import owed_of
+from rewards.surprises.carried import Chance
 from rules.limits import Room
 from rules.outcomes import Reason
 from storefront import answers, cards, limiting
@@ -129,7 +131,9 @@ def fire(
     limiting.take(plan, program, rules, **whose, at=source.at, taken=result.taken)
     deserved = by_terms(program, rules, result.earned)
     asked = {"trigger": trigger, "member": dict(member_facts), "own": dict(own_facts)}
-    _write_decision(plan, program, member_id, source, decision_id, asked=asked, result=result)
+    decision = _write_decision(
+        plan, program, member_id, source, decision_id, asked=asked, result=result
+    )
     if not is_new:
         plan.book.load((), reading.read_lots(connection, plan.program_id, [source.id]))
     fired = Fired(source, member_id, result, deserved, decision_id, [])
@@ -140,7 +144,44 @@ def fire(
         fired.made.extend(
             stamp(connection, plan, member_id, given, **as_pinned, reversal_at=reversal_at)
         )
+    heard = heard_trigger(trigger)
+    if (program.surprises.of(heard) or plan.live.surprises.of(heard)) and (
+        not plan.surprises.is_paying
+    ):
+        plan.surprises.chances.append(
+            Chance(
+                member_id,
+                heard,
+                source.type,
+                source.ref,
+                source.id,
+                _activity_ref(source, own_facts),
+                source.at,
+                member_facts,
+                own_facts,
+                stands=reason is None,
+                is_new=is_new,
+                pinned=None if is_new else program,
+                order=order,
+                decision=decision,
+                reversal_at=reversal_at,
+            )
+        )
     return fired
+
+
+def _activity_ref(source: Source, own_facts: Mapping[str, Any]) -> str:
+    """What a draw calls what happened: the same however often it is told, and made of no id of
+    ours where there is another way to say it."""
+    if source.type == "activity":
+        return source.ref
+    if source.type == "signup":
+        return source.type
+    if source.type == "card":
+        return f"card:{source.ref}:{own_facts['card.number']}"
+    if source.type == "tier":
+        return f"tier:{source.ref}:{clock.format_instant(source.at)}"
+    return f"{source.type}:{source.ref}"
 
 
 def weigh(
@@ -207,26 +248,25 @@ def _write_decision(
     *,
     asked: Mapping[str, Any],
     result: Earning,
-) -> None:
-    """Store what was decided, with the facts that rules were asked by."""
+) -> dict[str, Any]:
+    """Store what was decided, with the facts that rules were asked by; the row."""
     bound = {"limits": limiting.shown_bound(result)} if result.bound else {}
     taken = {"taken": limiting.shown_taken(result)} if result.taken else {}
-    plan.writes.insert(
-        DECISIONS,
-        {
-            "program_id": plan.program_id,
-            "id": decision_id,
-            "source_type": source.type,
-            "source_ref": source.ref,
-            "member_id": member_id,
-            "version": program.version,
-            "switches": program.switches,
-            "facts": jsontext.text(dict(asked) | bound),
-            "outcomes": jsontext.text(answers.decision_outcomes(result) | taken),
-            "effective_at": source.at,
-            "recorded_at": plan.now,
-        },
-    )
+    row = {
+        "program_id": plan.program_id,
+        "id": decision_id,
+        "source_type": source.type,
+        "source_ref": source.ref,
+        "member_id": member_id,
+        "version": program.version,
+        "switches": program.switches,
+        "facts": jsontext.text(dict(asked) | bound),
+        "outcomes": jsontext.text(answers.decision_outcomes(result) | taken),
+        "effective_at": source.at,
+        "recorded_at": plan.now,
+    }
+    plan.writes.insert(DECISIONS, row)
+    return row
 
 
 def _bring(plan: Plan, program: Compiled, fired: Fired, *, reversal_at: int) -> None:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from core import db, ids, jsontext
 from loyalty import reading
-from orders import figures
+from members import members
+from orders import figures, history
 from orders.models import Order
 from orders.refunds import Refund
 from orders.schemas import NOT_STORED
@@ -28,6 +29,7 @@ from storefront.referring.review import tracing
 from storefront.referring.rewarding import told_orders
 from storefront.refunding import refund_shares
 from storefront.standing import Read, StoredOrder
+from storefront.surprising import chances
 from storefront.telling import Telling, is_same_member
 from storefront.tiers import levels, tier_entries
 from storefront.tiers.tier_entries import Followed
@@ -92,7 +94,7 @@ def decide_refunded(
         telling.body = erasure.reduced_body(connection, plan.program_id, telling.body, read)
     if stored is not None and tellings.is_stale(telling.body, stored.revision):
         if is_same_member(stored, telling):
-            return answers.stored_order(connection, plan, telling, read, is_stale=True), 200
+            return _as_stored(connection, plan, telling, read, is_stale=True), 200
         # The newer snapshot named nobody; whose order it is, is still news.
         telling.body = jsontext.parse(stored.snapshot) | {"member_ref": telling.member_ref}
     named_codes.resolve(plan, telling, stored)
@@ -102,7 +104,7 @@ def decide_refunded(
     )
     if is_told_again and not telling.has_news and not told_orders.has_news(telling):
         named_codes.remind(plan, telling, stands=bool(stored and stored.stands))
-        return answers.stored_order(connection, plan, telling, read, is_stale=False), 200
+        return _as_stored(connection, plan, telling, read, is_stale=False), 200
     told_orders.lock(connection, plan, telling, read)
     folded = telling.fold()
     decided = _decide(connection, plan, telling, read, body=folded.body)
@@ -125,27 +127,73 @@ def decide_refunded(
     bound.follow(plan, telling, redeemed, row=row, at=awarding.reversal_at(plan, telling))
     named_codes.follow(connection, plan, telling, folded=folded, row=row)
     guessed.count(connection, plan, telling)
+    change, entered = _move_level(connection, plan, telling, read, row)
+    stamped = stamping.follow(connection, plan, telling, stored, decided=decided, row=row)
+    awarding.follow_time(connection, plan, telling, stored, row=row)
+    told_orders.follow(connection, plan, telling, read, folded=folded, decided=decided, row=row)
+    is_changed = bool(made) or has_granted or has_owed
+    decision = _new_decision(
+        plan, telling, stored, decided=decided, row=row, new_id=decision_id, is_changed=is_changed
+    )
+    made += chances.follow_order(
+        connection, plan, telling, stored, row=row, decided=decided, decision=decision
+    )
+    _keep(plan, telling, stored, row)
+    refund_shares.note(plan, telling, stored, folded=folded, row=row, was=was)
+    _apply_refunds(plan, telling)
+    made += [*(entry for one in entered.values() for entry in one.made), *stamped]
+    shown = cards.show_after(connection, plan, telling.member.id) if telling.member else []
+    telling.surprises = chances.shown(plan, telling.member.id) if telling.member else []
+    answer = answers.order(
+        plan, telling, read, row=row, decided=decided, made=made, change=change, cards=shown
+    )
+    return answer, 201 if stored is None else 200
+
+
+def _keep(
+    plan: Plan, telling: Telling, stored: StoredOrder | None, row: Mapping[str, Any]
+) -> None:
+    """Write the order's row, and beside it what was told before of one that is told anew."""
+    if stored is None:
+        plan.writes.insert(ORDERS, row)
+        return
+    plan.writes.replace(ORDERS, row)
+    is_erased = telling.member is not None and telling.member.is_erased
+    if stored.snapshot != row["snapshot"] and not is_erased:
+        of = stored.member_id
+        told = jsontext.parse(stored.snapshot) | {
+            # Our own id names nobody once they are erased, whoever has the order by then.
+            "member_ref": None if of is None else ids.show_id(members.PREFIX, of)
+        }
+        history.note(
+            plan.writes,
+            plan.program_id,
+            ("order", telling.order_ref, None),
+            body=jsontext.sorted_text(told),
+            now=plan.now,
+        )
+
+
+def _as_stored(
+    connection: sa.Connection, plan: Plan, telling: Telling, read: Read, *, is_stale: bool
+) -> dict[str, Any]:
+    assert read.stored is not None
+    if telling.member is not None:
+        chances.load_order(plan, read.stored)
+        telling.surprises = chances.shown(plan, telling.member.id)
+    return answers.stored_order(connection, plan, telling, read, is_stale=is_stale)
+
+
+def _move_level(
+    connection: sa.Connection, plan: Plan, telling: Telling, read: Read, row: Mapping[str, Any]
+) -> tuple[dict[str, Any] | None, dict[bytes, Followed]]:
+    """What the order changes of the member's level, and what entering levels brought to whom."""
     change = levels.move(connection, plan, telling, read, row)
     entered = tier_entries.follow(connection, plan)
     if change is not None:
         assert telling.member is not None
         change |= entered.get(telling.member.id, Followed()).shown
-    stamped = stamping.follow(connection, plan, telling, stored, decided=decided, row=row)
-    awarding.follow_time(connection, plan, telling, stored, row=row)
-    told_orders.follow(connection, plan, telling, read, folded=folded, decided=decided, row=row)
-    is_changed = bool(made) or has_granted or has_owed
-    row["decision_id"] = _keep_decision(
-        plan, telling, stored, decided=decided, row=row, new_id=decision_id, is_changed=is_changed
-    )
-    (plan.writes.insert if stored is None else plan.writes.replace)(ORDERS, row)
-    refund_shares.note(plan, telling, stored, folded=folded, row=row, was=was)
-    _apply_refunds(plan, telling)
-    made += [*(entry for one in entered.values() for entry in one.made), *stamped]
-    shown = cards.show_after(connection, plan, telling.member.id) if telling.member else []
-    answer = answers.order(
-        plan, telling, read, row=row, decided=decided, made=made, change=change, cards=shown
-    )
-    return answer, 201 if stored is None else 200
+    return change, entered
 
 
 def _claim(plan: Plan, telling: Telling, decided: Decided | None, row: Mapping[str, Any]) -> None:
@@ -314,43 +362,44 @@ def _is_news(
     )
 
 
-def _keep_decision(
+def _new_decision(
     plan: Plan,
     telling: Telling,
     stored: StoredOrder | None,
     *,
     decided: Decided | None,
-    row: Mapping[str, Any],
+    row: dict[str, Any],
     new_id: bytes,
     is_changed: bool,
-) -> bytes | None:
-    """The id of the decision that stands: the new one, written, where something is news."""
+) -> dict[str, Any] | None:
+    """The decision that stands from now on, written, where something is news."""
     if decided is None:
+        row["decision_id"] = None
         return None
     if is_changed or _is_news(stored, telling, row, decided):
-        _write_decision(plan, telling, decided, new_id)
-        return new_id
-    known: bytes | None = row["decision_id"]
-    return known
+        row["decision_id"] = new_id
+        return _write_decision(plan, telling, decided, new_id)
+    return None
 
 
-def _write_decision(plan: Plan, telling: Telling, decided: Decided, decision_id: bytes) -> None:
+def _write_decision(
+    plan: Plan, telling: Telling, decided: Decided, decision_id: bytes
+) -> dict[str, Any]:
     assert telling.item is not None and telling.member is not None
-    plan.writes.insert(
-        decisions.DECISIONS,
-        {
-            "program_id": plan.program_id,
-            "id": decision_id,
-            "source_type": "order",
-            "source_ref": telling.order_ref,
-            "member_id": telling.member.id,
-            "version": decided.pinned.program.version,
-            "switches": decided.pinned.program.switches,
-            "facts": jsontext.text(
-                answers.decision_facts(decided) | {"status": telling.body["status"]}
-            ),
-            "outcomes": jsontext.text(answers.decision_outcomes(decided.earning)),
-            "effective_at": telling.item.at,
-            "recorded_at": plan.now,
-        },
-    )
+    row = {
+        "program_id": plan.program_id,
+        "id": decision_id,
+        "source_type": "order",
+        "source_ref": telling.order_ref,
+        "member_id": telling.member.id,
+        "version": decided.pinned.program.version,
+        "switches": decided.pinned.program.switches,
+        "facts": jsontext.text(
+            answers.decision_facts(decided) | {"status": telling.body["status"]}
+        ),
+        "outcomes": jsontext.text(answers.decision_outcomes(decided.earning)),
+        "effective_at": telling.item.at,
+        "recorded_at": plan.now,
+    }
+    plan.writes.insert(decisions.DECISIONS, row)
+    return row

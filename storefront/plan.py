@@ -25,6 +25,7 @@ from programs.compiled import Compiled
 from referrals.carried import Carried as CarriedReferrals
 from rewards import stock
 from rewards.carried import Carried
+from rewards.surprises.carried import Carried as CarriedSurprises
 from storefront.standing import Item, Sums
 from storefront.tiers import contributing
 
@@ -62,6 +63,8 @@ class Plan:
     rewards: Carried = field(default_factory=Carried)
     #: Referrals, their sides and logs, milestones.
     referrals: CarriedReferrals = field(default_factory=CarriedReferrals)
+    #: Chances of surprises, and their receipts.
+    surprises: CarriedSurprises = field(default_factory=CarriedSurprises)
     #: Activities by id, as this unit leaves their rows.
     activities: dict[bytes, Mapping[str, Any]] = field(default_factory=dict)
     #: Contributions as stored, read once a member: the unit writes nothing before its end.
@@ -81,9 +84,15 @@ class Plan:
     def write(self, connection: sa.Connection) -> None:
         """Write everything that was planned."""
         assert not self.level_moves, "levels have moved, and tier_entries.follow was not called"
+        if self.surprises.chances:
+            # Of units that answer nothing of them. Drawing plans what it gives: it imports this.
+            from storefront.surprising import drawing  # noqa: PLC0415
+
+            drawing.follow(connection, self)
         self.book.write(self.writes, now=self.now)
         self.rewards.write(self.writes)
         self.referrals.write(self.writes)
+        self.surprises.write(self.writes)
         self.writes.run(connection)
         # Last of all: what everybody shares is locked no longer than the commit takes. Counters go
         # first, since a unit that lost one locks it early the next time.

@@ -18,6 +18,7 @@ from storefront import answers, standing
 from storefront.membership import signup
 from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
+from storefront.surprising import chances
 from storefront.telling import Telling, item_of
 
 _SEARCH_MAX = 100
@@ -170,4 +171,6 @@ def order(connection: sa.Connection, program_id: bytes, order_ref: str) -> dict[
         if read.stored is not None and telling.member is not None:
             plan.book.load((), reading.read_lots(connection, program_id, [read.stored.id]))
             plan.settle(telling.member.id)
+            chances.load_order(plan, read.stored)
+            telling.surprises = chances.shown(plan, telling.member.id)
     return answers.stored_order(connection, plan, telling, read, is_stale=False)

@@ -4,8 +4,7 @@ Read after the members are locked. Carries the program's live version and clock,
 stored with what its first decision pinned, and the sums over the member's orders that stand.
 """
 
-import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +15,10 @@ from loyalty import reading
 from loyalty.ledger.rows import Holding
 from loyalty.tiers.contributions import Contribution, netted
 from programs import versions
+from programs.compiled import APPROVED_REFERRALS, Compiled
 from programs.ladder import Ladder
+from storefront import standing_statement
+from storefront.segmenting import patterns
 from storefront.tiers import contributing, referred
 
 
@@ -87,12 +89,17 @@ class Sums:
     later_referrals: int = 0
     #: Friends who were approved by the instant, whenever they qualified.
     approved_referrals: int = 0
+    #: When these orders were placed, and the member's rank by spend: where something asks.
+    placed: list[int] | None = None
+    spend_rank_bp: int | None = None
 
     def add(self, one: Contribution, sign: int, item: Item) -> None:
         """Add a contribution, or take it away."""
         if one.referrals:
             self._add_referral(one, sign, item)
             return
+        if self.placed is not None and one.count:
+            self.placed.append(one.at) if sign > 0 else self.placed.remove(one.at)
         if one.at > item.now_from:
             self.now_count += sign * one.count
             self.now_spend += sign * one.spend
@@ -210,106 +217,19 @@ class Read:
         return self.live_version, self.live_switches
 
 
-#: Sums over a member's other orders `h`, by the instants of an item `i`.
-SUMS = """
-    COUNT(CASE WHEN h.placed_at <= i.at THEN 1 END),
-    CAST(COALESCE(SUM(CASE WHEN h.placed_at <= i.at THEN h.spend_minor END), 0) AS BIGINT),
-    CAST(COALESCE(SUM(CASE WHEN h.placed_at <= i.at AND h.placed_at > i.year_from
-                           THEN h.spend_minor END), 0) AS BIGINT),
-    CAST(COALESCE(SUM(CASE WHEN h.placed_at <= i.at AND h.placed_at > i.window_from
-                           THEN h.spend_minor END), 0) AS BIGINT),
-    CAST(COALESCE(SUM(CASE WHEN h.placed_at <= i.at AND h.placed_at > i.window_from
-                           THEN h.qualifying_points END), 0) AS BIGINT),
-    COUNT(CASE WHEN h.placed_at <= i.at AND h.placed_at > i.window_from THEN 1 END),
-    CAST(COALESCE(SUM(CASE WHEN h.placed_at > i.now_from THEN h.spend_minor END), 0) AS BIGINT),
-    CAST(COALESCE(SUM(CASE WHEN h.placed_at > i.now_from THEN h.qualifying_points END), 0)
-         AS BIGINT),
-    COUNT(CASE WHEN h.placed_at > i.now_from THEN 1 END),
-    COUNT(CASE WHEN h.placed_at > i.at THEN 1 END),
-    CAST(COALESCE(SUM(CASE WHEN h.placed_at > i.at THEN h.spend_minor END), 0) AS BIGINT),
-    CAST(COALESCE(SUM(CASE WHEN h.placed_at > i.at THEN h.qualifying_points END), 0) AS BIGINT),
-    MAX(CASE WHEN h.placed_at <= i.at THEN h.placed_at END)
-"""
-
-_ORDER = """
-    o.id, o.member_id, o.revision, o.placed_at, o.snapshot, o.net_minor, o.refunded_minor,
-    o.spend_minor, o.qualifying_points, o.stands, o.is_first, o.is_history, o.decision_id,
-    o.created_at, o.updated_at, o.points_returned, d.version, d.facts, d.switches
-"""
-
-
-_ACCOUNT = (
-    "a.member_id, a.points_key, a.available, a.pending, a.held, a.lifetime_earned, a.version,"
-    " a.head, a.due_at, a.has_inactivity, a.has_counted"
-)
-
-
 _SIZES = (1, 2, 4, 16, 50, 100)
 _PADDING = -1
 
 
-@functools.cache
-def _sql(count: int, dialect: str) -> str:
-    mark, blob = rawsql.mark(dialect), "BLOB" if dialect == "sqlite" else "BYTEA"
-    program = f"CAST({mark}1 AS {blob})"
-    types = ("BIGINT", blob, "TEXT", "BIGINT", "BIGINT", "BIGINT", "BIGINT")
-    rows = ", ".join(
-        "("
-        + ", ".join(
-            f"CAST({mark}{2 + index * len(types) + place} AS {kind})"
-            for place, kind in enumerate(types)
-        )
-        + ")"
-        for index in range(count)
-    )
-    names = "k, member_id, order_ref, at, year_from, window_from, now_from"
-    sums = (
-        f"SELECT {SUMS} FROM orders h WHERE h.program_id = {program}"
-        " AND h.member_id = i.member_id AND h.stands AND h.order_ref <> i.order_ref"
-    )
-    columns = ", ".join(f"c{number}" for number in range(13))
-    if dialect == "sqlite":
-        start = f"WITH i({names}) AS (VALUES {rows}), s(k, {columns}) AS (" + (
-            f"SELECT i.k, {SUMS} FROM i LEFT JOIN orders h ON h.program_id = {program}"
-            " AND h.member_id = i.member_id AND h.stands AND h.order_ref <> i.order_ref"
-            " GROUP BY i.k)"
-        )
-        summed = "JOIN s ON s.k = i.k"
-    else:
-        start = f"WITH i({names}) AS (VALUES {rows})"
-        summed = f"CROSS JOIN LATERAL ({sums}) s({columns})"
-    joins = [
-        rawsql.left_join(dialect, table, alias, on=f"{alias}.program_id = {program} AND {on}")
-        for table, alias, on in (
-            ("orders", "o", "o.order_ref = i.order_ref"),
-            ("decisions", "d", "d.id = o.decision_id"),
-            ("member_tiers", "t", "t.member_id = i.member_id"),
-            ("accounts", "a", "a.member_id = i.member_id"),
-            ("referrals", "f", "f.friend_id = i.member_id"),
-        )
-    ]
-    return f"""
-{start}
-SELECT i.k, {_ACCOUNT},
-    p.live_version, p.clock_at, t.level_key, t.since,
-    (SELECT b.order_ref FROM orders b
-     WHERE b.program_id = {program} AND b.member_id = i.member_id AND b.is_first),
-    s.{columns.replace(", ", ", s.")},
-    {_ORDER},
-    (SELECT 1 FROM order_refunds r
-     WHERE r.program_id = {program} AND r.order_ref = i.order_ref LIMIT 1),
-    t.until, t.grace_until, t.is_at_risk, t.due_at, t.manual_key, t.manual_since, t.manual_until,
-    t.assured_key, t.assured_since, t.assured_until, p.switches,
-    f.id, f.advocate_id, f.state, f.order_ref, f.is_bound, f.reason, f.qualified_at,
-    COALESCE(f.clicked_at, f.bound_at)
-FROM i {summed} JOIN programs p ON p.program_id = {program}
-{" ".join(joins)}
-ORDER BY i.k, a.points_key
-"""
-
-
-def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) -> list[Read]:
-    """The standing for each item, in their order."""
+def read(
+    connection: sa.Connection,
+    program_id: bytes,
+    items: Sequence[Item],
+    *,
+    asked: Collection[str] | None = None,
+) -> list[Read]:
+    """The standing for each item, in their order, with what the live version asks for beyond it,
+    else with what is `asked`."""
     values: list[Any] = [program_id]
     for index, item in enumerate(items):
         values += (
@@ -325,7 +245,7 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
     size = next((size for size in _SIZES if size >= len(items)), len(items))
     for _ in range(size - len(items)):
         values += (_PADDING, None, "", 0, 0, 0, 0)
-    sql = _sql(size, connection.dialect.name)
+    sql = standing_statement.sql(size, connection.dialect.name)
     found: dict[int, Read] = {}
     for row in rawsql.run(connection, sql, values):
         if row[0] == _PADDING:
@@ -342,19 +262,37 @@ def read(connection: sa.Connection, program_id: bytes, items: Sequence[Item]) ->
             others = [each for ref, each in told if ref != item.order_ref]
             one.sums.count_points(netted(sorted(others, key=lambda each: each.at)), item)
     reads = list(found.values())
-    _count_referrals(connection, program_id, items, reads)
+    _read_further(connection, program_id, items, reads, asked)
     return reads
 
 
-def _count_referrals(
-    connection: sa.Connection, program_id: bytes, items: Sequence[Item], reads: Sequence[Read]
+def asks_further(live: Compiled) -> bool:
+    """Whether a version asks for what takes a statement of its own."""
+    return live.reads_referrals or patterns.are_asked(live.asked)
+
+
+def _read_further(
+    connection: sa.Connection,
+    program_id: bytes,
+    items: Sequence[Item],
+    reads: Sequence[Read],
+    asked: Collection[str] | None,
 ) -> None:
-    """Count approved friends, where the live version asks for them."""
+    """Approved friends, when members ordered and how they rank, as far as it is asked for."""
     members = {item.member_id for item in items if item.member_id is not None}
     if not members:
         return
     live = versions.get_compiled(connection, program_id, *reads[0].edition)
-    if not live.reads_referrals:
+    asked = live.asked if asked is None else asked
+    if patterns.are_asked(asked):
+        found = patterns.read_many(connection, program_id, sorted(members), asked=asked)
+        for item, one in zip(items, reads, strict=True):
+            if item.member_id is not None:
+                known = found[item.member_id]
+                one.sums.spend_rank_bp = known.rank_bp
+                placed = known.placed.items()
+                one.sums.placed = [at for ref, at in placed if ref != item.order_ref]
+    if not live.reads_referrals and APPROVED_REFERRALS not in asked:
         return
     friends = referred.read_many(connection, program_id, sorted(members))
     for item, one in zip(items, reads, strict=True):

@@ -41,6 +41,7 @@ _refunds_of = db.Statement(
         OrderRefund.updated_at,
         OrderRefund.points_returned,
         OrderRefund.suggested_deduction_minor,
+        OrderRefund.told_id,
     ).where(
         OrderRefund.program_id == sa.bindparam("program_id"),
         OrderRefund.order_ref == sa.bindparam("order_ref"),
@@ -98,6 +99,8 @@ class Telling:
     codes: list[dict[str, Any]] = field(default_factory=list)
     #: What became of the friend's referral by it (`storefront.referring.rewarding.told_orders`).
     referral: dict[str, Any] | None = None
+    #: What stands of the surprises that it brought (`storefront.surprising.chances`).
+    surprises: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def member_ref(self) -> str | None:
@@ -276,6 +279,7 @@ def read_refunds(connection: sa.Connection, program_id: bytes, order_ref: str) -
             updated_at=updated_at,
             points_returned=returned,
             suggested_deduction_minor=deduction,
+            told_id=None if told_id is None else bytes(told_id),
         )
         for (
             refund_ref,
@@ -287,6 +291,7 @@ def read_refunds(connection: sa.Connection, program_id: bytes, order_ref: str) -
             updated_at,
             returned,
             deduction,
+            told_id,
         ) in rows
     ]
     return sorted(found, key=lambda refund: refund.refund_ref)

@@ -17,6 +17,8 @@ from programs.checking.points import check_points
 from programs.checking.referrals import check_referrals
 from programs.checking.rewards import check_rewards
 from programs.checking.rules import check_earning
+from programs.checking.segments import check_segments
+from programs.checking.surprises import check_surprises
 from programs.checking.tiers import check_tiers
 
 
@@ -63,6 +65,8 @@ def _check(document: dict[str, Any]) -> Findings:
         check_tiers(found, document)
     check_rewards(found, document)
     check_referrals(found, document)
+    check_surprises(found, document)
+    check_segments(found, document)
     return found
 
 
@@ -76,6 +80,8 @@ def _check_keys(found: Findings, document: dict[str, Any]) -> None:
         ("/activities", document.get("activities") or []),
         ("/rewards", document.get("rewards") or []),
         ("/referral_offers", document.get("referral_offers") or []),
+        ("/surprises", document.get("surprises") or []),
+        ("/segments", document.get("segments") or []),
     ):
         seen: set[str] = set()
         for index, item in enumerate(items):

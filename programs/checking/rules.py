@@ -33,7 +33,7 @@ def check_earning(
         at = f"/earning/rules/{index}"
         trigger = rule.get("trigger", "order")
         facts = triggers.find_facts(trigger, activities)
-        if facts is None:
+        if facts is None or trigger == triggers.SILENCE:
             _refuse_trigger(found, trigger, f"{at}/trigger")
             continue
         _check_condition(found, rule.get("when"), facts, f"{at}/when")
@@ -71,7 +71,9 @@ def check_earning(
 
 
 def _refuse_trigger(found: Findings, trigger: str, at: str) -> None:
-    if trigger in triggers.KNOWN:
+    if trigger == triggers.SILENCE:
+        found.error(at, "is a trigger of surprises alone")
+    elif trigger in triggers.KNOWN:
         found.missing(at, f"the trigger {trigger}")
     elif trigger.startswith(triggers.ACTIVITY):
         found.error(
@@ -80,7 +82,8 @@ def _refuse_trigger(found: Findings, trigger: str, at: str) -> None:
             " no hyphens",
         )
     else:
-        found.error(at, f"is no trigger; there are: {', '.join(triggers.available())}")
+        usable = [one for one in triggers.available() if one != triggers.SILENCE]
+        found.error(at, f"is no trigger; there are: {', '.join(usable)}")
 
 
 def _check_condition(found: Findings, when: Any, facts: Any, at: str) -> None:

@@ -13,7 +13,9 @@ from programs.document.earning import EarningSchema
 from programs.document.points import PointsSchema
 from programs.document.referrals import ReferralOfferSchema
 from programs.document.rewards import PayWithPointsSchema, RewardSchema
-from programs.document.shapes import item_list, nested, unavailable
+from programs.document.segments import SegmentSchema
+from programs.document.shapes import item_list, nested
+from programs.document.surprises import SurpriseSchema
 from programs.document.tiers import TiersSchema
 
 __all__ = ["DocumentSchema", "nested"]
@@ -45,7 +47,11 @@ class DocumentSchema(Schema):
         metadata={"description": "Origins a browser may call from."},
     )
     members = nested(MembersSchema, "Settings of membership.")
-    holdout_bp = described(BasisPoints, "Must be 0: not available yet.", most=0)
+    holdout_bp = described(
+        BasisPoints,
+        "Share of the members whom no surprise reaches, to measure what surprises do.",
+        most=10_000,
+    )
     points = Items(
         ma.fields.Nested(PointsSchema),
         most=20,
@@ -62,5 +68,5 @@ class DocumentSchema(Schema):
         PayWithPointsSchema, "Paying a part of an order with points.", allow_none=True
     )
     referral_offers = item_list(ReferralOfferSchema, "Referral offers, the default one first.", 50)
-    segments = unavailable("Segments")
-    surprises = unavailable("Surprises")
+    segments = item_list(SegmentSchema, "Segments: named conditions over members.", 100)
+    surprises = item_list(SurpriseSchema, "Surprises.", 100)

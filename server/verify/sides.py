@@ -14,8 +14,7 @@ from loyalty.limits.claims import Claim
 from programs.compiled import Compiled
 from programs.referrals import BUDGET_PREFIX, CAP_PREFIX, Offer
 from server.verify.rows import Place, Report
-from storefront import limiting
-from storefront.referring.rewarding import capping
+from storefront import costing, limiting
 
 
 def claims(program: Compiled, row: Any, stored_claims: Sequence[Any]) -> dict[str, Claim]:
@@ -47,7 +46,7 @@ def check_cost(report: Report, program: Compiled, row: Any) -> None:
     """What a side costs is what its decision came to."""
     cost = 0
     if row.stands and row.outcomes is not None:
-        cost = capping.cost_of(program, _earning(jsontext.parse(row.outcomes))).minor
+        cost = costing.cost_of(program, _earning(jsontext.parse(row.outcomes))).minor
     place: Place = ("rsd", row.id, "")
     report.compare("referral_sides", place, "cost_minor", row.cost_minor, cost)
 
@@ -57,7 +56,7 @@ def _taken(program: Compiled, offer: Offer, row: Any) -> list[tuple[Any, Taken]]
     if row.side == "advocate" and offer.cap.limits:
         found.append((offer.cap, Taken(0, 1)))
     if offer.budget is not None:
-        cost = capping.cost_of(program, _earning(jsontext.parse(row.outcomes)))
+        cost = costing.cost_of(program, _earning(jsontext.parse(row.outcomes)))
         spent = cost.points if offer.budget_unit == "points" else cost.minor
         if spent:
             found.append((offer.budget, Taken(spent, spent)))

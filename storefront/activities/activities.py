@@ -18,6 +18,7 @@ from loyalty.tiers.contributions import Contribution
 from members import activities, members
 from members.activities import ACTIVITIES, DONE, StoredActivity
 from members.members import Known
+from orders import history
 from programs import versions
 from programs.compiled import Compiled
 from programs.triggers import ACTIVITY as TRIGGER
@@ -29,6 +30,7 @@ from storefront.firing import Fired, Source
 from storefront.granting import showing
 from storefront.membership import erasure, member_facts
 from storefront.plan import Plan, begin
+from storefront.surprising import chances, drawing
 from storefront.tiers import levels, tier_entries
 from storefront.tiers.contributing import activity_key
 from storefront.tiers.tier_entries import Followed
@@ -115,6 +117,7 @@ def tell(
     _write(plan, told, row)
     change, followed = _count(connection, plan, told, row)
     made += followed
+    made += drawing.follow(connection, plan)
     if told.member.is_erased:
         erasure.forfeit(plan, told.member.id)
     for known in (told.member, told.before):
@@ -129,7 +132,7 @@ def tell(
         "balances": answers.balances(plan, told.member.id),
         "tier": activity_answers.tier(connection, plan, told.member.id, change),
         "cards": cards.show_after(connection, plan, told.member.id),
-        "surprises": [],
+        "surprises": chances.shown(plan, told.member.id),
         "problems": [
             *answers.misspelt(live, row["kind"]),
             *showing.problems(plan, told.member.id),
@@ -268,7 +271,14 @@ def _decide(connection: sa.Connection, plan: Plan, told: _Told) -> tuple[dict[st
 
 
 def _write(plan: Plan, told: _Told, row: dict[str, Any]) -> None:
-    (plan.writes.insert if told.stored is None else plan.writes.replace)(ACTIVITIES, row)
+    if told.stored is None:
+        plan.writes.insert(ACTIVITIES, row)
+    else:
+        plan.writes.replace(ACTIVITIES, row)
+        if not told.member.is_erased:
+            of = ("activity", told.activity_ref, None)
+            before = activities.told_text(told.stored)
+            history.note(plan.writes, plan.program_id, of, body=before, now=plan.now)
     plan.activities[row["id"]] = row
 
 

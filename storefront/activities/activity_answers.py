@@ -11,19 +11,16 @@ import sqlalchemy as sa
 from core import clock, ids, jsontext
 from core.errors import not_found
 from loyalty import reading
-from loyalty.deserved import by_terms
-from loyalty.exact import Earned, Share
 from loyalty.tiers import showing as tiers
 from members import activities, members
 from members.activities import StoredActivity
 from members.members import Known
 from programs import versions
 from programs.triggers import ACTIVITY as TRIGGER
-from rewards import payables
-from storefront import answers, cards
-from storefront.decisions import DECISIONS
-from storefront.granting import bringing, showing
+from storefront import answers, brought, cards
+from storefront.firing import Source
 from storefront.plan import Plan, begin
+from storefront.surprising import chances, drawing
 from storefront.tiers import places
 
 
@@ -67,58 +64,28 @@ def answer_stored(
 ) -> dict[str, Any]:
     """The answer to what changed nothing."""
     row = {name: getattr(stored, name) for name in StoredActivity.__slots__}
-    plan.book.load((), reading.read_lots(connection, plan.program_id, [stored.id]))
-    earned, has_grants, owed = _earned_before(connection, plan, stored)
+    stood = brought.read(
+        connection,
+        plan,
+        Source("activity", stored.activity_ref, stored.id, stored.occurred_at),
+        member_id=stored.member_id,
+        decision_id=stored.decision_id,
+        trigger=TRIGGER + stored.kind,
+    )
+    if plan.live.surprises.all:
+        drawing.rows_of(connection, plan, stored.id)
     return {
         "activity": shown(row, known),
-        "earned": earned,
-        "grants": showing.of_source(plan, stored.id, stored.member_id) if has_grants else [],
-        "payables": [] if known.is_erased else payables.shown(owed),
+        "earned": stood["earned"],
+        "grants": stood["grants"],
+        "payables": [] if known.is_erased else stood["payables"],
         "reversed": [],
         "balances": answers.balances(plan, known.id),
         "tier": tier(connection, plan, known.id, None),
         "cards": cards.show(connection, plan, known.id),
-        "surprises": [],
+        "surprises": chances.shown(plan, stored.member_id),
         "problems": answers.misspelt(plan.live, stored.kind),
     }
-
-
-def _earned_before(
-    connection: sa.Connection, plan: Plan, stored: StoredActivity
-) -> tuple[list[dict[str, Any]], bool, dict[str, int]]:
-    """What its last decision found to be deserved, whether it can have granted rewards, and the
-    cash that it owes by rule."""
-    row = connection.execute(
-        sa.select(DECISIONS.c.version, DECISIONS.c.switches, DECISIONS.c.outcomes).where(
-            DECISIONS.c.program_id == plan.program_id, DECISIONS.c.id == stored.decision_id
-        )
-    ).one()
-    program = versions.get_compiled(connection, plan.program_id, row.version, row.switches)
-    outcomes = jsontext.parse(row.outcomes)
-    earned = _earned_of(outcomes)
-    rules = program.rules_of(TRIGGER + stored.kind)
-    awards = answers.shown_awards(
-        plan,
-        by_terms(program, rules, earned),
-        earned_at=stored.occurred_at,
-        lots=plan.book.lots_of(stored.id, stored.member_id),
-        decision_id=stored.decision_id,
-    )
-    return awards, bringing.concern(program, rules), outcomes.get("payables") or {}
-
-
-def _earned_of(outcomes: Mapping[str, Any]) -> list[Earned]:
-    """The arithmetic of a stored decision that was no order's."""
-    return [
-        Earned(
-            points_key=one["points_key"],
-            points=one["points"],
-            breakdown=tuple(Share(*share) for share in one["breakdown"]),
-            by_line=(),
-            exact=one["exact"],
-        )
-        for one in outcomes["arithmetic"]
-    ]
 
 
 def shown(row: Mapping[str, Any], known: Known) -> dict[str, Any]:

@@ -35,7 +35,7 @@ _REMEMBERED = 1024
 
 def heard(live: Compiled) -> tuple[Kind, ...]:
     """The kinds that a program's rules listen to."""
-    return tuple(kind for kind in occasions.KINDS if live.rules_of(kind))
+    return tuple(kind for kind in occasions.KINDS if live.hears(kind))
 
 
 def put_off(connection: sa.Connection, program_id: bytes) -> int:
@@ -178,7 +178,7 @@ def _heard_since(connection: sa.Connection, live: Compiled, kind: Kind, *, now: 
             program = live
             if number != live.version:
                 program = versions.get_compiled(connection, live.program_id, number)
-            if not program.rules_of(kind):
+            if not program.hears(kind):
                 break
             since = _EVER if number == 1 else published_at
         if len(_since) >= _REMEMBERED:

@@ -22,6 +22,7 @@ from loyalty.tiers.models import CHANGES
 from members import activities, erasing, members
 from members.activities import ACTIVITIES
 from members.members import Known
+from orders import history
 from orders.models import Order
 from programs import triggers, versions
 from programs.models import Program
@@ -85,6 +86,7 @@ def _unit(
     idempotency.forget(connection, program_id, everyone)
     _reduce_orders(connection, program_id, everyone)
     _reduce_activities(connection, program_id, everyone)
+    _forget_history(connection, program_id, everyone)
     _reduce_decisions(connection, program_id, everyone)
     _reduce_messages(connection, program_id, everyone)
     _forget_notes(connection, program_id, everyone)
@@ -232,6 +234,23 @@ def _reduce_activities(
             .where(ACTIVITIES.c.program_id == program_id, ACTIVITIES.c.id == row.id)
             .values(facts=jsontext.sorted_text(facts))
         )
+
+
+def _forget_history(
+    connection: sa.Connection, program_id: bytes, everyone: Sequence[bytes]
+) -> None:
+    """What was told of their orders and activities before they were told anew."""
+
+    def refs(table: sa.Table, name: str) -> sa.ScalarSelect[str]:
+        of_member = (table.c.program_id == program_id, table.c.member_id.in_(everyone))
+        return sa.select(table.c[name]).where(*of_member).scalar_subquery()
+
+    history.forget(
+        connection,
+        program_id,
+        order_refs=refs(ORDERS, "order_ref"),
+        activity_refs=refs(ACTIVITIES, "activity_ref"),
+    )
 
 
 def _reduce_messages(

@@ -25,6 +25,7 @@ from storefront.granting import entitlements, showing
 from storefront.plan import Plan, begin
 from storefront.referring.attribution import signups
 from storefront.referring.review import tracing
+from storefront.surprising import chances, drawing
 from storefront.telling import FUTURE, ahead
 from storefront.tiers import places, tier_entries
 
@@ -66,13 +67,14 @@ def tell(
     tracing.note(connection, plan, row["id"], body.get("visitor"), at=now)
     referred = signups.follow(connection, plan, row, body, locked=locked)
     note_told(connection, plan, row)
+    drawing.follow(connection, plan)
     every = [fired, *signups.paid(plan, row["id"])]
     answer = {
         "member": show(connection, plan, row),
         **firing.brought(plan, [one for one in every if one is not None]),
         "balances": answers.balances(plan, row["id"]),
         "referral": referred.answer,
-        "surprises": [],
+        "surprises": chances.shown(plan, row["id"]),
         "problems": [*referred.problems, *showing.problems(plan, row["id"])],
     }
     plan.write(connection)
@@ -125,7 +127,7 @@ def _create(
     )
     fired = None
     is_new = bool(row["is_enrolled"]) and members.claim_signup(connection, program_id, row, now=now)
-    if plan.live.rules.get("signup"):
+    if plan.live.hears("signup"):
         # Somebody of this reference was erased: they had their welcome under it.
         is_new = is_new and not erasing.is_remembered(connection, program_id, member_ref, now=now)
         fired = _pay_signup(connection, plan, row, is_new=is_new)

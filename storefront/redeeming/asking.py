@@ -195,7 +195,7 @@ def _stood(
         known,
         found.sums,
         at=telling.item.at,
-        level_key=stood.key,
+        stood=stood,
         balance=plan.book.holding(known.id, plan.live.points[0].key).available,
     )
     return stood.key, facts, found

@@ -26,7 +26,7 @@ from programs.models import Program
 from programs.rules import Rule
 from rewards.availability import Asked
 from rules.limits import Room, Use
-from storefront import decide, limiting, standing
+from storefront import decide, limiting, standing, standing_statement
 from storefront.limiting import Day
 from storefront.plan import Plan, begin
 from storefront.redeeming import asking, opened
@@ -180,7 +180,7 @@ def read(
     holdings = _holdings(program_id, known.id, accounts)
     stood = None
     if item is not None:
-        if live.reads_referrals or any(one.has_counted for one in holdings):
+        if standing.asks_further(live) or any(one.has_counted for one in holdings):
             return None
         item.member_id = known.id
         stood = _standing(live, sums, tier, first_ref=first_ref, holdings=holdings)
@@ -266,7 +266,7 @@ def _sql(
             for number, name in enumerate(("at", "year_from", "window_from", "now_from"), start=4)
         )
         sums = (
-            f"(SELECT {_one(dialect, standing.SUMS)} FROM (SELECT {item}) i CROSS JOIN orders h"
+            f"(SELECT {_one(dialect, standing_statement.SUMS)} FROM (SELECT {item}) i CROSS JOIN orders h"
             f" WHERE h.{program} AND h.member_id = m.id AND h.stands)"
         )
         first_ref = (
@@ -375,6 +375,6 @@ def _stood(plan: Plan, known: Known, item: Item, read: Read) -> tuple[str | None
     stood = levels.before(plan.connection, plan, telling, read)
     available = plan.book.holding(known.id, plan.live.points[0].key).available
     facts = decide.facts_of(
-        plan.live, known, read.sums, at=item.at, level_key=stood.key, balance=available
+        plan.live, known, read.sums, at=item.at, stood=stood, balance=available
     )
     return stood.key, facts

@@ -11,10 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import clock, db, jsontext
+from core import clock, db, ids, jsontext
 from core.errors import FieldError, Problem, invalid, invalid_at, not_found
 from loyalty import reading
 from members import members
+from orders import history
 from orders.refunds import Refund, fold
 from programs import versions
 from storefront import decisions, orders
@@ -207,6 +208,7 @@ def _unit(
     known = tellings.read_refunds(connection, program_id, order_ref) if read.has_refunds else []
     before = _find(known, refund_ref)
     refund = _refund(refs, body, before, now=now)
+    _note(plan, refund, before)
     answer = _tell(connection, plan, telling, read, refund=refund, known=known)
     plan.write(connection)
     return answer, 201 if before is None else 200
@@ -261,7 +263,21 @@ def _refund(
         updated_at=now,
         points_returned=before.points_returned if before else 0,
         suggested_deduction_minor=before.suggested_deduction_minor if before else 0,
+        told_id=before.told_id if before else ids.new_id(),
         is_new=before is None,
+    )
+
+
+def _note(plan: Plan, refund: Refund, before: Refund | None) -> None:
+    """Keep what was told of a refund before, where it is told anew."""
+    if before is None or refund is before:
+        return
+    history.note(
+        plan.writes,
+        plan.program_id,
+        ("refund", *(refund.order_ref, refund.refund_ref)),
+        body=jsontext.sorted_text(before.body),
+        now=plan.now,
     )
 
 
@@ -275,6 +291,7 @@ def _park(
     refund = _refund(refs, body, before, now=now)
     if refund is not before:
         plan = begin(connection, live, now=now)
+        _note(plan, refund, before)
         row = refund.row(program_id)
         (plan.writes.insert if refund.is_new else plan.writes.replace)(ORDER_REFUNDS, row)
         plan.write(connection)

@@ -27,7 +27,6 @@ def with_points(**changes: Any) -> dict[str, Any]:
 
 
 NOT_YET = [
-    (document(segments=[{"key": "vip"}]), "/segments"),
     (document(surprises=[{"key": "luck"}]), "/surprises"),
     (document(holdout_bp=100), "/holdout_bp"),
     (with_points(state="paused"), "/points/0/state"),

@@ -17,12 +17,12 @@ from programs.referrals import Side, trigger_of
 from referrals import referrals, scoring
 from referrals.scoring import Assessment
 from rewards.carried import Row
-from storefront import firing
+from storefront import costing, firing
 from storefront.firing import Ordered, Source
 from storefront.membership import member_facts
 from storefront.plan import Plan
 from storefront.referring.review import suspecting
-from storefront.referring.rewarding import capping, judged_orders, pinning, second_level
+from storefront.referring.rewarding import judged_orders, pinning, second_level
 from storefront.referring.rewarding.judged_orders import Told
 
 #: How many people must approve what one may not.
@@ -89,7 +89,7 @@ def _estimate(
         facts={**facts, **own},
         order=None if figures is None else Ordered(figures),
     )
-    return capping.cost_of(program, earning).minor
+    return costing.cost_of(program, earning).minor
 
 
 def sign(connection: sa.Connection, plan: Plan, referral: Row) -> bool:

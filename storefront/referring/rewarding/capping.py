@@ -5,9 +5,7 @@ as of the qualification (SEMANTICS F47), and of the budget all that it costs. Re
 there is enough for the whole side or it gets nothing.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
@@ -19,55 +17,13 @@ from programs.referrals import Offer
 from programs.rules import Rule
 from rewards.carried import Row
 from storefront import limiting
+from storefront.costing import Cost, cost_of
 from storefront.limiting import Before
 from storefront.plan import Plan
 
 #: Rules by themselves, as limits are asked for: known by their identity.
 _alone: dict[int, tuple[Rule, ...]] = {}
 _ALONE_MAX = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a side costs: points of every kind, and the money that all of it is worth."""
-
-    points: int
-    minor: int
-
-    def exceeds(self, other: "Cost") -> bool:
-        """Whether it is more, in points or in money."""
-        return self.points > other.points or self.minor > other.minor
-
-
-def cost_of(program: Compiled, earning: Earning) -> Cost:
-    """Points at the value of their kind, what is owed in cash, rewards at their estimated cost."""
-    earned = [(one.points_key, one.points) for one in earning.earned]
-    return _cost(program, earned, earning.payables.values(), earning.grants.values())
-
-
-def cost_held(program: Compiled, outcomes: Mapping[str, Any]) -> Cost:
-    """The same of what a stored decision let a side have."""
-    earned = [(one["points_key"], one["points"]) for one in outcomes["arithmetic"]]
-    payables, grants = outcomes.get("payables") or {}, outcomes.get("grants") or {}
-    return _cost(program, earned, payables.values(), grants.values())
-
-
-def _cost(
-    program: Compiled,
-    earned: Iterable[tuple[str, int]],
-    payables: Iterable[int],
-    rewards: Iterable[str],
-) -> Cost:
-    points = minor = 0
-    for points_key, count in earned:
-        kind = program.kind(points_key)
-        points += count
-        minor += 0 if kind is None else kind.value_minor(count)
-    minor += sum(payables)
-    for reward_key in rewards:
-        reward = program.catalogue.find(reward_key)
-        minor += 0 if reward is None else reward.estimated_cost_minor
-    return Cost(points, minor)
 
 
 def load(connection: sa.Connection, plan: Plan, side: Row, *, keys: Mapping[str, int]) -> None:
@@ -116,7 +72,7 @@ def has_budget(
     if offer.budget is None:
         return True
     left = _left(connection, plan, program, offer.budget, side=side, at=at)
-    return left is None or _spent(offer, cost) <= left
+    return left is None or cost.in_unit(offer.budget_unit) <= left
 
 
 def _left(
@@ -130,10 +86,6 @@ def _left(
     )
     found = rooms.get(rule.key)
     return None if found is None else found.left
-
-
-def _spent(offer: Offer, cost: Cost) -> int:
-    return cost.points if offer.budget_unit == "points" else cost.minor
 
 
 def _by_itself(rule: Rule) -> tuple[Rule, ...]:
@@ -169,7 +121,7 @@ def take(
             at=qualified_at,
             taken={offer.cap.key: Taken(0, 1)},
         )
-    cost = _spent(offer, cost_of(program, earning))
+    cost = cost_of(program, earning).in_unit(offer.budget_unit)
     if offer.budget is not None and cost:
         claims |= limiting.claims_of(
             program,

@@ -22,7 +22,7 @@ from programs.rules import Rule
 from referrals import referrals
 from rewards.carried import Row
 from rules.effects import MultiplyPoints, Payable, PointsPerAmount, PointsPerUnit
-from storefront import answers, firing, limiting
+from storefront import answers, costing, firing, limiting
 from storefront.activities import inactivity
 from storefront.firing import Fired, Ordered, Source
 from storefront.plan import Plan
@@ -165,8 +165,8 @@ class _Payment:
         if side.state == "rewarded":
             if self.deserved.is_final or pinning.is_same(earning, pinned.outcomes):
                 return
-            held = capping.cost_held(pinned.program, pinned.outcomes)
-            is_more = capping.cost_of(pinned.program, earning).exceeds(held)
+            held = costing.cost_held(pinned.program, pinned.outcomes)
+            is_more = costing.cost_of(pinned.program, earning).exceeds(held)
             # Less is always possible: for more there must be money, and nobody against it.
             if is_more and (refusal is not None or not self._has_budget(earning)):
                 return
@@ -186,7 +186,7 @@ class _Payment:
         )
         side.decision_id = fired.decision_id
         side.number += 1
-        side.cost_minor = capping.cost_of(pinned.program, fired.earning).minor
+        side.cost_minor = costing.cost_of(pinned.program, fired.earning).minor
         if side.first_rewarded_at is None:
             side.first_rewarded_at = pinned.at
         self._remember(pinned, fired)
@@ -228,7 +228,7 @@ class _Payment:
             self.offer,
             side=self.side,
             at=self.deserved.qualified_at,
-            cost=capping.cost_of(self.program, earning),
+            cost=costing.cost_of(self.program, earning),
         )
 
     def _load(self, given_at: int) -> None:

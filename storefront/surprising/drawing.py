@@ -1,0 +1,254 @@
+"""Drawing: chances that a unit of work brings are taken up by the surprises that listen.
+
+One draw for each surprise, member and happening, for ever: what has a receipt is never judged
+again, and what follows is only that its prize stands or not. Refuses to pay: `giving` does.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import ids, jsontext
+from members import members
+from programs.surprises import CERTAIN_PPM, Surprise
+from rewards.carried import Row
+from rewards.luck import epochs, receipts, rolling
+from rewards.surprises import holdout, judging
+from rewards.surprises.carried import DRAWS, Chance
+from rewards.surprises.judging import History, Left, Rolled
+from rules.limits import Room
+from storefront import limiting
+from storefront.plan import Plan
+from storefront.surprising import giving, histories, pacing
+
+_NO_HISTORY = History()
+
+
+def follow(connection: sa.Connection, plan: Plan) -> list[dict[str, Any]]:
+    """Take up every chance of the unit; the entries that were made."""
+    made: list[dict[str, Any]] = []
+    while plan.surprises.chances:
+        made += _take_up(connection, plan, plan.surprises.chances.pop(0))
+    return made
+
+
+def rows_of(connection: sa.Connection, plan: Plan, source_id: bytes) -> list[Row]:
+    """The receipts of a source, as this unit leaves them."""
+    known = plan.surprises.of_source.get(source_id)
+    if known is None:
+        known = plan.surprises.of_source[source_id] = []
+        statement = sa.select(DRAWS).where(
+            DRAWS.c.program_id == plan.program_id, DRAWS.c.source_id == source_id
+        )
+        for row in connection.execute(statement.order_by(DRAWS.c.id)).mappings():
+            plan.surprises.add(Row(dict(row)))
+    return known
+
+
+def _take_up(connection: sa.Connection, plan: Plan, chance: Chance) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+    known: list[Row] = []
+    if not chance.is_new:
+        known = rows_of(connection, plan, chance.source_id)
+        known = [row for row in known if row.member_id == chance.member_id]
+        for row in known:
+            if row.won and not row.is_shadow:
+                made += giving.follow(connection, plan, row, chance, stands=chance.stands)
+    if not chance.stands:
+        return made
+    drawn = {row.surprise_key for row in known}
+    listening = [
+        one
+        for one in plan.live.surprises.of(chance.trigger)
+        if one.key not in drawn
+        and (chance.pinned is None or chance.pinned.surprises.find(one.key) is not None)
+    ]
+    if listening:
+        taken = {row.surprise_key for row in known if row.won and not row.is_shadow}
+        groups = {one.group for one in plan.live.surprises.all if one.key in taken and one.group}
+        made += _judge(connection, plan, chance, listening, groups)
+    return made
+
+
+def _judge(
+    connection: sa.Connection,
+    plan: Plan,
+    chance: Chance,
+    listening: Sequence[Surprise],
+    groups: set[str],
+) -> list[dict[str, Any]]:
+    facts = {**chance.member_facts, **chance.own_facts}
+    outcomes: list[dict[str, Any]] = []
+    eligible: list[Surprise] = []
+    for one in listening:
+        why = judging.against(one, facts, at=chance.at, zone=plan.live.zone)
+        if why is None:
+            eligible.append(one)
+        else:
+            outcomes.append({"rule": one.key, "is_fired": False, "reason": why})
+    made: list[dict[str, Any]] = []
+    if eligible:
+        made = _draw_all(connection, plan, chance, eligible, groups, outcomes=outcomes)
+    if chance.decision is not None:
+        told = jsontext.parse(chance.decision["outcomes"]) | {"surprises": outcomes}
+        chance.decision["outcomes"] = jsontext.text(told)
+    return made
+
+
+def _draw_all(
+    connection: sa.Connection,
+    plan: Plan,
+    chance: Chance,
+    eligible: Sequence[Surprise],
+    groups: set[str],
+    *,
+    outcomes: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    member_ref = _member_ref(connection, plan, chance.member_id)
+    if member_ref is None:
+        return []
+    whose: dict[str, Any] = {"member_id": chance.member_id, "at": chance.at}
+    before = histories.read(connection, plan.program_id, plan.surprises, eligible, **whose)
+    counted = plan.live.surprises.counted.get(chance.trigger, ())
+    rooms = limiting.rooms(connection, plan, plan.live, counted, **whose) if counted else {}
+    if plan.surprises.epoch is None:
+        plan.surprises.epoch = epochs.open_now(connection, plan.program_id, plan.now)
+    made: list[dict[str, Any]] = []
+    for one in eligible:
+        history = before.get(one.key, _NO_HISTORY)
+        costs = giving.costs(connection, plan, one, chance)
+        scope = _held_scope(plan, one, member_ref)
+        stopped = judging.guard(
+            one,
+            at=chance.at,
+            zone=plan.live.zone,
+            is_held=scope is not None,
+            taken=groups,
+            history=history,
+            left=_left(one, rooms),
+            dearest=max(costs),
+        )
+        pace, rolled = CERTAIN_PPM, None
+        if stopped is None:
+            pace = pacing.pace_ppm(connection, plan, one, at=chance.at)
+            rolled = judging.draw(
+                one,
+                plan.surprises.epoch.seed,
+                member_ref=member_ref,
+                activity_ref=chance.activity_ref,
+                pace_ppm=pace,
+                losses=history.losses,
+            )
+        row = _receipt(
+            plan,
+            chance,
+            one,
+            member_ref=member_ref,
+            stopped=stopped,
+            scope=scope,
+            pace=pace,
+            losses=history.losses,
+            rolled=rolled,
+        )
+        plan.surprises.add(row)
+        if row.won and not row.is_shadow:
+            made += giving.pay(connection, plan, one, row, chance).made
+            if one.group is not None:
+                groups.add(one.group)
+        outcomes.append(_outcome(row))
+    return made
+
+
+def _member_ref(connection: sa.Connection, plan: Plan, member_id: bytes) -> str | None:
+    """The reference that the member was created with; None of one that was erased."""
+    known = plan.surprises.people.get(member_id)
+    if known is None:
+        row = members.get_row(connection, plan.program_id, member_id)
+        known = plan.surprises.people[member_id] = (
+            None if row["erased_at"] is not None else row["member_ref"],
+        )
+    return known[0]
+
+
+def _held_scope(plan: Plan, surprise: Surprise, member_ref: str) -> str | None:
+    """Whose holdout the member is in: the program's, or else the surprise's own."""
+    live, salt = plan.live, plan.live.holdout_salt
+    if live.holdout_bp and holdout.is_held(holdout.program_salt(salt), member_ref, live.holdout_bp):
+        return "program"
+    own = holdout.rule_salt(salt, surprise.key)
+    return "rule" if holdout.is_held(own, member_ref, surprise.holdout_bp) else None
+
+
+def _left(surprise: Surprise, rooms: Mapping[str, Room]) -> Left:
+    limit = None if surprise.limit is None else rooms.get(surprise.limit.key)
+    budget = None
+    if surprise.budget is not None:
+        budget = rooms[surprise.budget.rule.key].left
+    return Left(is_limited=limit is not None and limit.is_closed, budget=budget)
+
+
+def _receipt(
+    plan: Plan,
+    chance: Chance,
+    surprise: Surprise,
+    *,
+    member_ref: str,
+    stopped: str | None,
+    scope: str | None,
+    pace: int,
+    losses: int,
+    rolled: Rolled | None,
+) -> Row:
+    assert plan.surprises.epoch is not None
+    values = {
+        "program_id": plan.program_id,
+        "id": ids.new_id(),
+        "surprise_key": surprise.key,
+        "version": surprise.version,
+        "live_version": plan.live.version,
+        "switches": plan.live.switches,
+        "member_id": chance.member_id,
+        "member_ref": member_ref,
+        "trigger": chance.trigger,
+        "source_type": chance.source_type,
+        "source_ref": chance.source_ref,
+        "source_id": chance.source_id,
+        "activity_ref": chance.activity_ref,
+        "guard": stopped,
+        "holdout_scope": scope if stopped == "holdout" else None,
+        "is_shadow": surprise.is_shadow,
+        "probability_ppm": surprise.probability_ppm,
+        "pace_ppm": pace,
+        "threshold_ppm": rolling.threshold(surprise.probability_ppm, pace),
+        "losses": losses,
+        "pity_after": surprise.pity_after,
+        "is_pity": rolled is not None and rolled.is_pity,
+        "weights": jsontext.text(list(surprise.weights)),
+        "roll": None if rolled is None else rolled.roll,
+        "won": rolled is not None and rolled.prize is not None,
+        "prize": None if rolled is None else rolled.prize,
+        "stands": False,
+        "why_fallen": None,
+        "cost": 0,
+        "decision_id": None,
+        "epoch": plan.surprises.epoch.number,
+        "is_erased": False,
+        "drawn_at": chance.at,
+        "recorded_at": plan.now,
+        "seen_at": None,
+    }
+    values["body_hash"] = rolling.body_hash(receipts.body_of(values))
+    return Row(values, is_new=True)
+
+
+def _outcome(row: Row) -> dict[str, Any]:
+    """What became of a surprise, as the decision about what happened stores it."""
+    reason = row.guard or (None if row.won else "lost")
+    shown = {"rule": row.surprise_key, "is_fired": row.won and not row.is_shadow}
+    shown["draw_id"] = ids.show_id(giving.PREFIX, row.id)
+    if reason is not None:
+        shown["reason"] = reason
+    if row.is_shadow:
+        shown["is_shadow"] = True
+    return shown
