@@ -53,12 +53,16 @@ def read_shares(
     live: Compiled,
     seen: Iterable[tuple[str, int]],
     *,
+    is_until_now: bool,
     only: str | None = None,
 ) -> Shares:
-    """The shares of all experiments that there are or were: as in force now, else the last one
-    that was. `seen` are surprises and the versions that their receipts were judged by. Members
-    whom another share put into their arms are no part of it: the arms of two shares put together
-    would differ by time, too."""
+    """The share of each experiment that there is or was. `seen` are surprises and the versions that
+    receipts of the period were judged by: what the newest of them held out, or if that is nothing
+    the last share that was; of a period until now, what is in force.
+
+    Members whom another share put into their arms are no part of the experiment: the arms of two
+    shares put together would differ by time, too.
+    """
     by_version: dict[str, set[int]] = {PROGRAM: set()}
     for key, version in seen:
         by_version.setdefault(key, set()).add(version)
@@ -75,11 +79,13 @@ def read_shares(
             for version in numbers
         }
         last = max((version for version, share in was.items() if share), default=None)
-        share = now or (0 if last is None else was[last])
+        share = 0 if last is None else was[last]
+        if is_until_now and now:
+            share = now
         if share:
             found.holdout_bp[key] = share
             found.versions[key] = sorted(one for one, its in was.items() if its == share)
-            if now:
+            if share == now:
                 found.running.add(key)
     return found
 

@@ -268,11 +268,18 @@ def _experiments(
     columns, only = DRAWS.c, query.get("surprise")
     rows = connection.execute(
         sa.select(columns.surprise_key, columns.live_version)
-        .where(columns.program_id == live.program_id, columns.is_shadow.is_(False), *_only(only))
+        .where(
+            columns.program_id == live.program_id,
+            columns.is_shadow.is_(False),
+            columns.drawn_at < period.end,
+            *_only(only),
+        )
         .distinct()
     )
     seen = [(key, version) for key, version in rows]
-    shares = exposures.read_shares(connection, live, seen, only=only)
+    shares = exposures.read_shares(
+        connection, live, seen, is_until_now="to" not in query, only=only
+    )
     found = exposures.read(connection, live.program_id, period, shares)
     shown = []
     for key, one in sorted(found.items()):

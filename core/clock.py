@@ -168,6 +168,7 @@ def step(day: date, duration: Duration) -> date:
         return date.max
 
 
+@functools.lru_cache(maxsize=4096)
 def end_of_day(day: date, zone: ZoneInfo) -> Instant:
     """The midnight that ends a local day: the first instant of the next one."""
     if day >= date.max - timedelta(days=1):

@@ -139,9 +139,6 @@ def _set_up_postgresql(connection: psycopg.Connection[Any], _record: Any) -> Non
     connection.adapters.register_dumper(int, Int8Dumper)
 
 
-_sqlite_writer = threading.Lock()
-
-
 def in_transaction(work: Callable[[sa.Connection], T]) -> T:
     """Run `work` in one transaction and commit it; run it again when it lost a race.
 
@@ -224,11 +221,12 @@ class _sqlite_queue:  # noqa: N801
 
     def __enter__(self) -> None:
         settings: Settings = current_app.extensions["dangol.settings"]
-        if not _sqlite_writer.acquire(timeout=settings.lock_timeout_ms / 1000):
+        self._turn = current_app.extensions.setdefault("dangol.writer", threading.Lock())
+        if not self._turn.acquire(timeout=settings.lock_timeout_ms / 1000):
             raise unavailable("Another writer holds the database.")
 
     def __exit__(self, *_: object) -> None:
-        _sqlite_writer.release()
+        self._turn.release()
 
 
 def reading(work: Callable[[sa.Connection], T]) -> T:

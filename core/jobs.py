@@ -22,6 +22,8 @@ from core.errors import Problem
 #: How long a claimed job is this worker's own. A handler that needs longer calls `renew`.
 LEASE_SECONDS = 300
 ATTEMPTS_MAX = 10
+#: The kind of job that takes minutes: others do not wait for it.
+APART = "backtests.run"
 _PAUSE_FIRST_SECONDS = 10
 _PAUSE_MAX_SECONDS = 3600
 _CLAIMED_AT_ONCE = 8
@@ -108,7 +110,8 @@ _BURY = f"""UPDATE jobs SET dead_at = #2, leased_until = NULL, lease_id = NULL,
 last_error = 'the worker died or its lease ran out, each time'
 WHERE program_id = #1 AND {_OPEN} AND run_at <= #2 AND leased_until <= #2 AND attempts >= #3"""
 _CLAIM = f"""WITH due AS (SELECT id FROM jobs WHERE program_id = #1 AND {_OPEN} AND run_at <= #2
-AND (leased_until IS NULL OR leased_until <= #2) ORDER BY run_at, id LIMIT #3 [lock])
+AND (leased_until IS NULL OR leased_until <= #2) AND (kind = CAST(#6 AS TEXT)) = CAST(#7 AS BOOLEAN)
+ORDER BY run_at, id LIMIT #3 [lock])
 UPDATE jobs SET leased_until = #4, lease_id = #5, attempts = attempts + 1
 FROM due WHERE jobs.program_id = #1 AND jobs.id = due.id
 RETURNING jobs.run_at, jobs.id, jobs.kind, jobs.key, jobs.payload, jobs.attempts"""
@@ -164,8 +167,10 @@ def claim(
     limit: int,
     now: clock.Instant,
     lease: int = LEASE_SECONDS,
+    only: str | None = None,
 ) -> list[Job]:
-    """Lease up to `limit` due jobs of a program for `lease` seconds, those due first first.
+    """Lease up to `limit` due jobs of a program for `lease` seconds, those due first first: of
+    `only` this kind, or by default of all but those that have a turn of their own (`APART`).
 
     What nobody holds is claimed, and what somebody's lease ran out on; never what another worker
     claims at this moment. A job that was claimed too often without a word is dead instead.
@@ -173,7 +178,8 @@ def claim(
     _run(connection, _BURY, [program_id, now, ATTEMPTS_MAX])
     lease_id = ids.new_id()
     until = now + lease * clock.SECOND
-    rows = _run(connection, _CLAIM, [program_id, now, limit, until, lease_id])
+    kind = [only or APART, only is not None]
+    rows = _run(connection, _CLAIM, [program_id, now, limit, until, lease_id, *kind])
     return [
         Job(
             program_id=program_id,
@@ -254,22 +260,27 @@ def perform_due(
     now: clock.Instant,
     *,
     is_stopping: Callable[[], bool] = lambda: False,
+    only: str | None = None,
 ) -> int:
     """Perform some due jobs of every program; how many were tried. 0: nothing is due."""
     tried = 0
     for program_id in db.reading_once(lambda connection: programs_due(connection, now)):
         if is_stopping():
             break
-        tried += _perform_some(handlers, program_id, is_stopping)
+        tried += _perform_some(handlers, program_id, is_stopping, only)
     return tried
 
 
 def _perform_some(
-    handlers: Mapping[str, Handler], program_id: bytes, is_stopping: Callable[[], bool]
+    handlers: Mapping[str, Handler],
+    program_id: bytes,
+    is_stopping: Callable[[], bool],
+    only: str | None,
 ) -> int:
     now = clock.system_now()
+    limit = _CLAIMED_AT_ONCE if only is None else 1
     claimed = db.in_transaction(
-        lambda connection: claim(connection, program_id, limit=_CLAIMED_AT_ONCE, now=now)
+        lambda connection: claim(connection, program_id, limit=limit, now=now, only=only)
     )
     if claimed:
         failpoints.reach("jobs.after_claim")

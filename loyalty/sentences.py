@@ -63,6 +63,7 @@ _UNDONE = {
     "card": "취소로",
     "referral": "취소로",
     "referral_milestone": "취소로",
+    "surprise": "취소로",
 }
 _WAYS: dict[bool, Text] = {
     True: {"en": "added", "ko": "추가"},
@@ -80,6 +81,8 @@ SOURCES: dict[str, Text] = {
     # Whose side it is, and how many friends there were, only others know.
     "referral": {"en": "a referral", "ko": "추천"},
     "referral_milestone": {"en": "a number of referrals", "ko": "추천 목표 달성"},
+    # Which one it was, only others know.
+    "surprise": {"en": "a surprise", "ko": "깜짝 선물"},
     "lot": {"en": "the end of their waiting time", "ko": "대기 기간 종료"},
     "expiry": {"en": "their date", "ko": "유효 기간 만료"},
     "redemption": {"en": "a redemption", "ko": "포인트 사용"},

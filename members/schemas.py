@@ -162,3 +162,4 @@ class MembersQuery(PageQuery):
     """Query of the list of members."""
 
     tier = described(Text, "Only members of this level; `none` for members of no level.", most=64)
+    segment = described(Text, "Only members of this segment, as of its last look.", most=64)

@@ -19,9 +19,7 @@ SUPERSEDED: sa.Table = SupersededTelling.__table__  # type: ignore[assignment]
 Told = tuple[Literal["order", "refund", "activity"], str, str | None]
 
 
-def note(
-    writes: Writes, program_id: bytes, told: Told, *, body: str, now: clock.Instant
-) -> None:
+def note(writes: Writes, program_id: bytes, told: Told, *, body: str, now: clock.Instant) -> None:
     """Keep what was told of a thing until now: something else is told in its place."""
     kind, ref, refund_ref = told
     writes.insert(

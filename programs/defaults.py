@@ -3,10 +3,12 @@
 from typing import Any
 
 from core import money
+from programs import starter
 
 
 def document(name: str, timezone: str, currency: str) -> dict[str, Any]:
-    """One point for each whole unit of money (each 100 of a currency without minor units)."""
+    """One point for each whole unit of money (each 100 of a currency without minor units), and the
+    starter set of segments."""
     places = money.exponent(currency) if money.is_currency(currency) else 2
     per_minor = 10**places if places else 100
     return {
@@ -25,4 +27,5 @@ def document(name: str, timezone: str, currency: str) -> dict[str, Any]:
                 }
             ]
         },
+        "segments": starter.segments(),
     }

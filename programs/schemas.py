@@ -40,6 +40,9 @@ class VersionAnswer(Schema):
     restored_from = described(Integer, "Version restored.", required=True, allow_none=True)
     published_at = described(Instant, "When.", required=True)
     is_live = described(Boolean, "Whether it is in force.", required=True)
+    backtest_id = described(
+        Text, "The back-test of exactly this document.", required=True, allow_none=True
+    )
     document = described(Json, "The document (single version only).")
     errors = ma.fields.List(
         ma.fields.Nested(FindingAnswer),

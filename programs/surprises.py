@@ -70,8 +70,6 @@ class Surprise:
     trigger: str
     silent_for: clock.Duration | None
     every: int | None
-    #: Counts the members of a day, where only each so-manieth has a chance.
-    place: Rule | None
     when: Condition
     probability_ppm: int
     prizes: tuple[Prize, ...]
@@ -86,6 +84,15 @@ class Surprise:
     pity_after: int | None
     schedule: Schedule | None
     state: Literal["live", "shadow", "paused"]
+    #: The rules that its limits and budget are claimed under: always the same tuple, since
+    #: what is known of rules on a day is kept by that.
+    counted: tuple[Rule, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Collect what is counted."""
+        budget = None if self.budget is None else self.budget.rule
+        rules = (self.limit, budget)
+        object.__setattr__(self, "counted", tuple(one for one in rules if one is not None))
 
     @property
     def is_live(self) -> bool:
@@ -96,12 +103,6 @@ class Surprise:
     def is_shadow(self) -> bool:
         """Whether it draws and gives nothing."""
         return self.state == "shadow"
-
-    @property
-    def counted(self) -> tuple[Rule, ...]:
-        """The rules that its limits, budget and places are claimed under."""
-        budget = None if self.budget is None else self.budget.rule
-        return tuple(rule for rule in (self.limit, budget, self.place) if rule is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,6 @@ def _surprise(
     assert facts is not None, f"trigger {trigger} passed the check without facts"
     prizes = tuple(_prize(one, key, trigger, kinds, catalogue) for one in item["prizes"])
     limits = compile_limits(item.get("limits"))
-    every = item.get("every")
     return Surprise(
         key=key,
         name=item.get("name") or {},
@@ -220,10 +220,7 @@ def _surprise(
         version=version,
         trigger=trigger,
         silent_for=_duration(item.get("silent_for")),
-        every=every,
-        place=None
-        if every is None
-        else counting(PLACE_PREFIX + key, [{"per": "program", "period": "day", "times": 2**62}]),
+        every=item.get("every"),
         when=conditions.compile_condition(item.get("when"), catalogue=facts),
         probability_ppm=item.get("probability_ppm", CERTAIN_PPM),
         prizes=prizes,

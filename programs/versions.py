@@ -7,6 +7,7 @@ reads them from the database.
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from core import clock, db, http, ids, jobs, jsontext, outbox
 from core.errors import FieldError, Problem, invalid, invalid_at, not_found
 from core.writing import Writes
-from programs import checking
+from programs import checking, tried
 from programs.compiled import Compiled, compile_document
 from programs.document import DocumentSchema
 from programs.models import Program, ProgramDraft, ProgramSwitch, ProgramVersion
@@ -29,6 +30,9 @@ _document_schema = DocumentSchema()
 _REMEMBERED = 256
 _compiled: OrderedDict[tuple[bytes, int, int], Compiled] = OrderedDict()
 _lock = threading.Lock()
+#: What is to be there with a version, of a package that this one does not know.
+Beside = Callable[[sa.Connection, bytes, dict[str, Any], clock.Instant], None]
+_beside: list[Beside] = []
 
 _document_of = db.Statement(
     sa.select(ProgramVersion.document, ProgramVersion.surprise_versions, Program.holdout_salt)
@@ -184,11 +188,13 @@ def publish(
         raise invalid_at("/currency", f"cannot change: amounts were told in {currency}")
     if restored is None:
         connection.execute(sa.delete(ProgramDraft).where(ProgramDraft.program_id == program_id))
+    backtest_id = None if restored is not None else tried.find(connection, program_id, document)
     _insert_version(
         connection,
         program_id,
         live + 1,
         document,
+        backtest_id=backtest_id,
         note=note,
         now=now,
         actor=actor,
@@ -280,6 +286,7 @@ def _insert_version(
     actor: str | None = None,
     approver: str | None = None,
     restored: int | None = None,
+    backtest_id: bytes | None = None,
 ) -> None:
     connection.execute(
         sa.insert(ProgramVersion).values(
@@ -292,8 +299,17 @@ def _insert_version(
             restored_from=restored,
             surprise_versions=_surprise_versions(connection, program_id, version, document),
             published_at=now,
+            backtest_id=backtest_id,
         )
     )
+    for make in _beside:
+        make(connection, program_id, document, now)
+
+
+def install(make: Beside) -> None:
+    """Have something made with every version, in its unit."""
+    if make not in _beside:
+        _beside.append(make)
 
 
 def _surprise_versions(
@@ -346,6 +362,7 @@ def show(row: Any, *, live: int, is_whole: bool) -> dict[str, Any]:
         "restored_from": row.restored_from,
         "published_at": clock.format_instant(row.published_at),
         "is_live": row.version == live,
+        "backtest_id": tried.shown(row.backtest_id),
     }
     if is_whole:
         body["document"] = jsontext.parse(row.document)

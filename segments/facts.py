@@ -7,6 +7,7 @@ SPEND_RANK = "member.spend_rank_bp"
 RHYTHM = "member.rhythm"
 RHYTHM_BP = "member.rhythm_bp"
 TERM_LEFT = "member.days_to_tier_end"
+AT_RISK = "member.is_tier_at_risk"
 WEEKS = "member.order_streak_weeks"
 MONTHS = "member.order_streak_months"
 
@@ -61,6 +62,19 @@ PATTERNS = Catalogue(
                 "day until the level's term ends",
                 "days until the level's term ends",
                 "등급 유지 기간 {n}일",
+            ),
+        ),
+        Fact(
+            AT_RISK,
+            "boolean",
+            "The window holds less than it takes to keep the level; what is assured or given by"
+            " hand is not at risk",
+            "tiers",
+            words=Words(
+                "while the level is at risk",
+                "while the level is not at risk",
+                "등급 유지 기준에 미달",
+                "등급 유지 기준을 충족",
             ),
         ),
         Fact(

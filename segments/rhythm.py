@@ -6,6 +6,7 @@ worker asks of all members at once (`storefront.segmenting.relation`) says the s
 
 from collections.abc import Collection, Iterable
 from datetime import date
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -58,7 +59,7 @@ def _rhythm_bp(days: list[date], today: date) -> int | None:
     the middle two, so twice the median is whole."""
     if len(days) < DAYS_LEAST:
         return None
-    gaps = sorted((two - one).days for one, two in zip(days, days[1:], strict=False))
+    gaps = sorted((two - one).days for one, two in pairwise(days))
     twice = gaps[(len(gaps) - 1) // 2] + gaps[len(gaps) // 2]
     return (today - days[-1]).days * 2 * _ONE // twice
 

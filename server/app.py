@@ -19,16 +19,21 @@ import referrals.models
 import rewards.luck.models
 import rewards.models
 import rewards.surprises.models
+import segments.models
 import webhooks.models
+from analytics.backtests.routes import routes as backtest_routes
 from analytics.routes import routes as report_routes
 from config import Settings
 from core import auth, db, http, jobs, logs
+from programs import versions
 from programs.routes import keys as key_routes
 from programs.routes import routes as program_routes
 from referrals import counting
 from server import access, cli, health, reference
 from storefront import facts
 from storefront.activities.activity_routes import routes as activity_routes
+from storefront.budgets.budget_routes import routes as budget_routes
+from storefront.fairness import publishing
 from storefront.fairness.fairness_routes import routes as fairness_routes
 from storefront.granting.granting_routes import routes as granting_routes
 from storefront.membership.membership_routes import routes as membership_routes
@@ -42,6 +47,8 @@ from storefront.referring.links.link_routes import public_routes as link_picture
 from storefront.referring.links.link_routes import routes as link_routes
 from storefront.referring.review.review_routes import routes as review_routes
 from storefront.routes import routes as storefront_routes
+from storefront.segmenting.segment_routes import routes as segment_routes
+from storefront.surprising.routes import routes as surprise_routes
 from storefront.vouchers.voucher_routes import routes as voucher_routes
 from webhooks import deliveries
 from webhooks.routes import routes as webhook_routes
@@ -56,6 +63,7 @@ TABLES = (
     loyalty.models,
     loyalty.cards.models,
     loyalty.limits.models,
+    segments.models,
     rewards.models,
     rewards.luck.models,
     rewards.surprises.models,
@@ -71,15 +79,19 @@ BLUEPRINTS = (
     activity_routes,
     granting_routes,
     payable_routes,
+    budget_routes,
     fairness_routes,
     reward_routes,
     redemption_routes,
     voucher_routes,
+    surprise_routes,
     click_routes,
     link_routes,
     link_picture_routes,
     review_routes,
+    segment_routes,
     report_routes,
+    backtest_routes,
     program_routes,
     impact_routes,
     webhook_routes,
@@ -104,6 +116,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["dangol.settings"] = settings
     logs.init(settings.log_level)
     facts.install()
+    versions.install(publishing.begin)
     counting.init(app)
     db.init(app, settings)
     deliveries.init(app, settings, read_member_refs=_read_member_refs)

@@ -13,7 +13,7 @@ from config import Settings, SettingsError
 from core import auth, clock, db, ids
 from programs import versions
 from programs.models import Program
-from server import cli_data, cli_jobs, cli_program, health, serve
+from server import cli_data, cli_draws, cli_jobs, cli_program, health, serve
 from server.cli_program import program_id_of
 from server.replay import instance
 from server.reporting import reporting
@@ -24,7 +24,13 @@ ledger_group = AppGroup("ledger", help="The ledger of points.")
 
 def init(app: Flask) -> None:
     """Register every command."""
-    for group in (cli_program.group, keys_group, ledger_group, cli_jobs.group):
+    for group in (
+        cli_program.group,
+        keys_group,
+        ledger_group,
+        cli_draws.group,
+        cli_jobs.group,
+    ):
         app.cli.add_command(group)
     for command in (serve_command, worker_command, replay_command, demo_command):
         app.cli.add_command(command)

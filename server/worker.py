@@ -16,6 +16,7 @@ from flask import Flask, current_app
 from huey.consumer import Consumer
 from huey.consumer import Worker as Puller
 
+from analytics.backtests import running
 from core import clock, idempotency, jobs
 from programs import versions
 from referrals import clicks, traces
@@ -58,9 +59,11 @@ def _perform_jobs(now: clock.Instant) -> int:
 #: Everything the worker does; a further duty is one line here.
 DUTIES: list[Duty] = [
     Duty("jobs", _perform_jobs, every=1),
+    Duty("backtests.run", running.run_due, every=2),
     Duty("jobs.forget", jobs.forget, every=3600),
     Duty("idempotency.forget", idempotency.forget_old, every=3600),
     Duty("due.settle", due.settle_some, every=1),
+    Duty("segments.look", due.look_some, every=1),
     Duty("erasure.purge", erasure.purge_due, every=3600),
     Duty("clicks.forget", clicks.forget_expired, every=3600),
     Duty("traces.forget", traces.forget_old, every=3600),

@@ -189,6 +189,8 @@ def order(
     cards: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """The answer to an order that was told, or is read."""
+    if plan.is_mute:
+        return {}
     own = None
     if row["stands"]:
         own = Contribution(row["placed_at"], row["spend_minor"], row["qualifying_points"])

@@ -1,6 +1,6 @@
 """What stands of what a trigger brought in another unit of work: read, not decided again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +10,8 @@ from loyalty import reading
 from loyalty.deserved import by_terms
 from loyalty.exact import Earned, Share
 from programs import versions
+from programs.compiled import Compiled
+from programs.rules import Rule
 from rewards import payables
 from storefront import answers
 from storefront.decisions import DECISIONS
@@ -35,8 +37,28 @@ def read(
         )
     ).one()
     program = versions.get_compiled(connection, plan.program_id, row.version, row.switches)
-    outcomes = jsontext.parse(row.outcomes)
-    rules = program.rules_of(trigger)
+    return of_outcomes(
+        plan,
+        source,
+        rules=program.rules_of(trigger),
+        outcomes=jsontext.parse(row.outcomes),
+        program=program,
+        member_id=member_id,
+        decision_id=decision_id,
+    )
+
+
+def of_outcomes(
+    plan: Plan,
+    source: Source,
+    *,
+    rules: Sequence[Rule],
+    outcomes: Mapping[str, Any],
+    program: Compiled,
+    member_id: bytes,
+    decision_id: bytes,
+) -> dict[str, Any]:
+    """The same of a decision that was read, with the lots of its source in the plan."""
     earned = answers.shown_awards(
         plan,
         by_terms(program, rules, _earned_of(outcomes)),

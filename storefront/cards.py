@@ -198,6 +198,8 @@ def show(connection: sa.Connection, plan: Plan, member_id: bytes) -> list[dict[s
 def show_after(connection: sa.Connection, plan: Plan, member_id: bytes) -> list[dict[str, Any]]:
     """The same, with what was completed since this was asked last, and what that brought."""
     noted = plan.completed.pop(member_id, {})
+    if plan.is_mute:
+        return []
     shown = show(connection, plan, member_id)
     for card in shown:
         completed = [

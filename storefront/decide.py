@@ -24,7 +24,7 @@ from programs.segments import SEGMENTS, keys_of
 from rules.limits import Room
 from rules.outcomes import Reason
 from segments import rhythm
-from segments.facts import SPEND_RANK, TERM_LEFT
+from segments.facts import AT_RISK, SPEND_RANK, TERM_LEFT
 from storefront.standing import Sums
 
 
@@ -152,6 +152,8 @@ def _further(
     if TERM_LEFT in asked and stood.level is not None and stood.until is not None:
         left = clock.local_date(stood.until, zone) - clock.local_date(at, zone)
         found[TERM_LEFT] = max(0, left.days)
+    if AT_RISK in asked:
+        found[AT_RISK] = stood.is_at_risk
     if SEGMENTS in asked:
         found[SEGMENTS] = keys_of(program.segments, {**facts, **found})
     return found

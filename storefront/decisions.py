@@ -26,12 +26,21 @@ from rules.conditions import Explanation, first_unmet
 from rules.facts import Catalogue, Facts
 from rules.outcomes import REASONS, Outcome, Reason
 from storefront.decide import Pinned
-from storefront.explanations import explaining, missed_days, missing, redeemed, referred
+from storefront.explanations import (
+    explaining,
+    missed_days,
+    missing,
+    redeemed,
+    referred,
+    surprised,
+)
 from storefront.explanations.explaining import About
 from storefront.explanations.missed_days import Missed
+from storefront.explanations.surprised import Drawn
 from storefront.standing import StoredOrder
 
 DECISIONS: sa.Table = Decision.__table__  # type: ignore[assignment]
+_SHORT_TRIGGERS = ("tier_entered", "card_completed", surprised.SOURCE_TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class Told:
     facts: dict[str, Any]
     outcomes: dict[str, Any]
     missed: Missed | None = None
+    drawn: tuple[Drawn, ...] = ()
 
     @property
     def shown_trigger(self) -> str:
@@ -53,7 +63,7 @@ class Told:
         kind = self.trigger.partition(":")[0]
         if self.source_type in referred.TYPES:
             return REFERRAL_QUALIFIED
-        return kind if kind in ("tier_entered", "card_completed") else self.trigger
+        return kind if kind in _SHORT_TRIGGERS else self.trigger
 
     @property
     def rules(self) -> dict[str, Rule]:
@@ -77,6 +87,7 @@ class Told:
             missed=self.missed,
         )
         words = referred.of_decision(self.trigger, self.facts)
+        words = words or surprised.of_decision(self.program, self.trigger)
         return found if words is None else replace(found, words=words)
 
     @property
@@ -129,6 +140,16 @@ class Told:
             self._outcome(stored, rules, whole=whole, source=source)
             for stored in self.outcomes["rules"]
         ]
+
+    def surprised(self) -> list[dict[str, Any]]:
+        """Every surprise that listened, with what became of it."""
+        return surprised.explained(
+            self.program,
+            self.outcomes.get("surprises") or (),
+            self.drawn,
+            facts=self.seen,
+            catalogue=self._catalogue(),
+        )
 
     def _catalogue(self) -> Catalogue | None:
         """The facts that the rules could ask for."""
@@ -229,6 +250,7 @@ def told_of(connection: sa.Connection, program_id: bytes, row: Any) -> Told:
         facts,
         outcomes,
         missed_days.find(connection, program, row, outcomes),
+        tuple(surprised.drawn(connection, row)),
     )
 
 
@@ -268,6 +290,7 @@ def _shown(connection: sa.Connection, row: Any, told: Told) -> dict[str, Any]:
         "lines": _lines(told.facts),
         "tier": told.tier(),
         "outcomes": told.explained(),
+        "surprises": told.surprised(),
         "arithmetic": told.arithmetic(),
         "stamps": told.outcomes.get("stamps") or {},
         "grants": told.outcomes.get("grants") or {},

@@ -18,18 +18,22 @@ from loyalty.ledger.rows import HOLDS, LOTS
 from loyalty.tiers.models import TIERS
 from members.members import MEMBERS
 from members.occasions import KINDS, OCCASIONS
-from programs import versions
+from programs import triggers, versions
 from programs.compiled import Compiled
 from programs.models import Program
 from referrals.carried import REFERRALS
 from rewards import redemptions
 from rewards.carried import GRANTS, REDEMPTIONS, VOUCHERS
 from rewards.luck.models import EPOCHS
+from rewards.surprises import silences
+from rewards.surprises.silences import SILENCES
 from storefront.activities import occasions
 from storefront.fairness import closing
 from storefront.granting import lapsing
 from storefront.plan import Plan, begin
 from storefront.referring.rewarding import releasing
+from storefront.segmenting import looking
+from storefront.surprising import silence
 from storefront.tiers import places, tier_entries
 from storefront.vouchers import expiring
 
@@ -39,6 +43,8 @@ BATCH = 400
 PORTION = 50
 #: So many times as long as a portion took, checkout has the database to itself.
 _REST = 2
+#: For so long segments wait for what is due of members.
+_PATIENCE = 3600 * clock.SECOND
 
 
 def settle_due(program_id: bytes, *, limit: int = BATCH) -> int:
@@ -50,13 +56,14 @@ def settle_due(program_id: bytes, *, limit: int = BATCH) -> int:
     settled = db.in_transaction(lambda connection: _unit(connection, program_id, limit))
     # Last of an instant: whatever else falls due of the members they concern came before.
     settled += releasing.settle_due(program_id, limit)
-    return put_off + settled + closing.settle_due(program_id)
+    return put_off + settled + silence.fill(program_id) + closing.settle_due(program_id)
 
 
 def settle_all(program_id: bytes) -> int:
     """Settle every member of whom something is due by the program's clock."""
     total = 0
-    while done := settle_due(program_id):
+    # Segments come last of an instant: they see what all else has made of the members.
+    while done := settle_due(program_id) or looking.look(program_id):
         total += done
     return total
 
@@ -66,7 +73,7 @@ def settle_some(_now: clock.Instant) -> int:
     each."""
     total = 0
     failed: Exception | None = None
-    for program_id in programs_due():
+    for program_id in dict.fromkeys([*programs_due(), *silence.programs_due()]):
         started = time.monotonic()
         try:
             total += settle_due(program_id, limit=PORTION)
@@ -77,6 +84,32 @@ def settle_some(_now: clock.Instant) -> int:
     if failed is not None:
         raise failed
     return total
+
+
+def look_some(_now: clock.Instant) -> int:
+    """A duty of the worker: a portion of each program whose segments are to be looked at, once
+    what is due of its members is settled, or has not been for long."""
+    total = 0
+    failed: Exception | None = None
+    for program_id, waited in looking.programs_due():
+        try:
+            if waited >= _PATIENCE or not _is_unsettled(program_id):
+                total += looking.look(program_id)
+        except Exception as error:
+            # The other programs' turn comes all the same.
+            failed = error
+    if failed is not None:
+        raise failed
+    return total
+
+
+def _is_unsettled(program_id: bytes) -> bool:
+    def read(connection: sa.Connection) -> bool:
+        live, now = versions.get_live(connection, program_id)
+        following = _next_of_members(connection, live)
+        return following is not None and following <= now
+
+    return db.reading(read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +181,13 @@ AGENDAS = (
         )
         for kind in KINDS
     ),
+    Agenda(
+        SILENCES.c.due_at,
+        SILENCES.c.member_id,
+        SILENCES.c.program_id,
+        silences.IS_DUE,
+        trigger=triggers.SILENCE,
+    ),
 )
 
 
@@ -181,12 +221,18 @@ def programs_due() -> list[bytes]:
 
 
 def next_due(connection: sa.Connection, program_id: bytes) -> int | None:
-    """The next instant at which something of any member falls due."""
-    live, _ = versions.get_live(connection, program_id)
+    """The next instant at which something of any member falls due, or all are looked at."""
+    live, now = versions.get_live(connection, program_id)
+    dates = [_next_of_members(connection, live), looking.next_due(connection, live, now)]
+    dates.append(silence.next_due(connection, live, now))
+    return min((one for one in dates if one is not None), default=None)
+
+
+def _next_of_members(connection: sa.Connection, live: Compiled) -> int | None:
     dates = [
         connection.execute(
             sa.select(sa.func.min(agenda.due_at)).where(
-                agenda.program_id == program_id, agenda.condition
+                agenda.program_id == live.program_id, agenda.condition
             )
         ).scalar()
         for agenda in AGENDAS
@@ -220,6 +266,7 @@ def _settle(connection: sa.Connection, plan: Plan, member_ids: Sequence[bytes]) 
     places.settle_due(connection, plan, member_ids)
     tier_entries.follow(connection, plan)
     occasions.settle(connection, plan, member_ids)
+    silence.settle(connection, plan, member_ids)
 
 
 def _due_members(connection: sa.Connection, live: Compiled, now: int, limit: int) -> list[bytes]:

@@ -150,9 +150,7 @@ def decide_refunded(
     return answer, 201 if stored is None else 200
 
 
-def _keep(
-    plan: Plan, telling: Telling, stored: StoredOrder | None, row: Mapping[str, Any]
-) -> None:
+def _keep(plan: Plan, telling: Telling, stored: StoredOrder | None, row: Mapping[str, Any]) -> None:
     """Write the order's row, and beside it what was told before of one that is told anew."""
     if stored is None:
         plan.writes.insert(ORDERS, row)

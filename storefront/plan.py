@@ -25,7 +25,10 @@ from programs.compiled import Compiled
 from referrals.carried import Carried as CarriedReferrals
 from rewards import stock
 from rewards.carried import Carried
+from rewards.surprises import silences
+from rewards.surprises import storing as receipts
 from rewards.surprises.carried import Carried as CarriedSurprises
+from storefront.budgets import alerting
 from storefront.standing import Item, Sums
 from storefront.tiers import contributing
 
@@ -40,6 +43,8 @@ class Plan:
     book: Book
     #: A plan that is thrown away takes no lock.
     is_quote: bool = False
+    #: Nobody waits for an answer, and nobody is told of anything.
+    is_mute: bool = False
     writes: Writes = field(default_factory=Writes)
     #: What sources take of limits.
     claims: Claims = field(default_factory=Claims)
@@ -94,9 +99,14 @@ class Plan:
         self.referrals.write(self.writes)
         self.surprises.write(self.writes)
         self.writes.run(connection)
+        receipts.insert(connection, self.surprises.take_new())
+        if self.surprises.silent:
+            silences.touch(connection, self.program_id, self.surprises.silent)
         # Last of all: what everybody shares is locked no longer than the commit takes. Counters go
         # first, since a unit that lost one locks it early the next time.
-        storing.write(connection, self.program_id, self.claims)
+        counted = storing.write(connection, self.program_id, self.claims)
+        if counted:
+            alerting.follow(connection, self.live, counted, now=self.now)
         stock.write(connection, self.program_id, self.rewards)
 
     def record(

@@ -14,10 +14,12 @@ from members import members
 from members.members import MEMBERS
 from programs import versions
 from programs.compiled import Compiled
+from segments.models import BELONGING
 from storefront import answers, standing
 from storefront.membership import signup
 from storefront.orders import ORDERS
 from storefront.plan import Plan, begin
+from storefront.segmenting import showing as segments
 from storefront.surprising import chances
 from storefront.telling import Telling, item_of
 
@@ -96,14 +98,16 @@ def search(connection: sa.Connection, program_id: bytes, kind: str, text: str) -
 def list_members(
     connection: sa.Connection, program_id: bytes, query: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Members, oldest first; of one level when asked."""
+    """Members, oldest first; of one level, or of one segment as of its last look, when asked."""
     cursor = paging.read_cursor(query.get("cursor"), [str])
     after = paging.read_id(members.PREFIX, cursor[0]) if cursor else None
     plan, limit = _plan(connection, program_id), query["limit"]
+    segment = query.get("segment")
+    segments.check_key(plan.live, segment)
     rows: list[dict[str, Any]] = []
     shown: list[tuple[dict[str, Any], dict[str, Any]]] = []
     while len(shown) <= limit:
-        rows = _members_after(connection, program_id, after, limit + 1)
+        rows = _members_after(connection, program_id, after, limit + 1, segment=segment)
         for row in rows:
             view = signup.show(connection, plan, row)
             if _is_of(view, query.get("tier")):
@@ -124,7 +128,12 @@ def _is_of(view: Mapping[str, Any], tier_key: str | None) -> bool:
 
 
 def _members_after(
-    connection: sa.Connection, program_id: bytes, after: bytes | None, limit: int
+    connection: sa.Connection,
+    program_id: bytes,
+    after: bytes | None,
+    limit: int,
+    *,
+    segment: str | None,
 ) -> list[dict[str, Any]]:
     statement = sa.select(MEMBERS).where(
         MEMBERS.c.program_id == program_id,
@@ -133,6 +142,11 @@ def _members_after(
     )
     if after is not None:
         statement = statement.where(MEMBERS.c.id > after)
+    if segment is not None:
+        inside = sa.select(BELONGING.c.member_id).where(
+            BELONGING.c.program_id == program_id, BELONGING.c.segment == segment
+        )
+        statement = statement.where(MEMBERS.c.id.in_(inside))
     rows = connection.execute(statement.order_by(MEMBERS.c.id).limit(limit)).mappings()
     return [dict(row) for row in rows]
 

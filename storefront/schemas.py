@@ -17,9 +17,11 @@ from loyalty.schemas import BalanceAnswer, EntryAnswer, MomentQuery, TierAnswer,
 from members.evidence import AskingVisitorSchema
 from members.schemas import ConsentSchema
 from orders.schemas import BatchOrderSchema, CartSchema, OrderSchema, RefundSchema
+from storefront.award_schemas import AwardAnswer
 from storefront.granting.granting_schemas import GrantView
 from storefront.payables.payable_schemas import cash
 from storefront.redeeming.reward_schemas import RewardAnswer
+from storefront.surprising.schemas import RevokedSurpriseAnswer, surprises
 from storefront.vouchers.voucher_schemas import STATES as VOUCHER_STATES
 
 BATCH_MAX = 500
@@ -56,44 +58,6 @@ class BatchBody(Schema):
         required=True,
         metadata={"description": "The orders."},
     )
-
-
-class ShareAnswer(Schema):
-    """One row of a breakdown."""
-
-    rule = described(Text, "Key of the rule, or tier.", required=True)
-    points = whole("Its part of the points.")
-    detail = described(Text, "How it came about.", required=True, least=0)
-
-
-class LineShareAnswer(Schema):
-    """A line's part of the points."""
-
-    line_ref = described(Reference, "The line.", required=True)
-    points = whole("Its part of the points.")
-
-
-class AwardAnswer(Schema):
-    """What was earned of one kind of points."""
-
-    points_key = described(Text, "Kind of points.", required=True)
-    points = whole("How many.")
-    state = described(
-        Text,
-        "By the dates: pending, or available since available_at, even if spent or expired by now.",
-        required=True,
-        one_of=("pending", "available"),
-    )
-    available_at = described(
-        Instant,
-        "When they can be spent; null while that depends on fulfilment.",
-        required=True,
-        allow_none=True,
-    )
-    expires_at = described(Instant, "When they expire.", required=True, allow_none=True)
-    breakdown = ma.fields.List(ma.fields.Nested(ShareAnswer), required=True)
-    lines = ma.fields.List(ma.fields.Nested(LineShareAnswer), required=True)
-    decision_id = described(Text, "Why.", required=True, allow_none=True)
 
 
 class ReversedAnswer(Schema):
@@ -152,7 +116,7 @@ class SignupAnswer(Schema):
     payables = cash("The cash that is owed for signing up.")
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     referral = described(Json, "{id?, state, reason?}.", required=True, allow_none=True)
-    surprises = ma.fields.List(described(Json, "Surprises."), required=True)
+    surprises = surprises("What signing up won.")
     problems = ma.fields.List(ma.fields.Nested(ProblemItemAnswer), required=True)
 
 
@@ -317,7 +281,7 @@ class OrderAnswer(Schema):
         required=True,
         metadata={"description": "What it did with codes of ours, without the codes."},
     )
-    surprises = ma.fields.List(described(Json, "Surprises."), required=True)
+    surprises = surprises("What it won that stands.")
     problems = ma.fields.List(ma.fields.Nested(ProblemItemAnswer), required=True)
     decision_id = described(Text, "Why.", required=True, allow_none=True)
     stale = described(Boolean, "The revision was older than the stored one: nothing changed.")
@@ -352,6 +316,11 @@ class RefundAnswer(OrderAnswer):
         ma.fields.Nested(GrantView),
         required=True,
         metadata={"description": "Unused rewards that this request took back."},
+    )
+    surprises_revoked = ma.fields.List(
+        ma.fields.Nested(RevokedSurpriseAnswer),
+        required=True,
+        metadata={"description": "Surprises that this request took back."},
     )
 
 

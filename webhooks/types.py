@@ -95,6 +95,13 @@ _SIDE: dict[str, Any] = _REFERRAL | {
     | {"description": "Whose side: advocate, friend, or second for whoever brought the advocate."},
 }
 
+_SEGMENT: dict[str, Any] = {
+    "segment": _TEXT | {"description": "Key of the segment."},
+    "member_ref": _NULLABLE_TEXT
+    | {"description": "The storefront's reference; null when it is gone."},
+    "at": _INSTANT | {"description": "When the look was that found it so."},
+}
+
 #: Of each type: what it says, whether it is about a member, its required and optional fields.
 _Message = tuple[str, bool, dict[str, Any], dict[str, Any]]
 MESSAGES: dict[str, _Message] = {
@@ -210,6 +217,34 @@ MESSAGES: dict[str, _Message] = {
         _SIDE,
         {},
     ),
+    "surprise.won": (
+        "A member won a surprise. Messages about points name the draw as their source; they tell,"
+        " too, when it is taken back with what brought it.",
+        True,
+        {
+            "surprise": _TEXT | {"description": "Key of the surprise."},
+            "prize": {"type": "integer", "minimum": 0, "description": "Which prize, from 0."},
+            "draw_id": _id("drw", "The draw: `GET /v1/draws/{id}` shows it."),
+            "source": _SOURCE,
+            "won_at": _INSTANT | {"description": "When what brought it happened."},
+        },
+        {},
+    ),
+    "budget.alert": (
+        "Four fifths of a budget are used, or nothing more can be had of it: once for each total.",
+        False,
+        {
+            "section": _TEXT | {"description": "surprises or referral_offers."},
+            "key": _TEXT | {"description": "Key of the surprise or offer."},
+            "unit": _TEXT | {"description": "points, or minor units of money."},
+            "percent": {"enum": [80, 100], "description": "The threshold."},
+            "total": {"type": "integer", "minimum": 1, "description": "So many in all."},
+            "used": {"type": "integer", "minimum": 1, "description": "So many are used."},
+        },
+        {},
+    ),
+    "segment.entered": ("A member belongs to a segment from now on.", True, _SEGMENT, {}),
+    "segment.left": ("A member belongs to a segment no longer.", True, _SEGMENT, {}),
     "fulfilment.changed": (
         "What staff sends a member was requested, shipped, delivered or cancelled.",
         True,

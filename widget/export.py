@@ -32,9 +32,11 @@ from rewards import fulfilments, grants, payables, spending, vouchers
 from rewards.carried import GRANTS, VOUCHERS
 from rewards.models import Fulfilment
 from rewards.payables import PAYABLES
+from rewards.surprises.carried import DRAWS
 from storefront import answers
 from storefront.decisions import DECISIONS
 from storefront.plan import begin
+from storefront.surprising import giving, listing
 from widget import me, redeeming
 from widget.texts import Reader
 
@@ -124,13 +126,14 @@ Page = tuple[list[Shown], Any]
 Read = Callable[..., Page]
 
 
-def _each(table: sa.Table, show: Callable[[Export, Row], Shown]) -> Read:
-    """The rows of a table that are the member's, by id: the oldest first."""
+def _each(table: sa.Table, show: Callable[[Export, Row], Shown], *only: Any) -> Read:
+    """The rows of a table that are the member's, by id: the oldest first, and `only` these."""
 
     def read(connection: sa.Connection, *, export: Export, after: Any) -> Page:
         where = [
             table.c.program_id == export.live.program_id,
             table.c.member_id.in_(export.everyone),
+            *only,
         ]
         if after is not None:
             where.append(table.c.id > after)
@@ -307,6 +310,18 @@ def _side(_: Export, row: Row) -> Shown:
     }
 
 
+def _surprise(_: Export, row: Row) -> Shown:
+    """What the member won. Chances that came to nothing tell of the organisation's tests."""
+    return {
+        "id": ids.show_id(giving.PREFIX, bytes(row["id"])),
+        "state": "won" if row["stands"] else "taken_back",
+        "source": {"type": row["source_type"], "ref": row["source_ref"]},
+        "won_at": clock.format_instant(row["drawn_at"]),
+        "recorded_at": clock.format_instant(row["recorded_at"]),
+        "seen_at": _instant(row["seen_at"]),
+    }
+
+
 def _instant(at: int | None) -> str | None:
     return None if at is None else clock.format_instant(at)
 
@@ -324,5 +339,6 @@ _SECTIONS: dict[str, Read] = {
     "payables": _each(PAYABLES, _payable),
     "links": _each(LINKS, _link),
     "referrals": _each(SIDES, _side),
+    "surprises": _each(DRAWS, _surprise, *listing.WON),
     "decisions": _each(DECISIONS, _decision),
 }

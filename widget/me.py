@@ -21,7 +21,7 @@ from storefront.explanations import redeemed
 from storefront.granting import entitlements
 from storefront.membership import signup
 from storefront.plan import Plan, begin
-from widget import catalogue
+from widget import catalogue, surprises
 from widget.texts import Reader
 
 Shown = dict[str, Any]
@@ -79,6 +79,7 @@ def account(connection: sa.Connection, program_id: bytes, member_id: bytes) -> S
         "tier": reader.only(tiers.show(live, seen), _TIER),
         "cards": show_cards(connection, plan, known, reader),
         "next_reward": catalogue.nearest(connection, plan, known, reader),
+        "surprises": surprises.unseen(connection, plan, known, reader),
     }
 
 

@@ -23,6 +23,7 @@ from orders.schemas import CartSchema
 from storefront.redeeming.schemas import STATES, CodeAnswer, PayWithPointsBody
 from storefront.vouchers.voucher_schemas import STATES as VOUCHER_STATES
 from widget.schemas import LOCALE, listed, nullable
+from widget.surprise_schemas import MeSurpriseView
 
 
 class EntitlementAnswer(Schema):
@@ -124,6 +125,12 @@ class MeAnswer(Schema):
     tier = ma.fields.Nested(MeTierAnswer, required=True)
     cards = listed(MeCardAnswer)
     next_reward = ma.fields.Nested(NextRewardAnswer, required=True, allow_none=True)
+    surprises = ma.fields.Nested(
+        MeSurpriseView,
+        many=True,
+        required=True,
+        metadata={"description": "Those not seen yet, newest first; 20 at most."},
+    )
 
 
 class MeEntryAnswer(Schema):
@@ -343,7 +350,7 @@ class ExportAnswer(Schema):
 for _name in (
     *("balances", "entries", "lots", "orders", "activities", "tier_changes", "cards"),
     *("redemptions", "grants", "vouchers", "fulfilments", "payables", "links", "referrals"),
-    "decisions",
+    *("surprises", "decisions"),
 ):
     ExportAnswer._declared_fields[_name] = ma.fields.List(
         described(Json, "What is held."), required=True

@@ -124,8 +124,8 @@ def _listed(live: Compiled, keys: list[str]) -> list[Rule]:
     found = {
         rule.key: rule
         for trigger, rules in live.rules.items()
-        # What a level, a card or an offer brings is told with it.
-        if not trigger.startswith(("tier_entered:", "card_completed:"))
+        # What a level, a card or an offer brings is told with it; of surprises nothing is.
+        if not trigger.startswith(("tier_entered:", "card_completed:", "surprise:"))
         and not offers.is_brought(trigger)
         for rule in rules
         if rule.is_live

@@ -3,6 +3,7 @@ and where a server makes such a token."""
 
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Response, current_app
 
 from core import auth, db, http, idempotency, paging
@@ -18,6 +19,8 @@ from widget import (
     referral_schemas,
     referrals,
     schemas,
+    surprise_schemas,
+    surprises,
     tokens,
 )
 
@@ -212,6 +215,42 @@ def list_my_referrals(query: dict[str, Any]) -> dict[str, Any]:
     return db.reading(
         lambda connection: referrals.find_all(connection, program_id, member_id, query)
     )
+
+
+@routes.operation(
+    "GET",
+    "/me/surprises",
+    answers={200: surprise_schemas.MeSurprisesAnswer()},
+    query=PageQuery(),
+)
+def list_my_surprises(query: dict[str, Any]) -> dict[str, Any]:
+    """One's own surprises that stand, seen and unseen, newest first."""
+    program_id, member_id = _program_id(), auth.member_id()
+
+    def read(connection: sa.Connection) -> dict[str, Any]:
+        known = me.known_by(connection, program_id, member_id)
+        return surprises.find_all(connection, program_id, known=known, query=query)
+
+    return db.reading(read)
+
+
+@routes.operation(
+    "POST",
+    "/me/surprises/<surprise_id>/seen",
+    answers={200: surprise_schemas.SeenSurpriseAnswer()},
+    problems=(409,),
+    parameters=_KEY,
+    is_of_member=True,
+)
+def see_mine(surprise_id: str) -> Response:
+    """Note that one has seen a surprise of one's own; when it was first seen stays."""
+    program_id, member_id = _program_id(), auth.member_id()
+
+    def see(connection: sa.Connection) -> tuple[dict[str, Any], int]:
+        known = me.known_by(connection, program_id, member_id, is_locking=True)
+        return surprises.see(connection, program_id, known=known, surprise_id=surprise_id)
+
+    return idempotency.once(see, subjects=lambda _: [member_id])
 
 
 @routes.operation(

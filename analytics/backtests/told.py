@@ -4,10 +4,12 @@ Owns the file and its tables. Ids are UUIDv7, made when a thing was told, so the
 one instant of a test program's clock as well. Refuses to know where any of it comes from.
 """
 
+import operator
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 #: Of these the instant says whether they belong to a period.
 PLACED = ("order", "refund", "activity")
@@ -20,6 +22,7 @@ CREATE TABLE superseded (kind TEXT NOT NULL, ref TEXT NOT NULL, refund_ref TEXT,
 CREATE TABLE actual (ref TEXT PRIMARY KEY, points INTEGER NOT NULL) WITHOUT ROWID;
 """
 _INDEXES = """
+CREATE INDEX ix_members_ref ON members (ref);
 CREATE INDEX ix_facts ON facts (id);
 CREATE INDEX ix_placed ON facts (effective_at, id) WHERE kind IN ('order', 'refund', 'activity');
 """
@@ -59,6 +62,9 @@ class Bounds:
     last_id: bytes | None
 
 
+_values = operator.attrgetter(*_COLUMNS.split(", "))
+
+
 class Told:
     """Everything told, written once and read in order as often as it is asked for."""
 
@@ -77,11 +83,7 @@ class Told:
         """Add facts, in any order."""
         self._file.executemany(
             "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                (one.id, one.kind, one.recorded_at, one.effective_at, one.ref, one.member_ref)
-                + (one.body,)
-                for one in facts
-            ),
+            map(_values, facts),
         )
 
     def name_members(self, named: Iterable[tuple[bytes, str]]) -> None:
@@ -122,20 +124,27 @@ class Told:
         """What members were really given, by reference."""
         yield from self._file.execute("SELECT ref, points FROM actual")
 
-    def actual_of(self, ref: str) -> int:
-        """The same of one member."""
-        row = self._file.execute("SELECT points FROM actual WHERE ref = ?", (ref,)).fetchone()
+    def take_actual(self, ref: str) -> int:
+        """The same of one member, who is not among the others any more."""
+        row = self._file.execute(
+            "DELETE FROM actual WHERE ref = ? RETURNING points", (ref,)
+        ).fetchone()
         return 0 if row is None else int(row[0])
+
+    def member_of(self, ref: str) -> bytes | None:
+        """Who is told of under a reference: of those merged, one of them."""
+        row = self._file.execute("SELECT id FROM members WHERE ref = ?", (ref,)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def finish(self) -> None:
         """Everything is there."""
         self._file.execute("COMMIT")
         self._file.executescript(_INDEXES)
 
-    def count(self, kind: str) -> int:
-        """How many facts of a kind there are."""
-        found = self._file.execute("SELECT COUNT(*) FROM facts WHERE kind = ?", (kind,)).fetchone()
-        return int(found[0])
+    def count_upto(self, last_id: bytes | None) -> int:
+        """How many facts there are up to one."""
+        found = self._file.execute("SELECT COUNT(*) FROM facts WHERE id <= ?", (last_id,))
+        return int(found.fetchone()[0])
 
     def bounds(self, from_at: int, to_at: int) -> Bounds:
         """Where a period lies.
@@ -144,8 +153,9 @@ class Told:
         and came before the first thing of it; what comes late after that is decided by it. What
         was told up to the last thing of the period is told, whatever it is.
         """
-        first = self._one(f"SELECT MIN(id) FROM facts WHERE {_PLACED} AND effective_at >= ?", from_at)
-        last = self._one(f"SELECT MAX(id) FROM facts WHERE effective_at < ?", to_at)
+        placed = f"SELECT MIN(id) FROM facts WHERE {_PLACED} AND effective_at >= ?"
+        first = self._one(placed, from_at)
+        last = self._one("SELECT MAX(id) FROM facts WHERE effective_at < ?", to_at)
         older = None
         if first is not None:
             older = self._one(f"SELECT MAX(id) FROM facts WHERE {_PLACED} AND id < ?", first)
@@ -155,11 +165,10 @@ class Told:
             from_at,
         )
         cut = min((one for one in (first, cut) if one is not None), default=None)
-        at = self._one(
-            "SELECT MAX(recorded_at) FROM facts WHERE id = ?", older) if older is not None else None
-        return Bounds(cut, max(from_at, at or from_at), last)
+        at = self._one("SELECT MAX(recorded_at) FROM facts WHERE id = ?", older)
+        return Bounds(cut, max(from_at, from_at if at is None else at), last)
 
-    def _one(self, sql: str, *values: object) -> bytes | None:
+    def _one(self, sql: str, *values: object) -> Any:
         found = self._file.execute(sql, values).fetchone()
         return None if found is None else found[0]
 

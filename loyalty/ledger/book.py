@@ -68,6 +68,8 @@ class Book:
         self.entries: list[dict[str, Any]] = []
         self.allocations: list[dict[str, Any]] = []
         self._told: list[tuple[bytes, str, dict[str, Any]]] = []
+        #: Set where nobody is to be told of anything.
+        self.is_mute = False
 
     def load(self, holdings: Iterable[Holding], lots: Iterable[HeldLot] = ()) -> None:
         """Take up accounts and lots as read under the member's lock."""
@@ -290,7 +292,7 @@ class Book:
         self.entries.append(row)
         for change in changes:
             self._change(change, cause)
-        if not cause.is_silent and kind in _TOLD:
+        if kind in _TOLD and not (cause.is_silent or self.is_mute):
             self._told.append((holding.member_id, _TOLD[kind], _payload(row)))
         return row
 

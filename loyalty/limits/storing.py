@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from core import db, jsontext, rawsql
+from core.arrays import element
+from core.arrays import texts as lists_of
 from loyalty.limits.claims import NONE_USED, Claim, ClaimKey, Claims, CounterKey, Window
 from loyalty.limits.models import LimitClaim, LimitCounter
 from rules.limits import Use
@@ -93,7 +95,8 @@ _COUNT_SQLITE = (
     f"INSERT INTO limit_counters ({_COUNTER_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
     " ON CONFLICT (program_id, rule, period, starts_at, unit)"
     " DO UPDATE SET used = used + excluded.used"
-    " WHERE excluded.used < 0 OR used + excluded.used <= ?7 RETURNING 1"
+    " WHERE excluded.used < 0 OR used + excluded.used <= ?7"
+    " RETURNING rule, period, starts_at, unit, used"
 )
 
 #: The counters that the last unit of this thread could not claim: the same unit runs again next.
@@ -128,7 +131,7 @@ def read(
         rows = _rows_sqlite(connection, program_id, unread, wanted, uncounted)
     else:
         if texts is None or len(unread) != len(windows):
-            texts = _lists(unread)
+            texts = lists_of(unread)
         elif unread:
             texts = [_repeated(unread[0][0], len(unread)), *texts]
         rows = _rows_postgresql(connection, program_id, texts, wanted, uncounted)
@@ -154,7 +157,7 @@ def _rows_postgresql(
     own: Sequence[ClaimKey],
     counters: Sequence[CounterKey],
 ) -> list[Any]:
-    asked = (windows, _lists(own), _lists(counters))
+    asked = (windows, lists_of(own), lists_of(counters))
     values: list[Any] = [program_id]
     for texts in asked:
         values += texts
@@ -178,32 +181,13 @@ def _unnested(types: Sequence[str], place: int) -> str:
     )
 
 
-def _lists(rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Columns of rows, each as the text of an array: the driver's own arrays cost a checkout
-    more than all else that limits ask of it."""
-    return ["{" + ",".join(map(_element, column)) + "}" for column in zip(*rows, strict=True)]
-
-
 def _repeated(value: Any, times: int) -> str:
-    return "{" + ",".join([_element(value)] * times) + "}"
+    return "{" + ",".join([element(value)] * times) + "}"
 
 
 def window_texts(windows: Sequence[Sequence[Any]]) -> tuple[str, ...]:
     """Rules and bounds of windows (or counters) as they are sent, kept for the next member."""
-    return tuple(_lists(windows))
-
-
-def _element(value: Any) -> str:
-    if type(value) is int:
-        return str(value)
-    if type(value) is bytes:
-        return f'"\\\\x{value.hex()}"'
-    if value is None:
-        return "NULL"
-    text = str(value)
-    if '"' in text or "\\" in text:
-        text = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{text}"'
+    return tuple(lists_of(windows))
 
 
 def _rows_sqlite(
@@ -236,8 +220,9 @@ def _lock(connection: sa.Connection, program_id: bytes, counters: Sequence[Count
         rawsql.later(connection, _LOCK, [program_id, *key])
 
 
-def write(connection: sa.Connection, program_id: bytes, claims: Claims) -> None:
-    """Write what the unit changed; Restart when a counter has not enough left."""
+def write(connection: sa.Connection, program_id: bytes, claims: Claims) -> dict[CounterKey, int]:
+    """Write what the unit changed; Restart when a counter has not enough left. Returns what is used
+    by now of the counters that the unit takes of, which it holds until its end."""
     gone, changed = claims.rows()
     mark = rawsql.mark(connection.dialect.name)
     for key in gone:
@@ -248,32 +233,35 @@ def write(connection: sa.Connection, program_id: bytes, claims: Claims) -> None:
     ]
     if rows and mark == "$":
         is_new = not gone and not any(claims.stored.values())
-        rawsql.later(connection, _write_sql(is_new=is_new), [program_id, *_lists(rows)])
+        rawsql.later(connection, _write_sql(is_new=is_new), [program_id, *lists_of(rows)])
     elif rows:
         for row in rows:
             rawsql.run(connection, _WRITE_SQLITE, [program_id, *row])
-    _count(connection, program_id, claims)
+    counted = _count(connection, program_id, claims)
     _contended.keys = set()
     claims.settled()
+    return counted
 
 
-def _count(connection: sa.Connection, program_id: bytes, claims: Claims) -> None:
+def _count(connection: sa.Connection, program_id: bytes, claims: Claims) -> dict[CounterKey, int]:
     rows = [
         (*key, points, claims.most.get(key, 0))
         for key, points in sorted(claims.changes().items())
         if points
     ]
     if not rows:
-        return
+        return {}
     if connection.dialect.name == "sqlite":
         done = [
             one for row in rows for one in rawsql.run(connection, _COUNT_SQLITE, [program_id, *row])
         ]
     else:
-        done = rawsql.run(connection, _count_sql(), [program_id, *_lists(rows)])
+        done = rawsql.run(connection, _count_sql(), [program_id, *lists_of(rows)])
     if len(done) < len(rows):
         _contended.keys = {CounterKey(*row[:4]) for row in rows}
         raise db.Restart
+    taken = {CounterKey(*row[:4]) for row in rows if row[4] > 0}
+    return {key: used for *of, used in done if (key := CounterKey(*of)) in taken}
 
 
 @functools.cache
@@ -297,7 +285,8 @@ DO UPDATE SET used = limit_counters.used + excluded.used
 WHERE excluded.used < 0 OR limit_counters.used + excluded.used <= (
     SELECT n.most FROM n WHERE n.rule = excluded.rule AND n.period = excluded.period
       AND n.starts_at = excluded.starts_at AND n.unit = excluded.unit)
-RETURNING 1
+RETURNING limit_counters.rule, limit_counters.period, limit_counters.starts_at,
+    limit_counters.unit, limit_counters.used
 """
 
 

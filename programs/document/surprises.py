@@ -21,7 +21,7 @@ from programs.document.limits import InstantText, LimitSchema, ScheduleSchema
 from programs.document.shapes import Item, item_list, nested
 
 
-class PrizeSchema(Schema):
+class SurprisePrizeSchema(Schema):
     """One of the prizes of a surprise."""
 
     weight = described(
@@ -46,7 +46,7 @@ class PrizeSchema(Schema):
     )
 
 
-class BudgetSchema(Schema):
+class SurpriseBudgetSchema(Schema):
     """What a surprise may cost."""
 
     unit = described(Text, "points (default), or minor units of money.", one_of=("points", "minor"))
@@ -83,8 +83,8 @@ class SurpriseSchema(Item):
     probability_ppm = described(
         Integer, "Chance in millionths; default 1,000,000: always.", least=0, most=1_000_000
     )
-    prizes = item_list(PrizeSchema, "The prizes, of which one is drawn.", 50)
-    budget = nested(BudgetSchema, "What it may cost.", allow_none=True)
+    prizes = item_list(SurprisePrizeSchema, "The prizes, of which one is drawn.", 50)
+    budget = nested(SurpriseBudgetSchema, "What it may cost.", allow_none=True)
     cooldown = described(
         Duration, "How far apart two wins of a member are at least.", allow_none=True
     )

@@ -39,6 +39,7 @@ _newest = db.Statement(
     .where(_C.program_id == sa.bindparam("program_id"))
     .order_by(_C.number.desc())
     .limit(sa.literal_column("1"))
+    .offset(sa.literal_column("0"))
     # Held until the unit ends: closing waits for it.
     .with_for_update(read=True, key_share=True, of=EPOCHS)
 )

@@ -149,3 +149,25 @@ def insert_missing(connection: sa.Connection, table: sa.Table, row: dict[str, An
     """Insert a row whose key may have been taken by another unit meanwhile."""
     build = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     connection.execute(build(table).values(**row).on_conflict_do_nothing())
+
+
+def row_for(chain: Chain, program_id: bytes) -> dict[str, Any]:
+    """The row of a copy of a chain, sealed for another program of this instance; SeedLostError
+    when no key opens it."""
+    try:
+        last = chain._last(sealing.keys())
+    except sealing.SealError as error:
+        raise SeedLostError(f"chain {chain.number}: {error}") from None
+    return row_of(last, program_id, chain.number, now=chain.published_at)
+
+
+def row_of(last: bytes, program_id: bytes, number: int, *, now: int) -> dict[str, Any]:
+    """The row of a chain that ends with this seed."""
+    return {
+        "program_id": program_id,
+        "number": number,
+        "anchor": chains.back(last, chains.LENGTH),
+        "length": chains.LENGTH,
+        "sealed": _seal(last, program_id, number),
+        "published_at": now,
+    }

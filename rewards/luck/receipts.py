@@ -60,13 +60,14 @@ def outcome(seed: bytes, body: Mapping[str, Any]) -> dict[str, Any]:
         "activity_ref": body["activity_ref"],
     }
     rolled = rolling.roll(seed, **names)
-    is_pity = body["pity_after"] is not None and body["losses"] >= body["pity_after"]
     threshold = rolling.threshold(body["probability_ppm"], body["pace_ppm"])
-    won = rolled < threshold or is_pity
+    is_lucky = rolled < threshold
+    is_owed = body["pity_after"] is not None and body["losses"] >= body["pity_after"]
+    won = is_lucky or is_owed
     return {
         "threshold_ppm": threshold,
         "roll": rolled,
-        "is_pity": is_pity,
+        "is_pity": is_owed and not is_lucky,
         "won": won,
         "prize": rolling.pick(seed, weights=body["weights"], **names) if won else None,
     }

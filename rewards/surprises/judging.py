@@ -56,7 +56,7 @@ def against(
         return "not_live"
     if surprise.schedule is not None and not surprise.schedule.is_in_force(at, zone):
         return "outside_schedule"
-    if not surprise.when(facts):
+    if not surprise.when.matches(facts):
         return "condition_not_met"
     return None
 

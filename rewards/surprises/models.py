@@ -50,6 +50,15 @@ class Draw(db.Base):
         ),
         sa.Index("ix_draws_surprise", "program_id", "surprise_key", "id"),
         sa.Index("ix_draws_epoch", "program_id", "epoch", "surprise_key", "id"),
+        # What a surprise was expected to spend on a day, read from the index alone.
+        sa.Index(
+            "ix_draws_expected",
+            "program_id",
+            "surprise_key",
+            "recorded_at",
+            "expected_cost_micro",
+            **_where("expected_cost_micro IS NOT NULL"),
+        ),
     )
 
     program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
@@ -85,6 +94,9 @@ class Draw(db.Base):
     #: budget was gone.
     why_fallen: Mapped[str | None] = mapped_column(sa.Text)
     cost: Mapped[int] = mapped_column(sa.BigInteger)
+    #: What the draw was expected to take of the budget, in millionths of its unit and without
+    #: pacing; None where nothing was drawn, or without a budget.
+    expected_cost_micro: Mapped[int | None] = mapped_column(sa.BigInteger)
     decision_id: Mapped[bytes | None] = mapped_column(db.Id)
     epoch: Mapped[int] = mapped_column(sa.Integer)
     body_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32))
@@ -92,3 +104,75 @@ class Draw(db.Base):
     drawn_at: Mapped[int] = mapped_column(sa.BigInteger)
     recorded_at: Mapped[int] = mapped_column(sa.BigInteger)
     seen_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+
+class SurprisePace(db.Base):
+    """How much of a surprise's probability its budget can bear on a day of the program.
+
+    Computed once, at the first draw of the day, from what was left of the total then, and the same
+    for every draw of the day. `version` is the one in which the surprise last changed.
+    """
+
+    __tablename__ = "surprise_paces"
+    __table_args__ = (sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),)
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    surprise_key: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    version: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
+    paced_on: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    remaining: Mapped[int] = mapped_column(sa.BigInteger)
+    days_left: Mapped[int] = mapped_column(sa.Integer)
+    #: What a day without pacing would spend, in millionths of the budget's unit.
+    expected_micro: Mapped[int] = mapped_column(sa.BigInteger)
+    pace_ppm: Mapped[int] = mapped_column(sa.Integer)
+    recorded_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class BudgetAlert(db.Base):
+    """An alert that was sent of a budget: once for each threshold of each total it ever had.
+
+    `rule` is the key that the budget is claimed under. Raising the total arms the alerts anew.
+    """
+
+    __tablename__ = "budget_alerts"
+    __table_args__ = (sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),)
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    rule: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    total: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
+    percent: Mapped[int] = mapped_column(sa.Integer, primary_key=True)
+    used: Mapped[int] = mapped_column(sa.BigInteger)
+    recorded_at: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class Silence(db.Base):
+    """When a member's silence is to be looked at next: it begins with their last order.
+
+    Nothing of it falls due before `due_at`, which may be early (then it is put off) and is null
+    while nothing is to come. Of the silence since `order_id` all that fell due by `settled_at` is
+    over. Kept only where a program has surprises of silence.
+    """
+
+    __tablename__ = "silences"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["program_id", "member_id"], ["members.program_id", "members.id"]),
+        sa.Index("ix_silences_due", "program_id", "due_at", **_where("due_at IS NOT NULL")),
+    )
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    member_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    due_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+    order_id: Mapped[bytes | None] = mapped_column(db.Id)
+    settled_at: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+
+class SilenceLook(db.Base):
+    """Up to which member those of a program who ordered before have their row of `silences`, for
+    silences of these `lengths`; `cursor` is null when all of them have."""
+
+    __tablename__ = "silence_looks"
+    __table_args__ = (sa.ForeignKeyConstraint(["program_id"], ["programs.program_id"]),)
+
+    program_id: Mapped[bytes] = mapped_column(db.Id, primary_key=True)
+    lengths: Mapped[str] = mapped_column(sa.Text)
+    cursor: Mapped[bytes | None] = mapped_column(db.Id)

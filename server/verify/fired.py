@@ -17,7 +17,8 @@ from members.activities import ACTIVITIES, DONE
 from members.occasions import PAYMENTS
 from programs.compiled import Compiled
 from referrals.carried import MILESTONES, REFERRALS, SIDES
-from server.verify import limits, sides, sources
+from rewards.surprises.carried import DRAWS
+from server.verify import draws, limits, sides, sources
 from server.verify.programs import Programs
 from server.verify.rows import Groups, Report, stream
 from storefront.cards import COMPLETIONS
@@ -31,9 +32,10 @@ CLAIMED = (
     (PAYMENTS, "paid_on", "occ", PAYMENTS.c.kind),
     (SIDES, "referral_id", "rsd", sa.literal("referral")),
     (MILESTONES, "id", "rms", sa.literal("referral_milestone")),
+    (DRAWS, "id", "drw", sa.literal("surprise")),
 )
 #: Sources that decisions refer to by our own ids, as they are shown.
-_SHOWN = {"referral": "ref", "referral_milestone": "rms"}
+_SHOWN = {"referral": "ref", "referral_milestone": "rms", "surprise": "drw"}
 
 
 def _stands(table: sa.Table) -> sa.ColumnElement[bool]:
@@ -74,7 +76,7 @@ def _groups(
             DECISIONS.c.effective_at,
             DECISIONS.c.facts,
             DECISIONS.c.outcomes,
-            *_of_referral(table),
+            *_own(table),
         )
         .select_from(_with_referral(table.outerjoin(DECISIONS, joined), table))
         .order_by(table.c.program_id, table.c.id)
@@ -82,8 +84,11 @@ def _groups(
     return Groups(stream(connection, statement, table, program_id))
 
 
-def _of_referral(table: sa.Table) -> tuple[sa.Column[Any], ...]:
-    """What a side takes of its offer's cap and budget by."""
+def _own(table: sa.Table) -> tuple[sa.Column[Any], ...]:
+    """What a side takes of its offer's cap and budget by, and a prize of its surprise's."""
+    if table is DRAWS:
+        names = ("surprise_key", "prize", "cost", "drawn_at")
+        return tuple(DRAWS.c[name] for name in names)
     if table is not SIDES:
         return ()
     columns = REFERRALS.c
@@ -148,6 +153,8 @@ class Fired:
     ) -> None:
         """What a claim takes of limits; where its decision is not its own, that is told."""
         program = None
+        if prefix == "drw" and row.decision_id is None:
+            limits.check_none(report, row, claims, prefix=prefix)
         if row.decision_id is not None and row.outcomes is not None:
             program = self._programs.version(row.program_id, row.version, row.switches)
         if program is not None:
@@ -155,6 +162,9 @@ class Fired:
             if prefix == "rsd":
                 besides = sides.claims(program, row, claims)
                 sides.check_cost(report, program, row)
+            if prefix == "drw":
+                besides = draws.claims(program, row)
+                draws.check_cost(report, program, row)
             limits.check_decided(report, program, row, claims, prefix=prefix, besides=besides)
 
     def _deserved(

@@ -18,6 +18,7 @@ from loyalty.limits.storing import LIMIT_CLAIMS, LIMIT_COUNTERS, read_counters, 
 from members.members import MEMBERS
 from programs.compiled import Compiled
 from rewards.carried import REDEMPTIONS
+from server.verify import places
 from server.verify.programs import Programs
 from server.verify.rows import Groups, Place, Report, stream
 from storefront import limiting
@@ -78,6 +79,11 @@ def check_decided(
     _compare(report, (prefix, row.id, ""), claims, {**wanted, **besides})
 
 
+def check_none(report: Report, row: Any, claims: Sequence[Any], *, prefix: str) -> None:
+    """A source that brought nothing takes nothing."""
+    _compare(report, (prefix, row.id, ""), claims, {})
+
+
 def redemptions(connection: sa.Connection, program_id: bytes | None) -> Groups:
     """Every redemption that takes of its reward's limits while it stands, in the order of ids."""
     columns = REDEMPTIONS.c
@@ -119,7 +125,9 @@ def check_redemption(programs: Programs, report: Report, row: Any, claims: Seque
 
 
 def check_signup(programs: Programs, report: Report, claims: Sequence[Any]) -> None:
-    """Claims of neither an order nor anything else that is proved with them: a signup's."""
+    """Claims of neither an order nor anything else that is proved with them: places of a day, or a
+    signup's."""
+    claims = places.check(report, claims)
     if not claims:
         return
     source_id = bytes(claims[0].source_id)

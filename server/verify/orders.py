@@ -18,7 +18,7 @@ from members import aliases
 from members.activities import ACTIVITIES
 from orders.refunds import fold
 from referrals.carried import REFERRALS
-from server.verify import cards, levels, limits, sources
+from server.verify import cards, draws, levels, limits, sources
 from server.verify.fired import Fired
 from server.verify.hands import ADJUSTMENTS
 from server.verify.programs import Programs
@@ -79,7 +79,7 @@ def check_sources(
             if redemption is not None:
                 limits.check_redemption(programs, report, redemption, claimed)
             else:
-                limits.check_signup(programs, report, claimed)
+                limits.check_signup(programs, report, draws.check_places(report, claimed))
     limits.check_counters(connection, program_id, report)
 
 

@@ -21,6 +21,7 @@ from programs.terms import NO_TERMS
 from server.verify import (
     activities,
     cards,
+    draws,
     entries,
     hands,
     lots,
@@ -59,6 +60,7 @@ def run(connection: sa.Connection, program_id: bytes | None) -> dict[str, Any]:
     rewards.check(connection, program_id, report, programs)
     referrals.check(connection, program_id, report, programs)
     payables.check(connection, program_id, report, programs)
+    draws.check(connection, program_id, report, programs)
     return report.shown()
 
 

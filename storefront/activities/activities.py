@@ -276,7 +276,7 @@ def _write(plan: Plan, told: _Told, row: dict[str, Any]) -> None:
     else:
         plan.writes.replace(ACTIVITIES, row)
         if not told.member.is_erased:
-            of = ("activity", told.activity_ref, None)
+            of: history.Told = ("activity", told.activity_ref, None)
             before = activities.told_text(told.stored)
             history.note(plan.writes, plan.program_id, of, body=before, now=plan.now)
     plan.activities[row["id"]] = row

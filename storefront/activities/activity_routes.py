@@ -9,9 +9,11 @@ from core.fields import Instant, Json, Reference, Schema, Text, described
 from loyalty.schemas import BalanceAnswer, TierAnswer
 from members.activities import ActivitySchema
 from storefront.activities import activities, activity_answers
+from storefront.award_schemas import AwardAnswer
 from storefront.granting.granting_schemas import GrantView
 from storefront.payables.payable_schemas import cash
-from storefront.schemas import AwardAnswer, CardAnswer, ProblemItemAnswer, ReversedAnswer
+from storefront.schemas import CardAnswer, ProblemItemAnswer, ReversedAnswer
+from storefront.surprising.schemas import surprises
 from storefront.vouchers import seeing
 
 routes = http.Routes("activities", __name__, url_prefix="/v1", description="Activities.")
@@ -48,7 +50,7 @@ class ActivityAnswer(Schema):
     balances = ma.fields.List(ma.fields.Nested(BalanceAnswer), required=True)
     tier = ma.fields.Nested(TierAnswer, required=True)
     cards = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
-    surprises = ma.fields.List(described(Json, "Surprises."), required=True)
+    surprises = surprises("What it won that stands.")
     problems = ma.fields.List(
         ma.fields.Nested(ProblemItemAnswer),
         required=True,

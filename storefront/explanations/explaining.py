@@ -97,7 +97,7 @@ _FALLEN: Text = {"en": "it no longer stands", "ko": "취소되어"}
 #: What does not stand, where the sentence is about a rule.
 _SUBJECTS = {
     **{"order": "주문이", "activity": "활동이", "tier": "등급 달성이", "card": "카드 완성이"},
-    **{"referral": "추천이", "referral_milestone": "추천 목표가"},
+    **{"referral": "추천이", "referral_milestone": "추천 목표가", "surprise": "깜짝 선물이"},
 }
 _KINDS: dict[str, Text] = {
     "review": {"en": "review", "ko": "리뷰"},
@@ -164,6 +164,9 @@ def _owner(program: Compiled, rule: Rule) -> tuple[str, Text] | None:
     for offer in program.offers:
         if any(one is rule for one in offer.effects):
             return "referral", language.name_of(offer.name, offer.key)
+    for one in program.surprises.all:
+        if any(rule in prize.effects for prize in one.prizes):
+            return "surprise", language.name_of(one.name, one.key)
     return None
 
 
@@ -236,6 +239,7 @@ _OWN: dict[str, Text] = {
     "tier": {"en": "for the level itself", "ko": "등급 달성 혜택"},
     "card": {"en": "for the card itself", "ko": "카드 완성 혜택"},
     "referral": {"en": "for the referral itself", "ko": "추천 혜택"},
+    "surprise": {"en": "for the surprise itself", "ko": "깜짝 선물"},
 }
 
 

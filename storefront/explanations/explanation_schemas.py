@@ -32,6 +32,13 @@ class AdjustmentView(Schema):
 _ARITHMETIC = "How each kind of points came about: {points_key, points, exact, rounding, breakdown}"
 
 
+#: Of each surprise that listened.
+_SURPRISES = (
+    "{rule, name, is_fired, is_shadow, draw_id, reason?, detail?, conditions?, missing,"
+    " alternatives?, summary} of each surprise that listened; GET /v1/draws/{id} shows a draw."
+)
+
+
 class DecisionAnswer(Schema):
     """A program version applied to facts: why points were given, and why not."""
 
@@ -50,6 +57,7 @@ class DecisionAnswer(Schema):
         ),
         required=True,
     )
+    surprises = ma.fields.List(described(Json, _SURPRISES), required=True)
     lines = ma.fields.List(
         described(Json, "{line_ref, quantity, net_minor, earning_minor} of what is left."),
         required=True,
@@ -75,7 +83,7 @@ class WhyQuery(Schema):
     source = described(
         Text,
         "order:A-1, activity:R-1, signup, birthday:2027-05-04, anniversary:2027-05-04, tier:gold,"
-        " card:coffee, referral:ref_… or referral_milestone:rms_….",
+        " card:coffee, referral:ref_…, referral_milestone:rms_… or surprise:drw_….",
         required=True,
         most=160,
     )
@@ -107,6 +115,7 @@ class WhyAnswer(Schema):
         ),
         required=True,
     )
+    surprises = ma.fields.List(described(Json, _SURPRISES), required=True)
     arithmetic = ma.fields.List(described(Json, _ARITHMETIC), required=True)
     entries = ma.fields.List(ma.fields.Nested(EntryAnswer), required=True)
     earned = ma.fields.List(described(Json, "{points_key, points} that came."), required=True)

@@ -14,6 +14,7 @@ from core.language import LANGUAGES, Text, with_particle
 from programs import triggers
 from programs.compiled import Compiled
 from programs.rules import Rule
+from programs.segments import SEGMENTS
 from rules import needs
 from rules.conditions import Explanation
 from rules.facts import Catalogue, Fact, Words, microseconds_of
@@ -190,6 +191,8 @@ def _detail(program: Compiled, need: Need, fact: Fact | None) -> Text:
         return _attribute_count(name, need) if words is None else _count(program, need, words)
     if need.fact == "member.tier" and need.op in ("=", "in"):
         return _level(program, need)
+    if need.fact == SEGMENTS:
+        return _belonging(program, need)
     type_ = "text" if fact is None else fact.type
     if isinstance(need.value, bool):
         return _yes_or_no(need, words)
@@ -267,6 +270,22 @@ def _level(program: Compiled, need: Need) -> Text:
         for one in LANGUAGES
     }
     return {"en": f"at the level {listed['en']}", "ko": f"{listed['ko']} 등급인 경우"}
+
+
+def _belonging(program: Compiled, need: Need) -> Text:
+    """In a segment by its name, in one of several, or in none."""
+    keys = need.value if isinstance(need.value, list) else [need.value]
+    known = {segment.key: segment.name for segment in program.segments}
+    names = [language.name_of(known.get(key), key) for key in keys]
+    listed = {
+        one: language.listed([name[one] for name in names], one, is_choice=True)
+        for one in LANGUAGES
+    }
+    if need.op in ("contains", "in"):
+        korean = f"{listed['ko']} 세그먼트에 속한 경우"
+        return {"en": f"in the segment {listed['en']}", "ko": korean}
+    korean = f"{listed['ko']} 세그먼트에 속하지 않은 경우"
+    return {"en": f"outside the segment {listed['en']}", "ko": korean}
 
 
 def _yes_or_no(need: Need, words: Words | None) -> Text:

@@ -15,7 +15,7 @@ from loyalty.ledger.rows import HOLD_PREFIX
 from rewards import terms
 from rewards.carried import REDEMPTIONS
 from rewards.terms import PAY_WITH_POINTS, Terms
-from storefront.explanations import referred
+from storefront.explanations import referred, surprised
 
 #: What a kind of reward without a name is called; `{money}` is its value, `{percent}` its share.
 KINDS: dict[str, Text] = {
@@ -35,19 +35,20 @@ def names(
     connection: sa.Connection, program_id: bytes, currency: str, rows: Iterable[Mapping[str, Any]]
 ) -> dict[str, Text]:
     """By reference, what the redemptions are called that these entries are of, in Korean by what
-    was done, since points are exchanged for a reward; and the referrals."""
+    was done, since points are exchanged for a reward; and the referrals and surprises."""
     rows = list(rows)
-    of_referrals = referred.names(connection, program_id, rows)
+    others = referred.names(connection, program_id, rows)
+    others |= surprised.names(connection, program_id, rows)
     refs = {row["source_ref"] for row in rows if row["source_type"] == "redemption"}
     wanted = [one for one in (ids.read_id(HOLD_PREFIX, ref) for ref in refs) if one is not None]
     if not wanted:
-        return of_referrals
+        return others
     found = connection.execute(
         sa.select(REDEMPTIONS.c.id, REDEMPTIONS.c.terms).where(
             REDEMPTIONS.c.program_id == program_id, REDEMPTIONS.c.id.in_(wanted)
         )
     )
-    return of_referrals | {
+    return others | {
         ids.show_id(HOLD_PREFIX, bytes(row.id)): _deed(terms.parse(row.terms), currency)
         for row in found
     }

@@ -25,13 +25,14 @@ from storefront import quotes
 from storefront import telling as tellings
 from storefront.activities import activity_answers
 from storefront.decisions import DECISIONS, Told, told_of
-from storefront.explanations import missed_days, referred
+from storefront.explanations import missed_days, redeemed, referred, surprised
 from storefront.orders import ORDERS
 
 #: What can be asked about; a signup needs no reference.
 SOURCES = (
     *("order", "activity", "signup", "birthday", "anniversary", "tier", "card"),
     *referred.TYPES,
+    surprised.SOURCE_TYPE,
 )
 #: The triggers of sources that are not called as they are.
 TRIGGERS = {
@@ -102,6 +103,8 @@ def _happened(
             TIER_CHANGES.c.to_key == ref,
         )
         return connection.execute(entered.limit(1)).first() is not None
+    if kind == surprised.SOURCE_TYPE:
+        return surprised.find(connection, live.program_id, known.id, ref) is not None
     if kind == "referral":
         return referred.is_known(connection, live.program_id, known, ref)
     return kind == "signup"
@@ -178,6 +181,13 @@ def _shown(
     ref = known.member_ref if told.source_type == "signup" else told.source_ref
     source = (told.source_type, told.source_ref)
     against = referred.summary(connection, program_id, known, source)
+    surprises = told.surprised()
+    if told.source_type == surprised.SOURCE_TYPE:
+        receipt = surprised.find(connection, program_id, known.id, told.source_ref)
+        surprises += [] if receipt is None else [surprised.of_receipt(receipt)]
+        if receipt is not None and not receipt.row["stands"]:
+            against = surprised.summary(receipt)
+    named = redeemed.names(connection, program_id, live.currency, entries)
     return {
         "source": {"type": told.source_type, "ref": ref},
         "member_ref": known.member_ref,
@@ -188,9 +198,12 @@ def _shown(
         "trigger": told.shown_trigger,
         "tier": told.tier(),
         "rules": told.explained(),
+        "surprises": surprises,
         "arithmetic": told.arithmetic(),
         "entries": [
-            showing.show_entry(row, live, member_ref=known.member_ref, pinned=told.program)
+            showing.show_entry(
+                row, live, member_ref=known.member_ref, pinned=told.program, named=named
+            )
             for row in entries
         ],
         "earned": _sums(entries, ("earn", "restore")),

@@ -78,8 +78,8 @@ def close(connection: sa.Connection, epoch: Any, *, now: clock.Instant) -> None:
         .values(
             closed_at=now,
             seed=_seed(connection, epoch),
-            root=day.tree.root(),
-            receipt_count=day.tree.count,
+            root=day.root(),
+            receipt_count=day.count,
         )
     )
 
@@ -127,7 +127,7 @@ class _Day:
     epoch: int
     #: By rule: the last number before, and the last one given.
     rules: dict[str, tuple[int, int]] = field(default_factory=dict)
-    tree: merkle.Tree = field(default_factory=merkle.Tree)
+    count: int = 0
     _block: merkle.Tree = field(default_factory=merkle.Tree)
     _nodes: list[bytes] = field(default_factory=list)
 
@@ -141,8 +141,7 @@ class _Day:
         before, last = self.rules[rule]
         self.rules[rule] = before, last + 1
         leaf = receipts.leaf(rule, last + 1, bytes(row.body_hash))
-        place = self.tree.count
-        self.tree.add(leaf)
+        place, self.count = self.count, self.count + 1
         self._block.add(leaf)
         if self._block.count == merkle.BLOCK:
             self._nodes.append(self._block.root())
@@ -157,10 +156,17 @@ class _Day:
             "leaf": leaf,
         }
 
-    def blocks(self) -> Iterator[dict[str, Any]]:
+    def _blocks(self) -> list[bytes]:
         """The nodes over whole blocks, and over what is left."""
-        rest = [self._block.root()] if self._block.count else []
-        for place, node in enumerate([*self._nodes, *rest]):
+        return [*self._nodes, *([self._block.root()] if self._block.count else [])]
+
+    def root(self) -> bytes:
+        """The root over all leaves: blocks are of one size, so it is that over their nodes."""
+        return merkle.root(self._blocks())
+
+    def blocks(self) -> Iterator[dict[str, Any]]:
+        """The rows of the nodes."""
+        for place, node in enumerate(self._blocks()):
             yield {
                 "program_id": self.program_id,
                 "epoch": self.epoch,

@@ -26,8 +26,11 @@ from orders import history
 from orders.models import Order
 from programs import triggers, versions
 from programs.models import Program
+from rewards.surprises import silences
+from segments import belonging
 from storefront import cards
 from storefront.decisions import DECISIONS
+from storefront.fairness import erasing as fairness
 from storefront.membership import erased_rewards
 from storefront.plan import Plan, begin
 from storefront.referring import erasing as referring
@@ -49,6 +52,8 @@ _TOLD = frozenset(
         *("redemption_id", "voucher_id", "grant_id", "fulfilment_id", "reward", "state"),
         *("amount_minor", "remaining_minor"),
         *("referral_id", "offer", "advocate", "friend", "side"),
+        *("segment", "at"),
+        *("surprise", "prize", "draw_id"),
     }
 )
 _PURGED_AT_ONCE = 1000
@@ -93,6 +98,9 @@ def _unit(
     cards.forget(connection, program_id, everyone)
     erased_rewards.forget(connection, program_id, everyone)
     referring.forget(connection, program_id, everyone)
+    fairness.forget(connection, program_id, everyone)
+    belonging.forget(connection, program_id, everyone)
+    silences.forget(connection, program_id, everyone)
     erasing.erase(
         connection,
         program_id,

@@ -24,6 +24,8 @@ from members import occasions as kept_days
 from members.activities import ACTIVITIES
 from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, Known
 from programs import versions
+from rewards.surprises import handing, silences
+from segments import belonging
 from storefront import answers, cards, firing, standing
 from storefront.activities import inactivity, occasions
 from storefront.decisions import DECISIONS
@@ -150,6 +152,9 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
     merged_rewards.hold_anew(plan, held, old, into)
     cards.unite(connection, plan, old.id, into.id)
     _move_person(connection, plan, old, into)
+    belonging.unite(connection, program_id, old.id, into.id)
+    handing.unite(connection, program_id, old.id, into.id)
+    silences.unite(connection, program_id, old.id, into.id, now=plan.now)
     place = levels.unite(connection, plan, into.id, stood, ref=cause.source_ref)
     tier_entries.follow(connection, plan)
     _complete(connection, plan, into.id)

@@ -26,12 +26,13 @@ from programs.models import Program
 from programs.rules import Rule
 from rewards.availability import Asked
 from rules.limits import Room, Use
-from storefront import decide, limiting, standing, standing_statement
+from storefront import decide, limiting, standing
 from storefront.limiting import Day
 from storefront.plan import Plan, begin
 from storefront.redeeming import asking, opened
 from storefront.redeeming.opened import Opened
 from storefront.standing import Item, Read, Sums, TierRow
+from storefront.standing_statement import SUMS
 from storefront.telling import Telling, item_of
 from storefront.tiers import levels
 
@@ -266,7 +267,7 @@ def _sql(
             for number, name in enumerate(("at", "year_from", "window_from", "now_from"), start=4)
         )
         sums = (
-            f"(SELECT {_one(dialect, standing_statement.SUMS)} FROM (SELECT {item}) i CROSS JOIN orders h"
+            f"(SELECT {_one(dialect, SUMS)} FROM (SELECT {item}) i CROSS JOIN orders h"
             f" WHERE h.{program} AND h.member_id = m.id AND h.stands)"
         )
         first_ref = (

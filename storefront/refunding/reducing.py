@@ -27,7 +27,7 @@ _ABSENT = object()
 
 def conditions(program: Compiled, trigger: str) -> tuple[list[Condition], list[Condition]]:
     """What a version asks of facts, and what of lines; of an order its referral offers ask, too:
-    whoever brought the person is paid by it."""
+    whoever brought the person is paid by it. So do surprises, and prizes that are shares of it."""
     rules = program.rules_of(trigger)
     asked = [rule.when for rule in rules]
     for offer in program.offers:
@@ -35,6 +35,9 @@ def conditions(program: Compiled, trigger: str) -> tuple[list[Condition], list[C
             asked.append(offer.when)
             for side in SIDES:
                 rules = (*rules, *program.rules_of(trigger_of(side, offer.key)))
+    for surprise in program.surprises.of(trigger):
+        asked.append(surprise.when)
+        rules = (*rules, *(rule for prize in surprise.prizes for rule in prize.effects))
     lines = [
         rule.effect.lines
         for rule in rules

@@ -39,6 +39,7 @@ def parked(refund: Refund) -> dict[str, Any]:
         "refund": show(refund, Folded({})),
         "points_returned": 0,
         "grants_revoked": [],
+        "surprises_revoked": [],
         "suggested_refund_deduction_minor": 0,
     }
 

@@ -23,13 +23,14 @@ from referrals.carried import REFERRALS
 from segments import days, facts, rhythm
 from segments.compiling import Columns
 from segments.models import RANKS
+from storefront.segmenting import rhythms
+from storefront.segmenting.rhythms import sum_of, text_of
 from storefront.telling import YEAR
 
 ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 ATTRIBUTES = "member.attributes."
 #: A term that has no end is later than any.
 _FOR_GOOD = 2**62
-_ONE, _TWO = sa.literal_column("1"), sa.literal_column("2")
 
 Expression = sa.ColumnElement[Any]
 _OF_ORDERS = {
@@ -177,8 +178,8 @@ class _Builder:
             sa.select(
                 ORDERS.c.member_id,
                 sa.func.count().label("count"),
-                _sum(ORDERS.c.spend_minor).label("spend"),
-                _sum(recent).label("year_spend"),
+                sum_of(ORDERS.c.spend_minor).label("spend"),
+                sum_of(recent).label("year_spend"),
                 sa.func.max(ORDERS.c.placed_at).label("last_at"),
             )
             .where(self._standing_orders())
@@ -203,7 +204,7 @@ class _Builder:
             )
             .subquery("held")
         )
-        found = {"member.balance": sa.func.coalesce(held.c.available, 0)}
+        found: dict[str, Expression] = {"member.balance": sa.func.coalesce(held.c.available, 0)}
         return self._join(source, held), found
 
     def _friends(self, source: Any, asked: Collection[str]) -> tuple[Any, dict[str, Expression]]:
@@ -223,7 +224,7 @@ class _Builder:
             .group_by(columns.advocate_id)
             .subquery("friends")
         )
-        found = {APPROVED_REFERRALS: sa.func.coalesce(friends.c.count, 0)}
+        found: dict[str, Expression] = {APPROVED_REFERRALS: sa.func.coalesce(friends.c.count, 0)}
         return self._join(source, friends), found
 
     def _rank(self, source: Any, asked: Collection[str]) -> tuple[Any, dict[str, Expression]]:
@@ -237,31 +238,33 @@ class _Builder:
         return self._join(source, ranked), {facts.SPEND_RANK: ranked.c.rank_bp}
 
     def _tier(self, source: Any, asked: Collection[str]) -> tuple[Any, dict[str, Expression]]:
-        wanted = {"member.tier", facts.TERM_LEFT}
+        wanted = {"member.tier", facts.TERM_LEFT, facts.AT_RISK}
         if wanted.isdisjoint(asked):
             return source, {}
         if not self.live.ladder.levels:
             return source, {
                 "member.tier": sa.cast(sa.null(), sa.Text),
                 facts.TERM_LEFT: sa.cast(sa.null(), sa.BigInteger),
+                facts.AT_RISK: sa.false(),
             }
         placed = (
             sa.select(TIERS)
             .where(TIERS.c.program_id == self.live.program_id, self.within.holds(TIERS.c.member_id))
             .subquery("placed")
         )
-        key, until = self._level(placed.c)
+        key, until, is_at_risk = self._level(placed.c)
         left = self.day(until) - self.today
         return self._join(source, placed), {
             "member.tier": key,
+            facts.AT_RISK: is_at_risk,
             facts.TERM_LEFT: sa.case(
                 (sa.or_(key.is_(None), until.is_(None)), sa.null()), (left > 0, left), else_=0
             ),
         }
 
-    def _level(self, row: Any) -> tuple[Expression, Expression]:
-        """The level's key and the end of its term, all promises taken together
-        (`loyalty.tiers.standing`)."""
+    def _level(self, row: Any) -> tuple[Expression, Expression, Expression]:
+        """The level's key, the end of its term and whether it is at risk, all promises taken
+        together (`loyalty.tiers.standing`)."""
         base, ranks = self.base, {level.key: level.rank for level in self.live.ladder.levels}
 
         def rank(column: Expression) -> Expression:
@@ -271,7 +274,7 @@ class _Builder:
         own, assured = rank(row.level_key), rank(row.assured_key)
         is_own = own >= max(base.rank, 1)
         derived_rank = sa.case((is_own, own), else_=base.rank)
-        derived_key = sa.case((is_own, row.level_key), else_=_text(base.key))
+        derived_key = sa.case((is_own, row.level_key), else_=text_of(base.key))
         derived_until = sa.case((is_own, row.until), else_=_number(base.until))
         ends_at = sa.case(
             (is_own, sa.func.coalesce(row.grace_until, row.until)), else_=_number(base.until)
@@ -291,7 +294,12 @@ class _Builder:
         until = sa.case(
             (is_manual, row.manual_until), (is_assured, row.assured_until), else_=derived_until
         )
-        return key, until
+        is_at_risk = sa.case(
+            (sa.or_(is_manual, is_assured), sa.false()),
+            (is_own, row.is_at_risk),
+            else_=sa.false(),
+        )
+        return key, until, is_at_risk
 
     def _holds(self, since: Expression, until: Expression) -> Expression:
         return sa.and_(
@@ -310,40 +318,7 @@ class _Builder:
     def _rhythm(self, source: Any, asked: Collection[str]) -> tuple[Any, dict[str, Expression]]:
         if {facts.RHYTHM, facts.RHYTHM_BP}.isdisjoint(asked):
             return source, {}
-        ordered = self._days()
-        own = {"partition_by": ordered.c.member_id, "order_by": ordered.c.day}
-        gap = ordered.c.day - sa.func.lag(ordered.c.day).over(**own)
-        gaps = sa.select(ordered.c.member_id, ordered.c.day, gap.label("gap")).subquery()
-        place = sa.func.row_number().over(partition_by=gaps.c.member_id, order_by=gaps.c.gap)
-        count = sa.func.count().over(partition_by=gaps.c.member_id)
-        last = sa.func.max(gaps.c.day).over(partition_by=gaps.c.member_id)
-        placed = (
-            sa.select(
-                gaps.c.member_id,
-                gaps.c.gap,
-                place.label("place"),
-                count.label("count"),
-                last.label("last"),
-            )
-            .where(gaps.c.gap.is_not(None))
-            .subquery()
-        )
-        # Of an even number of gaps the two in the middle, of an odd one the middle one twice.
-        lower = sa.case((placed.c.place == (placed.c.count + _ONE) // _TWO, placed.c.gap), else_=0)
-        upper = sa.case((placed.c.place == (placed.c.count + _TWO) // _TWO, placed.c.gap), else_=0)
-        usual = (
-            sa.select(
-                placed.c.member_id,
-                (_sum(lower) + _sum(upper)).label("twice"),
-                sa.func.max(placed.c.last).label("last"),
-            )
-            .where(placed.c.count >= rhythm.DAYS_LEAST - 1)
-            .group_by(placed.c.member_id)
-            .subquery("usual")
-        )
-        found = (self.today - usual.c.last) * sa.literal_column("20000") // usual.c.twice
-        bands = [(found >= least, _text(name)) for least, name in rhythm.BANDS]
-        word = sa.case((usual.c.twice.is_(None), sa.null()), *bands, else_=_text(rhythm.STEADY))
+        usual, found, word = rhythms.rhythm(self._days(), self.today)
         return self._join(source, usual), {facts.RHYTHM_BP: found, facts.RHYTHM: word}
 
     def _streaks(self, source: Any, asked: Collection[str]) -> tuple[Any, dict[str, Expression]]:
@@ -354,45 +329,10 @@ class _Builder:
             (facts.MONTHS, days.month, rhythm.month(today)),
         ):
             if name in asked:
-                streak = self._streak(period, now)
+                streak = rhythms.streak(self._days(), period, now)
                 source = self._join(source, streak)
                 found[name] = sa.func.coalesce(streak.c.count, 0)
         return source, found
-
-    def _streak(self, period: Any, now: int) -> sa.Subquery:
-        """How many periods in a row lead up to the last one with an order, where that is the
-        present one or the one before it."""
-        ordered = self._days()
-        periods = (
-            sa.select(ordered.c.member_id, period(ordered.c.day).label("period"))
-            .distinct()
-            .subquery()
-        )
-        place = sa.func.row_number().over(
-            partition_by=periods.c.member_id, order_by=periods.c.period.desc()
-        )
-        last = sa.func.max(periods.c.period).over(partition_by=periods.c.member_id)
-        placed = sa.select(
-            periods.c.member_id, periods.c.period, place.label("place"), last.label("last")
-        ).subquery()
-        return (
-            sa.select(placed.c.member_id, sa.func.count().label("count"))
-            .where(
-                placed.c.last >= now - 1,
-                placed.c.last - placed.c.period == placed.c.place - _ONE,
-            )
-            .group_by(placed.c.member_id)
-            .subquery()
-        )
-
-
-def _sum(column: Expression) -> Expression:
-    # PostgreSQL sums BIGINT as NUMERIC, which divides otherwise.
-    return sa.cast(sa.func.coalesce(sa.func.sum(column), 0), sa.BigInteger)
-
-
-def _text(value: str | None) -> Expression:
-    return sa.cast(sa.null() if value is None else sa.literal(value), sa.Text)
 
 
 def _number(value: int | None) -> Expression:

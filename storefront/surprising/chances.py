@@ -16,7 +16,7 @@ from storefront.decide import Decided
 from storefront.firing import Ordered
 from storefront.plan import Plan
 from storefront.standing import StoredOrder
-from storefront.surprising import drawing, showing
+from storefront.surprising import drawing, showing, silence
 from storefront.telling import Telling
 
 TRIGGER = "order"
@@ -36,6 +36,7 @@ def follow_order(
     for whom it belonged to; the entries made."""
     member = telling.member
     at = awarding.reversal_at(plan, telling)
+    _note_silence(plan, telling, stored, row)
     if (
         stored is not None
         and stored.member_id is not None
@@ -47,6 +48,8 @@ def follow_order(
     if member is not None and decided is not None and not row["is_history"]:
         pinned = decided.pinned
         if pinned.program.surprises.all or plan.live.surprises.of(TRIGGER):
+            # Known already: nobody has to read it again.
+            plan.surprises.people[member.id] = (None if member.is_erased else member.member_ref,)
             plan.surprises.chances.append(
                 Chance(
                     member.id,
@@ -67,6 +70,18 @@ def follow_order(
                 )
             )
     return drawing.follow(connection, plan) if plan.surprises.chances else []
+
+
+def _note_silence(
+    plan: Plan, telling: Telling, stored: StoredOrder | None, row: Mapping[str, Any]
+) -> None:
+    if telling.member is not None:
+        silence.note_order(
+            plan, telling.member.id, at=row["placed_at"] if row["stands"] else None
+        )
+    if stored is not None and stored.member_id not in (None, row["member_id"]):
+        assert stored.member_id is not None
+        silence.note_order(plan, stored.member_id, at=None)
 
 
 def _undo_for_other(plan: Plan, telling: Telling, stored: StoredOrder, *, at: int | None) -> None:
@@ -107,10 +122,12 @@ def load_order(plan: Plan, stored: StoredOrder) -> None:
 
 
 def shown(plan: Plan, member_id: bytes) -> list[dict[str, Any]]:
-    """What stands of a member's surprises that the unit knows, as the contract shows it: those of
-    what it was told, and of what followed."""
+    """What stands of a member's surprises that an answer concerns, as the contract shows it: those
+    of what was told, and of what followed. Others of the same unit are shown by their own."""
+    if plan.is_mute:
+        return []
     return [
         showing.won(plan, row)
-        for row in plan.surprises.draws.values()
-        if row.stands and row.member_id == member_id
+        for row in plan.surprises.answered(member_id)
+        if row.stands
     ]

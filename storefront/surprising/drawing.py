@@ -14,13 +14,16 @@ from members import members
 from programs.surprises import CERTAIN_PPM, Surprise
 from rewards.carried import Row
 from rewards.luck import epochs, receipts, rolling
+from rewards.luck.epochs import Epoch
 from rewards.surprises import holdout, judging
 from rewards.surprises.carried import DRAWS, Chance
 from rewards.surprises.judging import History, Left, Rolled
+from rewards.surprises.pacing import expected_micro
 from rules.limits import Room
 from storefront import limiting
 from storefront.plan import Plan
-from storefront.surprising import giving, histories, pacing
+from storefront.surprising import giving, histories, pacing, placing
+from storefront.surprising.placing import Place
 
 _NO_HISTORY = History()
 
@@ -43,6 +46,7 @@ def rows_of(connection: sa.Connection, plan: Plan, source_id: bytes) -> list[Row
         )
         for row in connection.execute(statement.order_by(DRAWS.c.id)).mappings():
             plan.surprises.add(Row(dict(row)))
+    plan.surprises.concerned |= {row.id: row for row in known}
     return known
 
 
@@ -62,6 +66,7 @@ def _take_up(connection: sa.Connection, plan: Plan, chance: Chance) -> list[dict
         one
         for one in plan.live.surprises.of(chance.trigger)
         if one.key not in drawn
+        and (chance.keys is None or one.key in chance.keys)
         and (chance.pinned is None or chance.pinned.surprises.find(one.key) is not None)
     ]
     if listening:
@@ -83,10 +88,15 @@ def _judge(
     eligible: list[Surprise] = []
     for one in listening:
         why = judging.against(one, facts, at=chance.at, zone=plan.live.zone)
-        if why is None:
-            eligible.append(one)
-        else:
+        if why is not None:
             outcomes.append({"rule": one.key, "is_fired": False, "reason": why})
+            continue
+        if one.every is not None:
+            place = placing.take(connection, plan, one, chance)
+            if not place.is_turn:
+                outcomes.append(_not_their_turn(one, place))
+                continue
+        eligible.append(one)
     made: list[dict[str, Any]] = []
     if eligible:
         made = _draw_all(connection, plan, chance, eligible, groups, outcomes=outcomes)
@@ -94,6 +104,12 @@ def _judge(
         told = jsontext.parse(chance.decision["outcomes"]) | {"surprises": outcomes}
         chance.decision["outcomes"] = jsontext.text(told)
     return made
+
+
+def _not_their_turn(surprise: Surprise, place: Place) -> dict[str, Any]:
+    """Which one of the day the member is (None: they were counted before), as a reason."""
+    shown: dict[str, Any] = {"rule": surprise.key, "is_fired": False, "reason": "condition_not_met"}
+    return shown | {"place": place.number, "every": surprise.every}
 
 
 def _draw_all(
@@ -109,11 +125,23 @@ def _draw_all(
     if member_ref is None:
         return []
     whose: dict[str, Any] = {"member_id": chance.member_id, "at": chance.at}
-    before = histories.read(connection, plan.program_id, plan.surprises, eligible, **whose)
+    known = None if plan.surprises.epoch else _remembered(connection, plan)
+    found = histories.read(
+        connection,
+        plan.program_id,
+        plan.surprises,
+        eligible,
+        **whose,
+        epoch=None if known is None else known.number,
+    )
+    before = found.by_key
+    if found.is_open:
+        plan.surprises.epoch = known
     counted = plan.live.surprises.counted.get(chance.trigger, ())
     rooms = limiting.rooms(connection, plan, plan.live, counted, **whose) if counted else {}
     if plan.surprises.epoch is None:
         plan.surprises.epoch = epochs.open_now(connection, plan.program_id, plan.now)
+        _remember(connection, plan, plan.surprises.epoch)
     made: list[dict[str, Any]] = []
     for one in eligible:
         history = before.get(one.key, _NO_HISTORY)
@@ -131,7 +159,7 @@ def _draw_all(
         )
         pace, rolled = CERTAIN_PPM, None
         if stopped is None:
-            pace = pacing.pace_ppm(connection, plan, one, at=chance.at)
+            pace = pacing.pace_ppm(connection, plan, one)
             rolled = judging.draw(
                 one,
                 plan.surprises.epoch.seed,
@@ -150,14 +178,36 @@ def _draw_all(
             pace=pace,
             losses=history.losses,
             rolled=rolled,
+            costs=costs,
         )
-        plan.surprises.add(row)
+        plan.surprises.draw(row)
         if row.won and not row.is_shadow:
             made += giving.pay(connection, plan, one, row, chance).made
             if one.group is not None:
                 groups.add(one.group)
         outcomes.append(_outcome(row))
     return made
+
+
+#: The epoch that a program drew in last: it may be closed by now, which is asked with the rest.
+_epochs: dict[bytes, Epoch] = {}
+_EPOCHS_MAX = 4096
+
+
+def _remembered(connection: sa.Connection, plan: Plan) -> Epoch | None:
+    """The epoch to ask for, if it is of today. A statement to ask for it costs nothing on SQLite,
+    where programs of one id may live in several databases of one process."""
+    if connection.dialect.name == "sqlite":
+        return None
+    known = _epochs.get(plan.program_id)
+    return None if known is None or known.day < epochs.day_of(plan.now) else known
+
+
+def _remember(connection: sa.Connection, plan: Plan, epoch: Epoch) -> None:
+    if connection.dialect.name != "sqlite":
+        if len(_epochs) >= _EPOCHS_MAX:
+            _epochs.clear()
+        _epochs[plan.program_id] = epoch
 
 
 def _member_ref(connection: sa.Connection, plan: Plan, member_id: bytes) -> str | None:
@@ -199,6 +249,7 @@ def _receipt(
     pace: int,
     losses: int,
     rolled: Rolled | None,
+    costs: Sequence[int],
 ) -> Row:
     assert plan.surprises.epoch is not None
     values = {
@@ -231,6 +282,9 @@ def _receipt(
         "stands": False,
         "why_fallen": None,
         "cost": 0,
+        "expected_cost_micro": None
+        if rolled is None or surprise.budget is None
+        else expected_micro(surprise.probability_ppm, surprise.weights, costs),
         "decision_id": None,
         "epoch": plan.surprises.epoch.number,
         "is_erased": False,

@@ -10,15 +10,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import ids, outbox
+from core import clock, ids, outbox
 from loyalty.earning import Earning, Taken
+from loyalty.limits.claims import Claim
 from programs import versions
+from programs.compiled import Compiled
 from programs.surprises import Prize, Surprise, trigger_of
 from rewards.carried import Row
 from rewards.surprises.carried import Chance
 from rules.effects import Payable, PointsPerAmount, PointsPerUnit
+from rules.limits import Room
 from storefront import brought, costing, firing, limiting
-from storefront.costing import Cost
 from storefront.firing import Fired, Source
 from storefront.limiting import Before
 from storefront.plan import Plan
@@ -26,6 +28,7 @@ from storefront.plan import Plan
 PREFIX = "drw"
 SOURCE_TYPE = "surprise"
 EVENT = "surprise.won"
+IS_FIRST = "order.is_first"
 
 
 def source_of(row: Row) -> Source:
@@ -44,26 +47,32 @@ def costs(
     for number, prize in enumerate(surprise.prizes):
         fixed = prize.fixed_points if budget.unit == "points" else prize.fixed_minor
         if fixed is None:
-            weighed = _weigh(connection, plan, surprise, number, chance)
-            fixed = costing.cost_of(plan.live, weighed).in_unit(budget.unit)
+            fixed = _weighed(connection, plan, plan.live, surprise, number, chance=chance)
         found.append(fixed)
     return tuple(found)
 
 
-def _weigh(
-    connection: sa.Connection, plan: Plan, surprise: Surprise, number: int, chance: Chance
-) -> Earning:
-    rules = plan.live.rules_of(trigger_of(surprise.key, number))
-    return firing.weigh(
+def _weighed(
+    connection: sa.Connection,
+    plan: Plan,
+    program: Compiled,
+    surprise: Surprise,
+    number: int,
+    *,
+    chance: Chance,
+) -> int:
+    """What a prize would cost its budget now, where that depends on the order."""
+    earning = firing.weigh(
         connection,
         plan,
         chance.member_id,
         Source(SOURCE_TYPE, "", ids.new_id(), chance.at),
-        program=plan.live,
-        rules=rules,
+        program=program,
+        rules=program.rules_of(trigger_of(surprise.key, number)),
         facts={**chance.member_facts, **chance.own_facts},
         order=chance.order,
     )
+    return cost_of(program, surprise, surprise.prizes[number], earning)
 
 
 def pay(
@@ -73,18 +82,18 @@ def pay(
     fired = _fire(connection, plan, row, chance, program=plan.live, is_new=True)
     row.decision_id = fired.decision_id
     row.stands = True
-    row.cost = _cost(plan, surprise, surprise.prizes[row.prize], fired)
-    _claim(plan, surprise, row)
+    row.cost = cost_of(plan.live, surprise, surprise.prizes[row.prize], fired.earning)
+    _claim(plan, plan.live, surprise, row)
     outbox.add(
         plan.writes,
         plan.program_id,
         type=EVENT,
         payload={
-            "member_ref": row.member_ref,
             "surprise": surprise.key,
             "prize": row.prize,
             "draw_id": ids.show_id(PREFIX, row.id),
             "source": {"type": row.source_type, "ref": row.source_ref},
+            "won_at": clock.format_instant(row.drawn_at),
         },
         now=plan.now,
         member_id=row.member_id,
@@ -110,18 +119,23 @@ def follow(
         at=row.drawn_at,
         before=Before(row.id, row.member_id, surprise.counted, row.drawn_at, is_kept=False),
     )
-    if stands and not row.stands:
-        why = _closed(surprise, rooms, cost=row.cost)
+    if stands:
+        cost = _cost_anew(connection, plan, program, surprise, row, chance=chance)
+        why = _closed(plan, program, surprise, rooms, row=row, cost=cost)
+        if why is None and not row.stands and _lacks_first(surprise, chance):
+            why = "condition_not_met"
         if why is not None:
-            row.why_fallen = why
+            # What stands is kept as it is: it is the more of it that nobody pays.
+            row.why_fallen = None if row.stands else why
             return []
     fired = _fire(connection, plan, row, chance, program=program, is_new=False, stands=stands)
     row.decision_id = fired.decision_id
     row.stands, row.why_fallen = stands, None if stands else "not_paid"
     if stands:
-        row.cost = _cost(plan, surprise, surprise.prizes[row.prize], fired)
-        _claim(plan, surprise, row)
+        row.cost = cost_of(program, surprise, surprise.prizes[row.prize], fired.earning)
+        _claim(plan, program, surprise, row)
     else:
+        row.cost = 0
         plan.claims.take(row.id, {})
     return fired.made
 
@@ -138,15 +152,68 @@ def brought_before(connection: sa.Connection, plan: Plan, row: Row) -> dict[str,
     )
 
 
-def _closed(surprise: Surprise, rooms: Mapping[str, Any], *, cost: int) -> str | None:
-    """What a prize that comes back finds taken by others meanwhile."""
-    if surprise.limit is not None and rooms[surprise.limit.key].is_closed:
+def _cost_anew(
+    connection: sa.Connection,
+    plan: Plan,
+    program: Compiled,
+    surprise: Surprise,
+    row: Row,
+    *,
+    chance: Chance,
+) -> int:
+    """What a prize takes of the budget when it is to stand, again or for more than before."""
+    if surprise.budget is None:
+        return 0
+    prize = surprise.prizes[row.prize]
+    is_points = surprise.budget.unit == "points"
+    fixed = prize.fixed_points if is_points else prize.fixed_minor
+    if fixed is not None:
+        return fixed
+    return _weighed(connection, plan, program, surprise, row.prize, chance=chance)
+
+
+def _closed(
+    plan: Plan,
+    program: Compiled,
+    surprise: Surprise,
+    rooms: Mapping[str, Room],
+    *,
+    row: Row,
+    cost: int,
+) -> str | None:
+    """What a prize that is to stand again finds taken by others meanwhile."""
+    if surprise.limit is not None and rooms[surprise.limit.key].is_closed and not row.stands:
         return "limit_reached"
-    if surprise.budget is not None:
-        left = rooms[surprise.budget.rule.key].left
-        if left is not None and left < cost:
-            return "budget"
+    if surprise.budget is not None and _budget_left(plan, program, surprise, row) < cost:
+        return "budget"
     return None
+
+
+def _budget_left(plan: Plan, program: Compiled, surprise: Surprise, row: Row) -> int:
+    """What others leave of the budget: by the live total and day's share, since nothing more than
+    these may ever be spent, or by those that it was won under where there are no others."""
+    live = plan.live.surprises.find(surprise.key)
+    budget = surprise.budget if live is None or live.budget is None else live.budget
+    assert budget is not None and surprise.budget is not None
+    # By the rules that the counters were read for.
+    day = limiting.day_of(surprise.counted, row.drawn_at, program.zone)
+    lefts = []
+    for counter in day.counters:
+        most = budget.total if counter.period == "ever" else budget.per_day
+        if counter.rule == surprise.budget.rule.key and most is not None:
+            # Claimed under the same condition, last of all.
+            plan.claims.most[counter] = most
+            lefts.append(most - plan.claims.counted(counter, but=row.id))
+    return min(lefts)
+
+
+def _lacks_first(surprise: Surprise, chance: Chance) -> bool:
+    """Whether a prize for the first purchase comes back to an order that is it no more: that is no
+    fact but a claim, which another order holds by now (SEMANTICS 8)."""
+    facts = {**chance.member_facts, **chance.own_facts}
+    if IS_FIRST not in surprise.when.facts or facts.get(IS_FIRST):
+        return False
+    return surprise.when.matches(facts | {IS_FIRST: True}) and not surprise.when.matches(facts)
 
 
 def _fire(
@@ -186,32 +253,41 @@ def _fire(
     return fired
 
 
-def _cost(plan: Plan, surprise: Surprise, prize: Prize, fired: Fired) -> int:
+def cost_of(program: Compiled, surprise: Surprise, prize: Prize, earning: Earning) -> int:
     """What a prize takes of the budget; without one its money."""
     unit = "minor" if surprise.budget is None else surprise.budget.unit
-    cost: Cost = costing.cost_of(plan.live, fired.earning)
     if unit == "minor" and prize.estimated_cost_minor is not None:
         return prize.estimated_cost_minor
-    return cost.in_unit(unit)
+    return costing.cost_of(program, earning).in_unit(unit)
 
 
-def _claim(plan: Plan, surprise: Surprise, row: Row) -> None:
+def _claim(plan: Plan, program: Compiled, surprise: Surprise, row: Row) -> None:
     """Claim one win of the limits, and the cost of the budget."""
-    taken: dict[str, Taken] = {}
-    if surprise.limit is not None:
-        taken[surprise.limit.key] = Taken(0, 1)
-    if surprise.budget is not None and row.cost:
-        taken[surprise.budget.rule.key] = Taken(row.cost, row.cost)
-    claims = limiting.claims_of(
-        plan.live,
-        surprise.counted,
-        source_id=row.id,
-        member_id=row.member_id,
-        at=row.drawn_at,
-        taken=taken,
+    claims = claims_of(
+        program, surprise, draw_id=row.id, member_id=row.member_id, at=row.drawn_at, cost=row.cost
     )
     if claims or plan.claims.of(row.id):
         plan.claims.take(row.id, claims)
+
+
+def claims_of(
+    program: Compiled,
+    surprise: Surprise,
+    *,
+    draw_id: bytes,
+    member_id: bytes,
+    at: int,
+    cost: int,
+) -> dict[str, Claim]:
+    """What a prize that stands takes: one win of the limits, and its cost of the budget."""
+    taken: dict[str, Taken] = {}
+    if surprise.limit is not None:
+        taken[surprise.limit.key] = Taken(0, 1)
+    if surprise.budget is not None and cost:
+        taken[surprise.budget.rule.key] = Taken(cost, cost)
+    return limiting.claims_of(
+        program, surprise.counted, source_id=draw_id, member_id=member_id, at=at, taken=taken
+    )
 
 
 def _has_shares(prize: Prize) -> bool:

@@ -115,6 +115,7 @@ REWARDS: dict[str, Any] = {
         },
     ],
     "pay_with_points": {"min_points": 1},
+    "segments": [{"key": "base"}],
     "referral_offers": [
         {
             "key": "friends",
@@ -122,6 +123,12 @@ REWARDS: dict[str, Any] = {
             "advocate": [{"do": "add_points", "points": 5}],
             "friend": [{"do": "add_points", "points": 5}],
             "milestones": [{"at": 3, "effects": [{"do": "add_points", "points": 10}]}],
+        }
+    ],
+    "surprises": [
+        {
+            "key": "luck",
+            "prizes": [{"effects": [{"do": "add_points", "points": 2}], "note": {"en": "Hi"}}],
         }
     ],
 }
@@ -151,7 +158,7 @@ class Known:
         today = clock.format_instant(clock.system_now())
         self.token = world.order("G-1", 700, member_ref=None, placed_at=today)["claim_token"]
         lost_key = world.post("/keys", {"name": "lost", "scopes": ["read"]}, status=201)
-        world.order("J-1", 500, member_ref="jun")
+        seen = world.order("J-1", 500, member_ref="jun")["surprises"][0]["draw_id"]
         held = {"member_ref": "jun", "reward": "base"}
         redeemed = [
             world.post("/redemptions", held, status=201)["redemption"]["id"] for _ in range(4)
@@ -185,6 +192,8 @@ class Known:
             "refund_ref": "R-1",
             "activity_ref": "V-1",
             "decision_id": told["decision_id"],
+            "draw_id": told["surprises"][0]["draw_id"],
+            "surprise_id": seen,
             "entry_id": world.get("/members/mina/entries")["data"][0]["id"],
             "section": "rules",
             "key": "base",

@@ -116,6 +116,7 @@ SOURCES = [
         "1,200 points for a number of referrals",
         "추천 목표 달성으로 1,200포인트 적립",
     ),
+    ("surprise", "drw_x", "1,200 points for a surprise", "깜짝 선물로 1,200포인트 적립"),
     (
         "lot",
         "lot_x",
@@ -208,6 +209,7 @@ def test_an_adjustment_and_a_transfer_say_which_way(program: Compiled) -> None:
         ("tier", "gold", "골드 등급 달성 취소로 9포인트 회수", "골드 등급 달성으로 9포인트 복원"),
         ("birthday", "2027-05-04", "생일 혜택 취소로 9포인트 회수", "생일 축하 9포인트 복원"),
         ("signup", "mem_x", "가입 혜택 취소로 9포인트 회수", "가입으로 9포인트 복원"),
+        ("surprise", "drw_x", "깜짝 선물 취소로 9포인트 회수", "깜짝 선물로 9포인트 복원"),
     ],
 )
 def test_what_no_longer_stands_was_undone(

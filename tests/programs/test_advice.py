@@ -15,6 +15,7 @@ from tests.programs.advice_cases import LADDER, add, more, rules, tier
 from tests.programs.advice_ladders import MUST as OF_DOCUMENTS
 from tests.programs.advice_referrals import OF_REFERRALS
 from tests.programs.advice_rewards import OF_REWARDS
+from tests.programs.advice_surprises import OF_SURPRISES
 from tests.world import World, rule
 
 NOW = clock.parse_instant("2026-06-01T00:00:00Z")
@@ -26,7 +27,7 @@ BESIDE_LIVE = {
     "removed_offer",
     "removed_level",
 }
-MUST = [*OF_DOCUMENTS, *OF_REWARDS, *OF_REFERRALS]
+MUST = [*OF_DOCUMENTS, *OF_REWARDS, *OF_REFERRALS, *OF_SURPRISES]
 facts.install()
 
 

@@ -92,6 +92,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "amount_minor": 500,
         "remaining_minor": 0,
     },
+    "surprise.won": {
+        "surprise": "luck",
+        "prize": 1,
+        "draw_id": "drw_" + "0" * 26,
+        "source": {"type": "order", "ref": "A-1"},
+        "won_at": "2026-03-01T10:00:00Z",
+    },
     "fulfilment.changed": {
         "fulfilment_id": "ful_" + "0" * 26,
         "redemption_id": "rdm_" + "0" * 26,
@@ -99,6 +106,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "state": "shipped",
         "carrier": "CJ",
         "tracking": None,
+    },
+    "budget.alert": {
+        "section": "surprises",
+        "key": "luck",
+        "unit": "points",
+        "percent": 80,
+        "total": 10_000,
+        "used": 8_001,
     },
     "member.created": {"member_ref": "mina"},
     "member.merged": {"member_ref": "mina", "into_member_ref": "jun"},
@@ -135,7 +150,7 @@ def test_each_schema_is_one_and_takes_its_example_and_no_other(type: str) -> Non
     data: dict[str, Any] = {"program_id": "prg_06dd2j2s8k3tz0000000000000"}
     # A code may be its bearer's, whom nobody knows.
     is_of_member = type in ("referral.rewarded", "referral.capped", "referral.clawed_back")
-    if is_of_member or not type.startswith(("program.", "referral.", "voucher.")):
+    if is_of_member or not type.startswith(("budget.", "program.", "referral.", "voucher.")):
         data["member"] = {"id": "mem_06dd2j2s8k3tz0000000000000", "member_ref": "mina"}
     data |= EXAMPLES[type]
     message: dict[str, Any] = {

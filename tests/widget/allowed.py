@@ -40,6 +40,13 @@ CARD = {
     *("key", "name", "stamps", "required", "completed_count", "first_stamp_at", "expires_at"),
     "state",
 }
+SURPRISE = {
+    *("id", "name", "note", "source.type", "source.ref", "won_at", "is_seen"),
+    *below("points", "name", "points_key", "points", "state", "available_at", "expires_at"),
+    *below("rewards", "id", "reward", "name", "state", "expires_at"),
+    *below("rewards", "voucher", "voucher.code", "voucher.expires_at"),
+    *below("cash", "minor", "currency"),
+}
 ME = {
     "locale",
     *below("member", *MEMBER),
@@ -53,6 +60,7 @@ ME = {
     "next_reward",
     *below("next_reward", "key", "name", "kind", "cost_points", "points_key", "missing_points"),
     *below("next_reward", "image_url"),
+    *below("surprises", *SURPRISE),
 }
 ENTRY = {
     *("id", "seq", "kind", "points", "points_key", "from", "to", "available_after"),
@@ -116,6 +124,8 @@ EXPORT = {
     *below("payables", "effective_at", "is_exported"),
     *below("links", "id", "offer", "code", "created_at"),
     *below("referrals", "id", "side", "state", "first_rewarded_at"),
+    *below("surprises", "id", "state", "source.type", "source.ref", "won_at", "recorded_at"),
+    "surprises.seen_at",
     *below("decisions", "id", "source.type", "source.ref", "facts", "effective_at"),
     "decisions.recorded_at",
 }
@@ -134,5 +144,7 @@ ALLOWED: dict[str, set[str]] = {
     "widget.list_my_links": PAGED
     | below("data", *LINK, "is_open", *below("counts", "channel", "shared", "clicked")),
     "widget.list_my_referrals": PAGED | REFERRALS,
+    "widget.list_my_surprises": PAGED | below("data", *SURPRISE),
+    "widget.see_mine": below("surprise", "id", "is_seen", "seen_at"),
     "widget.export_me": EXPORT,
 }

@@ -17,6 +17,7 @@ from programs.checking.advice.referrals import advise_referrals
 from programs.checking.advice.removals import advise_removals
 from programs.checking.advice.rewards import advise_rewards
 from programs.checking.advice.rules import advise_rule
+from programs.checking.advice.surprises import advise_surprises
 from programs.checking.advice.tiers import advise_tiers
 from programs.checking.findings import Findings
 from programs.triggers import Declared
@@ -39,7 +40,8 @@ def advise(
             lines = triggers.find_line_facts(trigger)
             rules.append(Rule(item, f"/earning/rules/{index}", facts, lines))
     offers = [one for one in document.get("referral_offers") or [] if is_live(one)]
-    if not rules and not offers:
+    surprises = [one for one in document.get("surprises") or [] if is_live(one)]
+    if not rules and not offers and not surprises:
         found.warning("/earning/rules", "nothing_earns", "no live rule: nobody earns anything")
     for rule in rules:
         advise_rule(found, rule, document, now)
@@ -48,5 +50,6 @@ def advise(
     advise_points(found, rules, document)
     advise_rewards(found, document, now)
     advise_referrals(found, document)
+    advise_surprises(found, document, activities=activities, now=now)
     if live is not None:
         advise_removals(found, document, live)

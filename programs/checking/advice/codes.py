@@ -265,6 +265,56 @@ CODES: dict[str, Code] = {
         "end an offer for a while, pause it instead.",
         "A new name for an offer, written as a new key.",
     ),
+    "surprise_never_won": Code(
+        "A surprise that nobody wins",
+        "Its probability is 0, and no number of losses wins it: every draw is lost. Raise the "
+        "probability, or pause the surprise.",
+        '`"probability_ppm": 0`.',
+    ),
+    "surprise_without_end": Code(
+        "A surprise with every order",
+        "It has no condition, is always won, and nothing bounds it: each order of each member "
+        "brings it, for ever. Whoever gets it every time expects it. Give it a condition, a "
+        "probability, a cool-down, limits or a budget, or make it an earning rule.",
+        "A surprise with prizes alone.",
+    ),
+    "pity_without_bound": Code(
+        "Wins by losses without end",
+        "After so many losses in a row the next draw is won whatever the roll, and neither "
+        "limits, a cool-down nor a budget bound how often. Give it one of them.",
+        '`"pity_after": 5` and nothing else.',
+    ),
+    "budget_below_prize": Code(
+        "A budget below a single prize",
+        "Before a draw the budget must have the dearest prize, and it never has: nothing is ever "
+        "drawn. Raise the budget, or make the prize smaller.",
+        "Prizes of 500 points and a budget of 300 a day.",
+    ),
+    "holdout_too_small": Code(
+        "A holdout too small to measure by",
+        "A comparison waits until 100 members were treated and 100 held out. A share below 1 % "
+        "takes more than 10,000 members with a chance until then. Hold out more of them, or none.",
+        '`"holdout_bp": 50`.',
+    ),
+    "lone_group": Code(
+        "A group of one",
+        "No other surprise that runs is in the group, so it excludes nothing. Correct the key of "
+        "the group, or take it out.",
+        '`"group": "lucky"` beside two surprises of `"group": "luck"`.',
+    ),
+    "note_lacks_locale": Code(
+        "A note that some cannot read",
+        "The note has no text in a locale of the program: members of that locale read it in "
+        "another language. Add the text.",
+        "A note in English in a program of English and Korean.",
+    ),
+    "gift_not_to_be_had": Code(
+        "A prize that cannot be given",
+        "The prize grants a reward that is paused or has no stock at first: whoever wins it is "
+        "told so and goes without. Set the reward live, or give it stock; where stock was moved "
+        "before, the number in the document is ignored.",
+        'A prize of a reward with `"stock": 0`.',
+    ),
     "removed_level": Code(
         "A level that would be gone",
         "The published version has a level that this document does not have, and members may be "

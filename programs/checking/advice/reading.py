@@ -83,7 +83,8 @@ def levels_of(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def live_effects(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Every effect that can happen, with its place: of rules, levels, cards and offers."""
+    """Every effect that can happen, with its place: of rules, levels, cards, offers and
+    surprises."""
     for index, rule in enumerate(rules_of(document)):
         if is_live(rule):
             yield rule["effect"], f"/earning/rules/{index}/effect"
@@ -98,6 +99,15 @@ def live_effects(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str
     for index, offer in enumerate(document.get("referral_offers") or []):
         if is_live(offer):
             yield from _offered(offer, f"/referral_offers/{index}")
+    for index, surprise in enumerate(document.get("surprises") or []):
+        if is_live(surprise):
+            yield from _drawn(surprise, f"/surprises/{index}")
+
+
+def _drawn(surprise: dict[str, Any], at: str) -> Iterator[tuple[dict[str, Any], str]]:
+    for number, prize in enumerate(surprise.get("prizes") or []):
+        for place, effect in enumerate(prize.get("effects") or []):
+            yield effect, f"{at}/prizes/{number}/effects/{place}"
 
 
 def _offered(offer: dict[str, Any], at: str) -> Iterator[tuple[dict[str, Any], str]]:

@@ -8,10 +8,10 @@ from core.fields import BasisPoints, Boolean, Instant, Integer, Json, Key, Refer
 from core.fields import described as told
 from core.paging import PageQuery
 from programs.referrals import SIDES, SIGNALS
+from storefront.award_schemas import AwardAnswer
 from storefront.granting.granting_schemas import GrantView
 from storefront.payables.payable_schemas import cash
 from storefront.referring.links.brought import SIDE_STATES as PAID_STATES
-from storefront.schemas import AwardAnswer
 
 STATES = ("identified", "qualified", "on_hold", "in_review", "approved", "rejected", "expired")
 SIDE_STATES = ("waiting", "rewarded", "capped", "clawed_back", "lost")

@@ -1,0 +1,143 @@
+"""The laboratory: a directory in which a program is copied and lives again; gone afterwards.
+
+Owns the directory. Everything is read of the program in one consistent reading; from then on
+nothing here looks at it, or writes to it.
+"""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask import current_app
+
+from analytics.backtests import collecting, luck, replaying
+from analytics.backtests.luck import Drawn, Luck
+from analytics.backtests.replaying import Life
+from analytics.backtests.scratch import Original, Scratch
+from analytics.backtests.told import Bounds, Told
+from analytics.points import lift_limits
+from config import Settings
+from core import db, ids, jsontext
+from programs import versions
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is tried on which program and period."""
+
+    program_id: bytes
+    document: str
+    from_at: int
+    to_at: int
+
+
+@dataclass(slots=True)
+class Laboratory:
+    """A program copied, ready to live again."""
+
+    directory: Path
+    settings: Settings
+    asked: Asked
+    told: Told
+    original: Original
+    bounds: Bounds
+    now: int
+    drawn: Drawn
+    left_out: dict[str, int]
+    #: What further luck is derived from.
+    secret: bytes = field(default_factory=ids.new_id)
+    #: How many facts came before the tested document was published.
+    warm_count: int = 0
+
+    def start(self, go_on: Callable[[int], None]) -> Life:
+        """A scratch program at its beginning."""
+        path = self.directory / "scratch.db"
+        return self._life(Scratch.create(path, self.settings, self.original), go_on)
+
+    def _life(self, copy: Scratch, go_on: Callable[[int], None]) -> Life:
+        return Life(
+            copy=copy,
+            told=self.told,
+            original=self.original,
+            bounds=self.bounds,
+            document=self.asked.document,
+            until=self.now,
+            go_on=go_on,
+            luck=Luck(self.drawn, self.secret) if self._draws() else None,
+        )
+
+    def _draws(self) -> bool:
+        """Whether anything was drawn, or may be."""
+        return bool(self.drawn.chains) or bool(jsontext.parse(self.asked.document).get("surprises"))
+
+
+@contextlib.contextmanager
+def opened(
+    asked: Asked, *, also: Callable[[sa.Connection, Told], None] = lambda *_: None
+) -> Iterator[Laboratory]:
+    """A laboratory with everything that was told; `also` reads more of the program, as of then."""
+    settings: Settings = current_app.extensions["dangol.settings"]
+    with tempfile.TemporaryDirectory(prefix="dangol-backtest-") as name:
+        told = Told(Path(name) / "told.db")
+        try:
+            made = db.reading(lambda connection: _collect(connection, settings, asked, told, also))
+            yield replace(made, directory=Path(name))
+        finally:
+            told.close()
+
+
+def _collect(
+    connection: sa.Connection,
+    settings: Settings,
+    asked: Asked,
+    told: Told,
+    also: Callable[[sa.Connection, Told], None],
+) -> Laboratory:
+    lift_limits(connection)
+    program_id = asked.program_id
+    _, now = versions.get_live(connection, program_id)
+    left_out = collecting.collect(connection, program_id, told)
+    also(connection, told)
+    told.finish()
+    return Laboratory(
+        directory=Path(),
+        settings=settings,
+        asked=asked,
+        told=told,
+        original=Original(
+            collecting.program_row(connection, program_id),
+            collecting.published(connection, program_id),
+            collecting.thrown(connection, program_id),
+        ),
+        bounds=told.bounds(asked.from_at, asked.to_at),
+        now=now,
+        drawn=luck.read(connection, program_id),
+        left_out=left_out,
+    )
+
+
+def live(
+    laboratory: Laboratory,
+    go_on: Callable[[int], None] = lambda _: None,
+    *,
+    seeds: int = 1,
+    seen: Callable[[Life], None] = lambda _: None,
+) -> Life:
+    """One life under the tested document to the end of the period, as it would really have been;
+    before it some with other luck, each seen at its end and gone."""
+    life = laboratory.start(go_on)
+    teller = replaying.warm_up(life)
+    for number in range(1, seeds):
+        path = laboratory.directory / f"seed-{number}.db"
+        copy = life.copy.twin(path)
+        further = replaying.part(life, copy, number)
+        replaying.finish(further, replaying.teller_of(further), to_at=laboratory.asked.to_at)
+        seen(further)
+        copy.close()
+        path.unlink()
+    replaying.finish(life, teller, to_at=laboratory.asked.to_at)
+    laboratory.left_out |= {f"refused_{kind}": count for kind, count in teller.refused.items()}
+    return life

@@ -1,0 +1,282 @@
+"""Proof of receipts of surprises against the ledger: what they gave stands while what caused them
+does, is claimed of limits and budgets, and was drawn by the surprise as it was.
+
+What a prize brought is proved with every other source (`fired`); rolls, numbers and roots by
+`flask draws verify`. Here is what only receipts, paces and places know. When a member saw a prize
+is told by nobody else.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import clock, jsontext
+from loyalty.earning import Earning
+from loyalty.exact import Earned
+from loyalty.limits.claims import Claim
+from loyalty.limits.storing import read_counters
+from members.members import MEMBERS
+from orders.models import Order
+from programs.compiled import Compiled
+from programs.surprises import CERTAIN_PPM, PLACE_PREFIX, Surprise
+from rewards.luck import receipts, rolling
+from rewards.surprises import pacing
+from rewards.surprises.carried import DRAWS
+from rewards.surprises.models import BudgetAlert, SurprisePace
+from server.verify.programs import Programs
+from server.verify.rows import Place, Report, stream
+from storefront.decisions import DECISIONS
+from storefront.surprising import giving
+
+ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
+PACES: sa.Table = SurprisePace.__table__  # type: ignore[assignment]
+ALERTS: sa.Table = BudgetAlert.__table__  # type: ignore[assignment]
+#: Why a prize fell, or did not come back.
+FALLEN = ("not_paid", "limit_reached", "budget", "condition_not_met")
+_D = DRAWS.c
+
+
+def claims(program: Compiled, row: Any) -> dict[str, Claim]:
+    """What a receipt takes of limits and the budget: a row of the proof of what claims paid, with
+    the draw's own columns."""
+    surprise = program.surprises.find(row.surprise_key)
+    if surprise is None or not row.stands:
+        return {}
+    return giving.claims_of(
+        program,
+        surprise,
+        draw_id=bytes(row.id),
+        member_id=bytes(row.member_id),
+        at=row.drawn_at,
+        cost=row.cost,
+    )
+
+
+def check_cost(report: Report, program: Compiled, row: Any) -> None:
+    """What a receipt costs is what its decision came to, and nothing once it fell."""
+    surprise, cost = program.surprises.find(row.surprise_key), 0
+    if row.stands and surprise is not None and row.prize < len(surprise.prizes):
+        earning = _earning(jsontext.parse(row.outcomes))
+        cost = giving.cost_of(program, surprise, surprise.prizes[row.prize], earning)
+    report.compare("draws", ("drw", row.id, ""), "cost", row.cost, cost)
+
+
+def _earning(outcomes: Mapping[str, Any]) -> Earning:
+    """What a decision came to, as far as it costs something."""
+    return Earning(
+        earned=[
+            Earned(one["points_key"], one["points"], (), (), one["exact"])
+            for one in outcomes["arithmetic"]
+        ],
+        grants=dict(outcomes.get("grants") or {}),
+        payables=dict(outcomes.get("payables") or {}),
+    )
+
+
+def check_places(report: Report, rows: Sequence[Any]) -> list[Any]:
+    """Claims of places in a day, which have no source but themselves; returns the other claims."""
+    others = []
+    for one in rows:
+        if not one.rule.startswith(PLACE_PREFIX):
+            others.append(one)
+            continue
+        place: Place = ("mem", bytes(one.member_id), f" {one.rule} at {one.at}")
+        for name, value in (("times", 1), ("points", 0), ("wanted", 0)):
+            report.compare("limit_claims", place, name, getattr(one, name), value)
+        keys = read_counters(one.counters)
+        if [(key.rule, key.period, key.unit) for key in keys] != [(one.rule, "day", "times")]:
+            report.note("limit_claims", place, "counters", one.counters, "that of its day")
+    return others
+
+
+def check(
+    connection: sa.Connection, program_id: bytes | None, report: Report, programs: Programs
+) -> None:
+    """Every receipt, pace and alert."""
+    paces: dict[tuple[bytes, str, int, str], int] = {}
+    for row in stream(connection, sa.select(PACES), PACES, program_id):
+        key = (bytes(row.program_id), row.surprise_key, row.version, row.paced_on)
+        paces[key] = row.pace_ppm
+        _check_pace(report, row)
+    for row in stream(connection, _receipts(), DRAWS, program_id):
+        _Receipt(report, programs, paces, row).check()
+    for row in stream(connection, sa.select(ALERTS), ALERTS, program_id):
+        place = ("prg", bytes(row.program_id), f" {row.rule} {row.percent} % of {row.total}")
+        if row.percent not in (80, 100):
+            report.note("budget_alerts", place, "percent", row.percent, "80 or 100")
+        if row.percent == 80 and row.used * 100 < row.total * 80:
+            report.note("budget_alerts", place, "used", row.used, "four fifths of the total")
+        if row.used > row.total:
+            report.note("budget_alerts", place, "used", row.used, f"at most {row.total}")
+
+
+def _check_pace(report: Report, row: Any) -> None:
+    place = ("prg", bytes(row.program_id), f" {row.surprise_key} v{row.version} {row.paced_on}")
+    factor = pacing.factor_ppm(
+        remaining=row.remaining, days_left=row.days_left, expected_micro=row.expected_micro
+    )
+    report.compare("surprise_paces", place, "pace_ppm", row.pace_ppm, factor)
+
+
+def _receipts() -> sa.Select[Any]:
+    """Receipts with what they must agree with."""
+
+    def same(table: sa.FromClause, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+        return sa.and_(table.c.program_id == _D.program_id, table.c.id == column)
+
+    joined = (
+        DRAWS.outerjoin(MEMBERS, same(MEMBERS, _D.member_id))
+        .outerjoin(DECISIONS, same(DECISIONS, _D.decision_id))
+        .outerjoin(ORDERS, sa.and_(same(ORDERS, _D.source_id), _D.source_type == "order"))
+    )
+    return sa.select(
+        *DRAWS.columns,
+        MEMBERS.c.id.label("member_"),
+        MEMBERS.c.erased_at.label("erased_at_"),
+        DECISIONS.c.version.label("decided_version_"),
+        DECISIONS.c.switches.label("decided_switches_"),
+        ORDERS.c.order_ref.label("order_ref_"),
+        ORDERS.c.member_id.label("order_member_"),
+        ORDERS.c.stands.label("order_stands_"),
+    ).select_from(joined)
+
+
+class _Receipt:
+    """One receipt."""
+
+    def __init__(
+        self,
+        report: Report,
+        programs: Programs,
+        paces: Mapping[tuple[bytes, str, int, str], int],
+        row: Any,
+    ) -> None:
+        self.report, self.programs, self.paces, self.row = report, programs, paces, row
+        self.place: Place = ("drw", row.id, "")
+
+    def check(self) -> None:
+        """All of it."""
+        self._check_body()
+        self._check_standing()
+        self._check_source()
+        self._check_times()
+        row = self.row
+        program = self.programs.version(row.program_id, row.live_version, row.switches)
+        surprise = None if program is None else program.surprises.find(row.surprise_key)
+        if program is None or surprise is None:
+            stored = f"{row.live_version} with {row.switches} switches"
+            self._note("live_version", stored, f"a published version with {row.surprise_key}")
+        else:
+            self._check_surprise(program, surprise)
+
+    def _note(self, column: str, stored: Any, computed: Any) -> None:
+        self.report.note("draws", self.place, column, stored, computed)
+
+    def _compare(self, column: str, computed: Any) -> None:
+        stored = getattr(self.row, column)
+        self.report.compare("draws", self.place, column, stored, computed)
+
+    def _check_body(self) -> None:
+        """The body is the one whose hash was taken; of an erased member nothing is left of it."""
+        row = self.row
+        if row.is_erased:
+            self._compare("member_ref", None)
+            self._compare("activity_ref", None)
+            return
+        try:
+            hashed = rolling.body_hash(receipts.body_of(row._mapping))
+        except (TypeError, ValueError, OverflowError) as error:
+            self._note("body_hash", bytes(row.body_hash), f"a body that can be read: {error}")
+            return
+        self.report.compare("draws", self.place, "body_hash", bytes(row.body_hash), hashed)
+
+    def _check_standing(self) -> None:
+        """A prize stands, or says why it does not; what won nothing gave nothing."""
+        row = self.row
+        is_paid = bool(row.won and not row.is_shadow)
+        if (row.decision_id is not None) is not is_paid:
+            self._note("decision_id", row.decision_id, "one of a won prize, else none")
+        if row.stands and not is_paid:
+            self._note("stands", True, False)
+        if (row.why_fallen is not None) is not (is_paid and not row.stands):
+            self._note("why_fallen", row.why_fallen, "why a won prize fell, else none")
+        elif row.why_fallen is not None and row.why_fallen not in FALLEN:
+            self._note("why_fallen", row.why_fallen, f"one of {', '.join(FALLEN)}")
+        if not row.stands:
+            self._compare("cost", 0)
+        if (row.holdout_scope in ("program", "rule")) is not (row.guard == "holdout"):
+            self._note("holdout_scope", row.holdout_scope, "whose holdout it is, else none")
+        if row.decided_version_ is not None:
+            self._compare("live_version", row.decided_version_)
+            self._compare("switches", row.decided_switches_)
+
+    def _check_source(self) -> None:
+        """Of an order: it is that order, and the prize stands as it does."""
+        row = self.row
+        if row.member_ is None:
+            self._note("member_id", row.member_id, "a member that exists")
+        if row.source_type != "order":
+            return
+        if row.order_ref_ is None:
+            self._note("source_id", row.source_id, "an order that exists")
+            return
+        self._compare("source_ref", row.order_ref_)
+        if not row.is_erased:
+            self._compare("activity_ref", row.order_ref_)
+        deserves = bool(row.order_stands_) and row.order_member_ == row.member_id
+        if row.stands and not deserves:
+            self._note("stands", True, "False: its order does not stand for the member")
+        if row.why_fallen == "not_paid" and deserves:
+            self._note("why_fallen", row.why_fallen, "none: its order stands")
+
+    def _check_times(self) -> None:
+        row = self.row
+        if row.recorded_at < row.drawn_at:
+            self._note("recorded_at", row.recorded_at, f"from {row.drawn_at} on")
+        if row.seen_at is not None and row.seen_at < row.recorded_at:
+            self._note("seen_at", row.seen_at, f"from {row.recorded_at} on")
+
+    def _check_surprise(self, program: Compiled, surprise: Surprise) -> None:
+        """It was drawn by the surprise as it was, at the day's pace."""
+        row = self.row
+        for column, value in (
+            ("version", surprise.version),
+            ("trigger", surprise.trigger),
+            ("probability_ppm", surprise.probability_ppm),
+            ("weights", jsontext.text(list(surprise.weights))),
+            ("pity_after", surprise.pity_after),
+            ("is_shadow", surprise.is_shadow),
+        ):
+            self._compare(column, value)
+        if row.prize is not None and not 0 <= row.prize < len(surprise.prizes):
+            self._note("prize", row.prize, "a prize of its surprise")
+        pace = CERTAIN_PPM
+        if row.guard is None and _is_paced(surprise, row.recorded_at):
+            on = clock.local_date(row.recorded_at, program.zone).isoformat()
+            pace = self.paces.get((bytes(row.program_id), row.surprise_key, row.version, on), -1)
+        self._compare("pace_ppm", pace)
+        self._compare("threshold_ppm", rolling.threshold(row.probability_ppm, row.pace_ppm))
+        self._check_expected(surprise)
+
+    def _check_expected(self, surprise: Surprise) -> None:
+        budget = surprise.budget
+        if budget is None or self.row.guard is not None:
+            self._compare("expected_cost_micro", None)
+            return
+        is_points = budget.unit == "points"
+        costs = [one.fixed_points if is_points else one.fixed_minor for one in surprise.prizes]
+        fixed = [cost for cost in costs if cost is not None]
+        if len(fixed) == len(costs):
+            expected = pacing.expected_micro(surprise.probability_ppm, surprise.weights, fixed)
+            self._compare("expected_cost_micro", expected)
+        elif self.row.expected_cost_micro is None:
+            # A share of an order that nobody keeps as it was then.
+            self._note("expected_cost_micro", None, "what the draw was expected to cost")
+
+
+def _is_paced(surprise: Surprise, at: int) -> bool:
+    budget = surprise.budget
+    if budget is None or not budget.is_paced or budget.ends_at is None:
+        return False
+    return at < budget.ends_at
