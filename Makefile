@@ -38,17 +38,21 @@ reference: setup ## write the pages of docs/reference that come from the code
 
 bench: setup ## measure against limits taken in the same run (15 minutes)
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.run --whole --sections ac --rounds 3
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.tiers
 	$(BIN)/python -m bench.redeeming
 	$(BIN)/python -m bench.referring
 	$(BIN)/python -m bench.redirecting
+	$(BIN)/python -m bench.surprising
 
 soak: setup ## long runs: memory, the replayed year, kill -9, simulated referrals (2 hours)
 	$(BIN)/python -m bench.soak
 	$(BIN)/python -m bench.crashes
+	$(BIN)/python -m bench.journey
 	REFERRAL_PEOPLE=2000 $(BIN)/python -m pytest tests/simulation
 	REFERRAL_RACE_ROUNDS=500 $(BIN)/python -m pytest tests/concurrency/test_referrals.py
+	BUDGET_TRIES=100000 $(BIN)/python -m pytest tests/concurrency/test_budgets.py
 
 serve: setup ## serve the default database
 	$(BIN)/flask db upgrade

@@ -70,6 +70,7 @@ class Options:
     member_count: int
     clients: int
     threads: int
+    is_whole: bool
     is_check: bool
     output: Path | None
     command: str
@@ -84,6 +85,9 @@ def read_options(arguments: list[str]) -> Options:
     parser.add_argument("--members", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=CLIENTS)
     parser.add_argument("--threads", type=int, default=THREADS, help="threads of a worker")
+    parser.add_argument(
+        "--whole", action="store_true", help="with card, referral offer and surprises on"
+    )
     parser.add_argument("--check", action="store_true", help="exit 1 when a bar is missed")
     parser.add_argument("--output", type=Path, help="also write the report to this file")
     given = parser.parse_args(arguments)
@@ -97,6 +101,7 @@ def read_options(arguments: list[str]) -> Options:
         member_count=given.members,
         clients=given.clients,
         threads=given.threads,
+        is_whole=given.whole,
         is_check=given.check,
         output=given.output,
         command=" ".join(["python -m bench.run", *arguments]),
@@ -125,6 +130,7 @@ def prepare(
                 database_url=postgres.url(DATABASE),
                 threads=options.threads,
                 member_count=options.member_count,
+                is_whole=options.is_whole,
             )
         )
         sections |= _postgres_sections(served, options=options, database_pid=postgres.pid)
@@ -137,6 +143,7 @@ def prepare(
                 database_url=f"sqlite:///{folder / 'dangol.db'}",
                 threads=options.threads,
                 member_count=options.member_count,
+                is_whole=options.is_whole,
             )
         )
         sections["g"] = Section(_orders(embedded, options), application_pid=embedded.server.pid)

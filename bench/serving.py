@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.load import drive
 from bench.processes import BenchError, Server, free_port, run_command, running_server
-from bench.workload import PROBE_POINTS, Workload, program_document
+from bench.workload import PROBE_POINTS, Workload, program_document, whole_document
 
 THREADS = 4
 WORKERS = os.cpu_count() or 1
@@ -48,9 +48,16 @@ def flask_command(*arguments: str) -> list[str]:
 
 @contextmanager
 def served_program(
-    folder: Path, *, name: str, database_url: str, threads: int, member_count: int
+    folder: Path,
+    *,
+    name: str,
+    database_url: str,
+    threads: int,
+    member_count: int,
+    is_whole: bool = False,
 ) -> Iterator[Served]:
-    """Migrate, create the program, serve it, sign the members up; stop it however it ends."""
+    """Migrate, create the program (the whole product, if asked), serve it, sign the members up;
+    stop it however it ends."""
     environment = {
         "DATABASE_URL": database_url,
         "SECRET_KEY": secrets.token_urlsafe(48),
@@ -59,7 +66,9 @@ def served_program(
     }
     run_command(flask_command("db", "upgrade"), environment=environment)
     document = folder / f"{name}-program.json"
-    document.write_text(json.dumps(program_document()), encoding="utf-8")
+    document.write_text(
+        json.dumps(whole_document() if is_whole else program_document()), encoding="utf-8"
+    )
     printed = run_command(
         flask_command(
             *("program", "create", "--name", "Bench", "--currency", "USD", "--timezone", "UTC"),

@@ -131,9 +131,7 @@ def report(rounds: list[dict[str, tuple[float, float]]]) -> bool:
         is_met = is_met and (base == "without" or wall <= MOST)
         bar = f" (at most {MOST})" if base == "none" else ""
         said = "" if is_met else " MISSED"
-        print(
-            f"PUT order that meets {SURPRISES} / {title}: {wall:.2f}{bar}; by CPU {cpu:.2f}{said}"
-        )
+        print(f"meets {SURPRISES} / {title}: {wall:.2f}{bar}; by CPU {cpu:.2f}{said}")
     return is_met
 
 

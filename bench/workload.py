@@ -124,6 +124,59 @@ def program_document() -> dict[str, Any]:
     }
 
 
+def whole_document() -> dict[str, Any]:
+    """The same with everything on that an order can meet: a card, a referral offer, and three
+    surprises with luck, budgets, pacing, cool-down, limits and pity."""
+    document = program_document()
+    document["earning"]["rules"].append(
+        _rule("stamp", {"do": "add_stamps", "card": "ten", "stamps": 1})
+    )
+    prize = {"effects": [{"do": "add_points", "points": 20}]}
+    grand = {"weight": 2, "effects": [{"do": "add_points", "points": 100}]}
+    total = 10**11
+    return document | {
+        "cards": [{"key": "ten", "stamps": 10, "effects": [{"do": "add_points", "points": 100}]}],
+        "referral_offers": [
+            {
+                "key": "friends",
+                "advocate": [{"do": "add_points", "points": 500}],
+                "friend": [{"do": "add_points", "points": 300}],
+                "landing_url": "https://shop.example/welcome",
+            }
+        ],
+        "surprises": [
+            {
+                "key": "luck",
+                "probability_ppm": 100_000,
+                "cooldown": "P30D",
+                "group": "luck",
+                "holdout_bp": 1000,
+                "budget": {
+                    "total": total,
+                    "pacing": True,
+                    "ends_at": "2999-01-01T00:00:00Z",
+                },
+                "prizes": [prize | {"weight": 9}, grand],
+            },
+            {
+                "key": "big",
+                "when": _fact("order.net_minor", ">=", 3000),
+                "probability_ppm": 50_000,
+                "pity_after": 50,
+                "group": "luck",
+                "budget": {"total": total, "per_day": total},
+                "prizes": [grand],
+            },
+            {
+                "key": "tenth",
+                "when": _fact("member.order_count", "in", [9, 19, 29]),
+                "limits": [{"per": "member", "period": "month", "times": 1}],
+                "prizes": [prize],
+            },
+        ],
+    }
+
+
 def http_request(method: str, path: str, *, key: str, body: object = None) -> bytes:
     """One finished HTTP/1.1 request with the program's secret key."""
     content = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()

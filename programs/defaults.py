@@ -17,6 +17,7 @@ def document(name: str, timezone: str, currency: str) -> dict[str, Any]:
         "currency": currency,
         "locales": ["ko", "en"] if currency == "KRW" else ["en", "ko"],
         "points": [{"key": "points", "name": {"en": "points", "ko": "포인트"}}],
+        "segments": starter.segments(),
         "earning": {
             "rules": [
                 {
@@ -27,5 +28,4 @@ def document(name: str, timezone: str, currency: str) -> dict[str, Any]:
                 }
             ]
         },
-        "segments": starter.segments(),
     }

@@ -33,6 +33,8 @@ class Segment:
 
 def compile_segments(items: Sequence[Mapping[str, Any]]) -> tuple[Segment, ...]:
     """Compile checked segments, in the order of the document."""
+    if not items:
+        return ()
     facts = triggers.segment_facts()
     made = []
     for item in items:

@@ -276,7 +276,7 @@ def _shown_order(
 def misspelt(live: Compiled, kind: str) -> list[dict[str, str]]:
     """That a kind of activity looks misspelt: no rule listens to it and the document declares
     another one much like it."""
-    if kind in live.activities or live.rules_of(ACTIVITY + kind):
+    if kind in live.activities or live.hears(ACTIVITY + kind):
         return []
     near = difflib.get_close_matches(kind, live.activities, n=1, cutoff=0.7)
     detail = f"no activity {kind} is declared and no rule listens to it; did you mean {{}}?"

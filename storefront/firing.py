@@ -159,7 +159,8 @@ def fire(
                 source.at,
                 member_facts,
                 own_facts,
-                stands=reason is None,
+                # Some things are paid to who takes no part: a surprise is not.
+                stands=reason is None and bool(member_facts.get("member.is_enrolled", True)),
                 is_new=is_new,
                 pinned=None if is_new else program,
                 order=order,

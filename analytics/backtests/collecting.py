@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from analytics.backtests import moved
+from analytics.backtests.arriving import A_MOMENT, early_id, rows_of, shifted
 from analytics.backtests.told import Fact, Told
 from core import ids, jsontext
 from core.outbox import OutboxMessage
@@ -18,13 +19,12 @@ from members.activities import ACTIVITIES
 from members.members import DIGESTS, MEMBERS
 from orders.history import SUPERSEDED
 from orders.models import Order, OrderRefund
-from programs.models import Program, ProgramSwitch, ProgramVersion
+from programs.models import Decision, Program, ProgramSwitch, ProgramVersion
 
 _ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 _REFUNDS: sa.Table = OrderRefund.__table__  # type: ignore[assignment]
 _OUTBOX: sa.Table = OutboxMessage.__table__  # type: ignore[assignment]
 _OPENINGS: sa.Table = Opening.__table__  # type: ignore[assignment]
-_PORTION = 1000
 
 
 def collect(connection: sa.Connection, program_id: bytes, told: Told) -> dict[str, int]:
@@ -37,19 +37,6 @@ def collect(connection: sa.Connection, program_id: bytes, told: Told) -> dict[st
     told.add(_refunds(connection, program_id, told, has_history=has_history))
     told.add(_activities(connection, program_id, told, has_history=has_history))
     return moved.collect(connection, program_id, told)
-
-
-def rows_of(connection: sa.Connection, statement: sa.Select[Any]) -> Iterator[Any]:
-    """The rows of a statement, a portion at a time."""
-    options = {"yield_per": _PORTION}
-    for partition in connection.execute(statement, execution_options=options).partitions():
-        yield from partition
-
-
-def early_id(at: int) -> bytes:
-    """An id before all that were made at an instant of the machine's clock or later."""
-    milliseconds = max(0, at // 1000)
-    return (milliseconds << 80 | 0x7 << 76 | 0x2 << 62).to_bytes(16, "big")
 
 
 def _name_members(connection: sa.Connection, program_id: bytes, told: Told) -> None:
@@ -114,7 +101,20 @@ def _editions(connection: sa.Connection, program_id: bytes) -> Iterator[Fact]:
     switches = sa.select(ProgramSwitch).where(ProgramSwitch.program_id == program_id)
     for row in connection.execute(switches.order_by(ProgramSwitch.number)):
         at = row.switched_at
-        yield Fact(early_id(at), "switch", at, at, str(row.number), None, "")
+        at_id = early_id(at) if is_set is None else _decided_by(connection, program_id, row.number)
+        yield Fact(at_id, "switch", at, at, str(row.number), None, "")
+
+
+def _decided_by(connection: sa.Connection, program_id: bytes, number: int) -> bytes:
+    """An id before the first decision that knew of a switch: by a clock that stands still nobody
+    else tells when it was thrown."""
+    columns = Decision.__table__.c
+    found = connection.execute(
+        sa.select(sa.func.min(columns.id)).where(
+            columns.program_id == program_id, columns.switches >= number
+        )
+    ).scalar()
+    return b"\xff" * 16 if found is None else shifted(bytes(found), -A_MOMENT)
 
 
 def _members(connection: sa.Connection, program_id: bytes) -> Iterator[Fact]:
@@ -142,7 +142,8 @@ def _members(connection: sa.Connection, program_id: bytes) -> Iterator[Fact]:
         body = {
             "joined_at": row.joined_at,
             "locale": row.locale,
-            "is_enrolled": bool(row.is_enrolled),
+            # Who is erased is enrolled no longer, and was.
+            "is_enrolled": bool(row.is_enrolled) or row.erased_at is not None,
             "attributes": jsontext.parse(row.attributes),
             "birthday_on": row.birthday_on,
         }

@@ -5,6 +5,7 @@ nothing here looks at it, or writes to it.
 """
 
 import contextlib
+import gc
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -128,6 +129,28 @@ def live(
 ) -> Life:
     """One life under the tested document to the end of the period, as it would really have been;
     before it some with other luck, each seen at its end and gone."""
+    with _undisturbed():
+        return _live(laboratory, go_on, seeds=seeds, seen=seen)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What the process holds by now stays while the block runs: looking through it for garbage, with
+    the thousands of things that every unit makes, is a tenth of the time."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _live(
+    laboratory: Laboratory,
+    go_on: Callable[[int], None],
+    *,
+    seeds: int,
+    seen: Callable[[Life], None],
+) -> Life:
     life = laboratory.start(go_on)
     teller = replaying.warm_up(life)
     for number in range(1, seeds):

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from analytics.backtests.collecting import rows_of
+from analytics.backtests.arriving import rows_of
 from analytics.backtests.moved import CARRIED
 from core import jsontext
 from loyalty.ledger.rows import ENTRIES

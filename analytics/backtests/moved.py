@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from analytics.backtests.arriving import rows_of
 from analytics.backtests.told import Fact, Told
 from core import ids, jsontext
 from core.errors import not_found
@@ -21,17 +22,21 @@ from loyalty.models import Adjustment, Transfer
 from loyalty.tiers.models import CHANGES
 from members import members
 from members.members import MEMBERS
+from orders.models import Order
 from programs import versions
 from programs.terms import NO_TERMS
+from rewards.carried import REDEMPTIONS
 from storefront.membership import erasure
 from storefront.plan import Plan, begin
 from storefront.points import adjustments, transfers
 
 _ADJUSTMENTS: sa.Table = Adjustment.__table__  # type: ignore[assignment]
+_ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 _TRANSFERS: sa.Table = Transfer.__table__  # type: ignore[assignment]
 #: Sources of entries that are made again one by one.
 CARRIED = ("redemption", "opening", "erasure", "referral", "referral_milestone")
-_PORTION = 1000
+#: What lies further from a telling was not moved by it.
+_NEAR = 1000 << 80
 
 
 def collect(connection: sa.Connection, program_id: bytes, told: Told) -> dict[str, int]:
@@ -65,7 +70,7 @@ def _movements(connection: sa.Connection, program_id: bytes, told: Told) -> Iter
         .select_from(joined)
         .where(columns.program_id == program_id, columns.source_type.in_(CARRIED))
     )
-    for row in _rows(connection, statement):
+    for row in rows_of(connection, statement):
         body = {
             "points_key": row.points_key,
             "kind": row.kind,
@@ -76,8 +81,35 @@ def _movements(connection: sa.Connection, program_id: bytes, told: Told) -> Iter
             "earned_at": row.earned_at,
         }
         ref = told.ref_of(bytes(row.member_id))
-        came = (bytes(row.id), "movement", row.recorded_at, row.effective_at)
+        came_id = bytes(row.id)
+        if row.source_type == "redemption":
+            came_id = _beside(connection, program_id, told, row)
+        came = (came_id, "movement", row.recorded_at, row.effective_at)
         yield Fact(*came, row.source_ref, ref, jsontext.text(body))
+
+
+def _beside(connection: sa.Connection, program_id: bytes, told: Told, row: Any) -> bytes:
+    """The place of what an order did with points that paid for it: captured before the order is
+    told, back behind it, whenever within the unit their ids were made."""
+    own = int.from_bytes(bytes(row.id), "big")
+    columns, redemption_id = REDEMPTIONS.c, ids.read_id(HOLD_PREFIX, row.source_ref)
+    its = sa.and_(
+        _ORDERS.c.program_id == columns.program_id, _ORDERS.c.order_ref == columns.kept_by
+    )
+    order = connection.execute(
+        sa.select(_ORDERS.c.id, _ORDERS.c.order_ref)
+        .select_from(REDEMPTIONS.join(_ORDERS, its))
+        .where(columns.program_id == program_id, columns.id == redemption_id)
+    ).first()
+    if order is None:
+        return bytes(row.id)
+    tellings = [bytes(order.id), *(one.id for one in told.before("order", order.order_ref))]
+    nearest = min((int.from_bytes(one, "big") for one in tellings), key=lambda at: abs(at - own))
+    if abs(nearest - own) > _NEAR:
+        return bytes(row.id)
+    is_before = row.kind in ("hold", "capture")
+    place = min(nearest - 1, own) if is_before else max(nearest + 1, own)
+    return place.to_bytes(16, "big")
 
 
 def _adjustments(connection: sa.Connection, program_id: bytes, told: Told) -> Iterator[Fact]:
@@ -98,7 +130,7 @@ def _adjustments(connection: sa.Connection, program_id: bytes, told: Told) -> It
         .select_from(_ADJUSTMENTS.outerjoin(LOTS, made))
         .where(columns.program_id == program_id)
     )
-    for row in _rows(connection, statement):
+    for row in rows_of(connection, statement):
         adjustment_id, at = bytes(row.id), row.effective_at
         shown = ids.show_id(adjustments.PREFIX, adjustment_id)
         if shown in redated:
@@ -118,7 +150,7 @@ def _adjustments(connection: sa.Connection, program_id: bytes, told: Told) -> It
 
 def _transfers(connection: sa.Connection, program_id: bytes, told: Told) -> Iterator[Fact]:
     statement = sa.select(_TRANSFERS).where(_TRANSFERS.c.program_id == program_id)
-    for row in _rows(connection, statement):
+    for row in rows_of(connection, statement):
         transfer_id, at = bytes(row.id), row.effective_at
         body = {
             "to_member_ref": told.ref_of(bytes(row.to_member_id)),
@@ -129,12 +161,6 @@ def _transfers(connection: sa.Connection, program_id: bytes, told: Told) -> Iter
         shown = ids.show_id(transfers.PREFIX, transfer_id)
         ref = told.ref_of(bytes(row.from_member_id))
         yield Fact(transfer_id, "transfer", at, at, shown, ref, jsontext.text(body))
-
-
-def _rows(connection: sa.Connection, statement: sa.Select[Any]) -> Iterator[Any]:
-    options = {"yield_per": _PORTION}
-    for partition in connection.execute(statement, execution_options=options).partitions():
-        yield from partition
 
 
 def tell(connection: sa.Connection, program_id: bytes, fact: Fact) -> None:

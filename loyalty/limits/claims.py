@@ -68,6 +68,8 @@ class Claims:
     taken: dict[bytes, dict[str, Claim]] = field(default_factory=dict)
     #: By member and rule: the sources whose claims the unit decided.
     _decided: dict[tuple[bytes, str], set[bytes]] = field(default_factory=dict)
+    #: What the unit adds to counters, or takes away: kept up with every claim taken.
+    _moved: dict[CounterKey, int] = field(default_factory=dict)
 
     def of(self, source_id: bytes | None) -> _Own:
         """What a source claims, by rule, as the unit leaves it so far."""
@@ -78,6 +80,10 @@ class Claims:
 
     def take(self, source_id: bytes, claims: dict[str, Claim]) -> None:
         """Let a source claim these from now on, and nothing else."""
+        for one, sign in ((self.of(source_id), -1), (claims, 1)):
+            for claim in one.values():
+                for key in claim.counters:
+                    self._moved[key] = self._moved.get(key, 0) + sign * claim.in_unit(key.unit)
         for claim in (*self.stored.get(source_id, _NONE).values(), *claims.values()):
             of_rule = self._decided.setdefault((claim.key.member_id, claim.key.rule), set())
             of_rule.add(source_id)
@@ -103,22 +109,13 @@ class Claims:
 
     def counted(self, key: CounterKey, *, but: bytes | None) -> int:
         """What others than a source take of a counter."""
-        found = self.used.get(key, 0)
-        if self.taken:
-            found += self.changes().get(key, 0)
+        found = self.used.get(key, 0) + self._moved.get(key, 0)
         claim = self.of(but).get(key.rule)
         return found - (claim.in_unit(key.unit) if claim and key in claim.counters else 0)
 
     def changes(self) -> dict[CounterKey, int]:
         """What the unit adds to counters, or takes away."""
-        found: dict[CounterKey, int] = {}
-        for source_id, claims in self.taken.items():
-            before = self.stored.get(source_id, _NONE)
-            for one, sign in ((before, -1), (claims, 1)):
-                for claim in one.values():
-                    for key in claim.counters:
-                        found[key] = found.get(key, 0) + sign * claim.in_unit(key.unit)
-        return found
+        return self._moved
 
     def rows(self) -> tuple[list[ClaimKey], list[Claim]]:
         """The claims that are given back, and those that are new or other than stored."""
@@ -134,8 +131,9 @@ class Claims:
 
     def settled(self) -> None:
         """Take what was decided for stored, once it is written."""
-        for key, points in self.changes().items():
+        for key, points in self._moved.items():
             self.used[key] = self.used.get(key, 0) + points
+        self._moved.clear()
         self.sums.clear()
         self.stored |= self.taken
         self.taken.clear()

@@ -90,3 +90,72 @@ DOCUMENT: Final[dict[str, Any]] = {
         ],
     },
 }
+
+#: The same with three surprises, two of them within budgets, one of these paced, and two referral
+#: offers that nobody uses.
+SURPRISING: Final[dict[str, Any]] = DOCUMENT | {
+    "surprises": [
+        {
+            "key": "luck",
+            "name": {"en": "Lucky basket"},
+            "trigger": "order",
+            "probability_ppm": 50_000,
+            "cooldown": "P14D",
+            "group": "luck",
+            "priority": 20,
+            "holdout_bp": 1000,
+            "budget": {
+                "unit": "points",
+                "total": 150_000,
+                "pacing": True,
+                "ends_at": "2018-01-01T00:00:00Z",
+            },
+            "prizes": [
+                {"weight": 3, "effects": [{"do": "add_points", "points": 50}]},
+                {"weight": 1, "effects": [{"do": "add_points", "points": 200}]},
+            ],
+        },
+        {
+            "key": "twentieth",
+            "name": {"en": "Every twentieth visit"},
+            "trigger": "order",
+            "group": "luck",
+            "priority": 10,
+            "when": {
+                "any": [
+                    {"fact": "member.order_count", "op": "=", "value": count}
+                    for count in (19, 39, 59, 79, 99)
+                ]
+            },
+            "prizes": [{"effects": [{"do": "add_points", "points": 100}]}],
+        },
+        {
+            "key": "welcome_back",
+            "name": {"en": "Good to see you again"},
+            "trigger": "order",
+            "when": {"fact": "member.days_since_last_order", "op": ">=", "value": 30},
+            "probability_ppm": 300_000,
+            "pity_after": 3,
+            "limits": [{"per": "member", "period": "month", "times": 1}],
+            "budget": {"unit": "points", "total": 40_000, "per_day": 1_000},
+            "prizes": [{"effects": [{"do": "add_points", "points": 150}]}],
+        },
+    ],
+    "referral_offers": [
+        {
+            "key": "friends",
+            "advocate": [{"do": "add_points", "points": 500}],
+            "friend": [{"do": "add_points", "points": 300}],
+            "qualifies": {"min_net_minor": 2_000},
+            "hold": "P14D",
+            "landing_url": "https://shop.example/welcome",
+        },
+        {
+            "key": "neighbours",
+            "advocate": [{"do": "add_points", "points": 200}],
+            "friend": [{"do": "add_points", "points": 100}],
+            "qualifies": {"min_net_minor": 1_000},
+            "landing_url": "https://shop.example/neighbours",
+        },
+    ],
+}

@@ -95,20 +95,24 @@ def check(
 ) -> None:
     """Every receipt, pace and alert."""
     paces: dict[tuple[bytes, str, int, str], int] = {}
+    row: Any
     for row in stream(connection, sa.select(PACES), PACES, program_id):
+        _check_pace(report, row)
         key = (bytes(row.program_id), row.surprise_key, row.version, row.paced_on)
         paces[key] = row.pace_ppm
-        _check_pace(report, row)
+    for row in stream(connection, sa.select(ALERTS), ALERTS, program_id):
+        _check_alert(report, row)
     for row in stream(connection, _receipts(), DRAWS, program_id):
         _Receipt(report, programs, paces, row).check()
-    for row in stream(connection, sa.select(ALERTS), ALERTS, program_id):
-        place = ("prg", bytes(row.program_id), f" {row.rule} {row.percent} % of {row.total}")
-        if row.percent not in (80, 100):
-            report.note("budget_alerts", place, "percent", row.percent, "80 or 100")
-        if row.percent == 80 and row.used * 100 < row.total * 80:
-            report.note("budget_alerts", place, "used", row.used, "four fifths of the total")
-        if row.used > row.total:
-            report.note("budget_alerts", place, "used", row.used, f"at most {row.total}")
+
+
+def _check_alert(report: Report, row: Any) -> None:
+    """An alert was of a threshold that was reached."""
+    place = ("prg", bytes(row.program_id), f" {row.rule} {row.percent} % of {row.total}")
+    if row.percent not in (80, 100):
+        report.note("budget_alerts", place, "percent", row.percent, "80 or 100")
+    if row.percent == 80 and row.used * 100 < row.total * 80:
+        report.note("budget_alerts", place, "used", row.used, "four fifths of the total")
 
 
 def _check_pace(report: Report, row: Any) -> None:
@@ -205,7 +209,8 @@ class _Receipt:
             self._note("why_fallen", row.why_fallen, f"one of {', '.join(FALLEN)}")
         if not row.stands:
             self._compare("cost", 0)
-        if (row.holdout_scope in ("program", "rule")) is not (row.guard == "holdout"):
+        scopes = ("program", "rule") if row.guard == "holdout" else (None,)
+        if row.holdout_scope not in scopes:
             self._note("holdout_scope", row.holdout_scope, "whose holdout it is, else none")
         if row.decided_version_ is not None:
             self._compare("live_version", row.decided_version_)
@@ -216,12 +221,14 @@ class _Receipt:
         row = self.row
         if row.member_ is None:
             self._note("member_id", row.member_id, "a member that exists")
+        if (row.source_type == "order") is not (row.trigger == "order"):
+            self._note("source_type", row.source_type, f"what fires {row.trigger}")
         if row.source_type != "order":
             return
         if row.order_ref_ is None:
             self._note("source_id", row.source_id, "an order that exists")
             return
-        self._compare("source_ref", row.order_ref_)
+        self._compare("source_ref", None if row.is_erased else row.order_ref_)
         if not row.is_erased:
             self._compare("activity_ref", row.order_ref_)
         deserves = bool(row.order_stands_) and row.order_member_ == row.member_id

@@ -109,6 +109,7 @@ def _keep(
     for day in kept.days:
         at = occasions.start_of(day, zone)
         source = Source(one.kind, day.isoformat(), ids.new_id(), at)
+        reason = _against(plan, one, kept.known, day=day, last_on=last_on)
         fired = firing.fire(
             connection,
             plan,
@@ -118,12 +119,15 @@ def _keep(
             program=_live_at(connection, plan, numbers, at=at),
             member_facts=next(facts),
             own_facts=_own(one, day, zone),
-            reason=_against(plan, one, kept.known, day=day, last_on=last_on),
+            reason=reason,
         )
         earning = fired.earning
         if fired.deserved or earning.stamps or earning.grants or earning.payables:
             last_on = day
             plan.writes.insert(PAYMENTS, _payment(plan, source, one, fired.decision_id))
+        elif reason is None and any(of.is_live for of in plan.live.surprises.of(one.kind)):
+            # It had its chance: a day that is changed brings no second one.
+            last_on = day
     occasions.mark(connection, plan.program_id, one, due_at=kept.next_at, last_on=last_on)
 
 

@@ -46,7 +46,8 @@ REASONS: dict[str, Text] = {
         "en": "{name} comes again only after some time.",
         "ko": "{topic} 일정 기간이 지나야 다시 받을 수 있습니다.",
     },
-    "budget": {"en": "{name} is used up.", "ko": "{topic} 모두 소진되었습니다."},
+    # What is left of a budget is nobody's business, nor who is held out.
+    "budget": {"en": "{name} was not offered.", "ko": "{topic} 제공되지 않았습니다."},
     "lost": {"en": "{name} was not won this time.", "ko": "{topic} 이번에는 당첨되지 않았습니다."},
     "no_member": {
         "en": "{name} is for members who take part.",

@@ -36,7 +36,6 @@ _OWN: dict[str, Text] = {
         "en": "{name} did not come: another surprise came first.",
         "ko": "{topic} 제공되지 않았습니다: 다른 깜짝 선물이 먼저 지급되었습니다.",
     },
-    "budget": REASONS["holdout"],
 }
 _WON: Text = {"en": "{name} was won.", "ko": "{name}에 당첨되었습니다."}
 _TAKEN_BACK: Text = {

@@ -1,5 +1,6 @@
 """Addresses of what anybody may check of draws."""
 
+import re
 from typing import Any
 
 from core import auth, db, http
@@ -11,6 +12,7 @@ from storefront.fairness import showing
 routes = http.Routes("fairness", __name__, url_prefix="/v1", description="Draws to be checked.")
 #: No epoch has a larger number: it is an integer of 32 bits.
 _NUMBER_MAX = 2**31 - 1
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 
 
 def _program_id() -> bytes:
@@ -29,18 +31,19 @@ def list_epochs(query: dict[str, Any]) -> dict[str, Any]:
 
 @routes.operation(
     "GET",
-    "/fairness/epochs/<int:number>/receipts",
+    "/fairness/epochs/<number>/receipts",
     answers={200: schemas.ReceiptsAnswer()},
     query=PageQuery(),
     problems=(409,),
 )
-def list_receipts(number: int, query: dict[str, Any]) -> dict[str, Any]:
+def list_receipts(number: str, query: dict[str, Any]) -> dict[str, Any]:
     """Every receipt of a closed epoch, in the order of their leaves below its root."""
-    if number > _NUMBER_MAX:
+    known = int(number) if _NUMBER.fullmatch(number) else 0
+    if not 0 < known <= _NUMBER_MAX:
         raise not_found("epoch")
     program_id = _program_id()
     return db.reading(
-        lambda connection: showing.list_receipts(connection, program_id, number, query)
+        lambda connection: showing.list_receipts(connection, program_id, known, query)
     )
 
 

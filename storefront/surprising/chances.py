@@ -75,10 +75,8 @@ def follow_order(
 def _note_silence(
     plan: Plan, telling: Telling, stored: StoredOrder | None, row: Mapping[str, Any]
 ) -> None:
-    if telling.member is not None:
-        silence.note_order(
-            plan, telling.member.id, at=row["placed_at"] if row["stands"] else None
-        )
+    if telling.member is not None and not telling.member.is_erased:
+        silence.note_order(plan, telling.member.id, at=row["placed_at"] if row["stands"] else None)
     if stored is not None and stored.member_id not in (None, row["member_id"]):
         assert stored.member_id is not None
         silence.note_order(plan, stored.member_id, at=None)
@@ -126,8 +124,4 @@ def shown(plan: Plan, member_id: bytes) -> list[dict[str, Any]]:
     of what was told, and of what followed. Others of the same unit are shown by their own."""
     if plan.is_mute:
         return []
-    return [
-        showing.won(plan, row)
-        for row in plan.surprises.answered(member_id)
-        if row.stands
-    ]
+    return [showing.won(plan, row) for row in plan.surprises.answered(member_id) if row.stands]

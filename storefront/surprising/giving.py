@@ -164,7 +164,7 @@ def _cost_anew(
     """What a prize takes of the budget when it is to stand, again or for more than before."""
     if surprise.budget is None:
         return 0
-    prize = surprise.prizes[row.prize]
+    prize: Prize = surprise.prizes[row.prize]
     is_points = surprise.budget.unit == "points"
     fixed = prize.fixed_points if is_points else prize.fixed_minor
     if fixed is not None:

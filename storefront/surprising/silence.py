@@ -240,15 +240,21 @@ def programs_due() -> list[bytes]:
             if cursor is not None or (lengths or "[]") != _lengths(live):
                 found.append(bytes(program_id))
             else:
-                with _lock:
-                    _complete[bytes(program_id)] = edition
+                _note_complete(bytes(program_id), edition)
         return found
 
     return db.reading(read)
 
 
+def _note_complete(program_id: bytes, edition: tuple[int, int]) -> None:
+    with _lock:
+        _complete[program_id] = edition
+
+
 def next_due(connection: sa.Connection, live: Compiled, now: int) -> int | None:
     """Now, where members have no row yet; None where all have."""
+    if _complete.get(live.program_id) == live.edition:
+        return None
     row = _look(connection, live.program_id)
     lengths, cursor = ("[]", None) if row is None else (row.lengths, row.cursor)
     return now if cursor is not None or lengths != _lengths(live) else None
@@ -261,6 +267,8 @@ def fill(program_id: bytes) -> int:
 
 def _fill(connection: sa.Connection, program_id: bytes) -> int:
     live, now = versions.get_live(connection, program_id)
+    if _complete.get(program_id) == live.edition:
+        return 0
     row, lengths = _look(connection, program_id, is_locking=True), _lengths(live)
     if row is None and lengths == "[]":
         return 0

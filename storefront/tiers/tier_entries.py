@@ -219,7 +219,8 @@ def _enter(
     if held and not move.is_brought:
         fired = _take_stopgaps(connection, plan, move, held, slots=slots)
         return fired + _stand_again(connection, plan, move, held)
-    if held or not plan.live.rules_of(trigger_of(level_key)):
+    live = plan.live
+    if held or not (live.rules_of(trigger_of(level_key)) or live.surprises.of("tier_entered")):
         return []
     claim = Claim(ids.new_id(), move.member_id, level_key, move.at, move.after.ends_at)
     plan.tier_claims[move.member_id].append(claim)

@@ -14,7 +14,7 @@ from tests.contract import checking
 from tests.world import World, line, per_euro, rule
 
 #: These name rows by ids of ours, which a copy makes anew.
-_OWN = ("signup", "adjustment", "transfer", "lot")
+_OWN = ("signup", "adjustment", "transfer", "lot", "erasure")
 
 DOCUMENT: dict[str, Any] = {
     "points": [

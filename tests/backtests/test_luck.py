@@ -55,15 +55,18 @@ def test_unchanged_surprises_draw_as_they_drew(make_world: Callable[..., World])
     assert same["points"]["forecast"] == same["points"]["actual"] == 20 + 49 + 10 * wins
     assert same["segments"] == [{"key": "many", "forecast": 2, "actual": 2}]
 
-    # Twenty lives: the sum of twenty tosses differs, and most of it lies around ten.
-    assert tried(version=1)["seeds"] == 20
+    # Where something hangs on chance there are twenty lives, unless it is said how many.
+    period = {"from": "2027-01-01T00:00:00Z", "to": "2027-01-12T00:00:00Z"}
+    unwanted = world.post("/backtests", period | {"version": 1}, status=202)
+    assert unwanted["seeds"] == 20
+    assert world.call("DELETE", f"/backtests/{unwanted['id']}").status_code == 204
     other = sections | {"surprises": [coin, surprise("pot", 9, budget=pot["budget"])]}
     world.put("/program/draft", world.get("/program")["document"] | other)
-    many = tried(draft=True, seeds=9)
+    many = tried(draft=True, seeds=4)
     coins = {one["key"]: one["winners"] for one in many["surprises"]}["coin"]
     assert coins["actual"] == wins
     assert coins["forecast_p5"] < coins["forecast_p95"]
-    assert 4 <= coins["forecast_p5"] <= coins["forecast"] <= coins["forecast_p95"] <= 16
+    assert 3 <= coins["forecast_p5"] <= coins["forecast"] <= coins["forecast_p95"] <= 17
     assert many["points"]["forecast_p95"] > many["points"]["forecast_p5"]
     # Nine a prize: five of them are 45, and the sixth does not fit.
     assert {one["key"]: one["cost"] for one in many["surprises"]}["pot"]["forecast_p95"] == 45

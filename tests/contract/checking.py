@@ -128,7 +128,8 @@ REWARDS: dict[str, Any] = {
     "surprises": [
         {
             "key": "luck",
-            "prizes": [{"effects": [{"do": "add_points", "points": 2}], "note": {"en": "Hi"}}],
+            # A note alone: what the others do with points is their own affair.
+            "prizes": [{"note": {"en": "Thank you, {{member.name}}!"}}],
         }
     ],
 }
@@ -176,6 +177,8 @@ class Known:
             used = {"order_ref": "K-1", "order_minor": 10}
             world.post(f"/vouchers/{code}/redeem", used, status=201)
         world.put("/voucher-pools/base", {"codes": ["CINEMA-1111"]})
+        tried = {"version": 1, "from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
+        backtests = [world.post("/backtests", tried, status=202)["id"] for _ in range(2)]
         exported = world.post("/payables/exports", {}, status=201)["export"]["id"]
         link = world.post("/members/mina/links", {}, status=201)
         referred = self._refer(link["code"])
@@ -185,6 +188,7 @@ class Known:
             "referral_id": referred["undo"],
             "grant_id": grants[0],
             "export_id": exported,
+            "backtest_id": backtests[0],
             "fulfilment_id": world.get("/fulfilments")["data"][0]["id"],
             "redemption_id": redeemed[0],
             "member_ref": "mina",
@@ -193,6 +197,7 @@ class Known:
             "activity_ref": "V-1",
             "decision_id": told["decision_id"],
             "draw_id": told["surprises"][0]["draw_id"],
+            "number": self._close_epoch(),
             "surprise_id": seen,
             "entry_id": world.get("/members/mina/entries")["data"][0]["id"],
             "section": "rules",
@@ -210,6 +215,7 @@ class Known:
             "vouchers.void_voucher": {"code": codes[2]},
             "widget.release_mine": {"redemption_id": redeemed[3]},
             "redemptions.reverse_redemption": {"redemption_id": redeemed[2]},
+            "backtests.delete_backtest": {"backtest_id": backtests[1]},
             "membership.erase_member": {"member_ref": "leaver"},
             "membership.merge_members": {"member_ref": "twin"},
             "webhooks.delete_endpoint": {"endpoint_id": spare["id"]},
@@ -218,6 +224,20 @@ class Known:
             "referrals.block_referral": {"referral_id": referred["block"]},
             "referrals.trust_household": {"referral_id": referred["trust"]},
         }
+
+    def _close_epoch(self) -> str:
+        """The epoch of what was drawn so far, as if its day were over."""
+        from core import db, ids
+        from rewards.luck.models import EPOCHS
+        from storefront.fairness import closing
+
+        program_id = ids.read_id("prg", self.world.program_id)
+        assert program_id is not None
+        over = sa.update(EPOCHS).where(EPOCHS.c.program_id == program_id).values(ends_at=0)
+        with self.world.app.app_context():
+            db.in_transaction(lambda connection: connection.execute(over))
+            assert closing.settle_due(program_id) == 1
+        return "1"
 
     def _refer(self, code: str) -> dict[str, str]:
         """A referral for each decision of a reviewer: those to be cleared look like the advocate
@@ -349,6 +369,12 @@ class Known:
             "referrals.block_referral": {"reason": "many people", "who": "friend"},
             "referrals.trust_household": {"reason": "siblings"},
             "referrals.undo_review": {"reason": "a mistake"},
+            "backtests.ask_backtest": {
+                "draft": True,
+                "from": "2026-03-01T00:00:00Z",
+                "to": "2026-03-02T00:00:00Z",
+                "seeds": 1,
+            },
             "points.move_test_clock": {"advance": "PT1S"},
             "widget.issue_token": {"expires_in": 600},
             "redemptions.post_redemption": {

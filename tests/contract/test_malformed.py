@@ -221,7 +221,7 @@ def test_a_wrong_method_is_told_the_right_ones(
 
 
 def test_an_address_that_knows_no_method_is_none(world: World) -> None:
-    response = world.call("PUT", "/members/mina/surprises", {})
+    response = world.call("PUT", "/orders/A-1/surprises", {})
     problem(response, 404, "not_found")
     assert "Allow" not in response.headers
 

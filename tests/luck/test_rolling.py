@@ -4,13 +4,14 @@ import hashlib
 import hmac
 import json
 import math
+from typing import Any
 
 import pytest
 
 from rewards.luck import chains, merkle, rolling
 
 SEED = bytes(31) + b"\x01"
-ABOUT = {"rule": "surprise-5th", "version": 3, "member_ref": "m_42"}
+ABOUT: dict[str, Any] = {"rule": "surprise-5th", "version": 3, "member_ref": "m_42"}
 
 
 def test_rolls_are_those_of_the_contract() -> None:
@@ -20,14 +21,19 @@ def test_rolls_are_those_of_the_contract() -> None:
     # Written out once more, by the letter of the contract, with names beyond ASCII.
     text = '["draw.v1","행운",7,"단골 \\"1\\"","주문/1",0]'
     mac = hmac.new(SEED, text.encode(), hashlib.sha256).digest()
-    told = {"rule": "행운", "version": 7, "member_ref": '단골 "1"', "activity_ref": "주문/1"}
+    told: dict[str, Any] = {
+        "rule": "행운",
+        "version": 7,
+        "member_ref": '단골 "1"',
+        "activity_ref": "주문/1",
+    }
     assert rolling.roll(SEED, **told) == int.from_bytes(mac, "big") * 10**6 // 2**256
     assert rolling.roll(SEED, k=1, **told) != rolling.roll(SEED, **told)
     # Rounded down: 12.3457 % of which pacing leaves a third.
     assert rolling.threshold(123_457, 333_333) == 41_152
     body = {"z": 1, "a": "단골", "weights": [1, 2], "none": None, "yes": True}
-    expected = '{"a":"단골","none":null,"weights":[1,2],"yes":true,"z":1}'
-    assert rolling.body_hash(body) == hashlib.sha256(expected.encode()).digest()
+    text = '{"a":"단골","none":null,"weights":[1,2],"yes":true,"z":1}'
+    assert rolling.body_hash(body) == hashlib.sha256(text.encode()).digest()
 
 
 def test_the_prize_is_picked_by_a_roll_of_its_own() -> None:
@@ -51,7 +57,7 @@ def test_luck_is_as_likely_as_it_says() -> None:
     wins = [0, 0, 0]
     count, p = 200_000, 0.1
     for number in range(count):
-        about = {
+        about: dict[str, Any] = {
             "rule": "luck",
             "version": 1,
             "member_ref": f"c-{number % 5000}",

@@ -56,7 +56,8 @@ def body_of(seed: bytes, epoch: int, **said: Any) -> Told:
 
 def epoch_of(number: int, bodies: list[Told], first: dict[str, int]) -> tuple[Told, list[Told]]:
     """An epoch with its receipts, and where its numbers begin."""
-    made, tree, ranges = [], merkle.Tree(), {}
+    made, tree = [], merkle.Tree()
+    ranges: dict[str, list[int]] = {}
     for body in sorted(bodies, key=lambda one: one["rule"]):
         rule = body["rule"]
         own = first[rule] = first.get(rule, 0) + 1
@@ -291,7 +292,7 @@ def test_it_finds_what_is_left_out_made_up_or_chosen(
 
 def test_losses_of_two_who_became_one_count_together() -> None:
     """From the merge on; before it each counted alone."""
-    bodies = []
+    bodies: list[Told] = []
     for ref, losses in (("mina", 0), ("old", 0), ("mina", 1), ("old", 1), ("mina", 2)):
         said: Told = {"member_ref": ref, "losses": losses, "pity_after": 9, "probability_ppm": 1}
         bodies.append(body_of(seed_at(1), 1, activity_ref=f"M-{len(bodies)}", **said))

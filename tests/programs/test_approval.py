@@ -110,7 +110,9 @@ def test_the_worked_example_of_the_documentation_does_what_it_says(
     )
     file = tmp_path / "bloom.yaml"
     made = defaults.document("Bloom", "Asia/Seoul", "KRW")
-    file.write_text(exchange.write(made) + textwrap.indent(written, "    "))
+    rules, segments = exchange.write(made).split("segments:\n", 1)
+    added = textwrap.indent(written, "    ")
+    file.write_text(f"{rules}{added}segments:\n{segments}")
     world = make_world(**made)
     runner = world.app.test_cli_runner()
     options = ("--program", world.program_id, str(file))

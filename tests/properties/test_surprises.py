@@ -49,7 +49,7 @@ STEPS = st.lists(
     max_size=16,
 )
 SETTINGS = settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -356,7 +356,7 @@ OUTCOMES = [
         "“Spring” comes again only after some time.",
         "‘봄맞이’는 일정 기간이 지나야 다시 받을 수 있습니다.",
     ),
-    ("budget", "“Spring” is used up.", "‘봄맞이’는 모두 소진되었습니다."),
+    ("budget", "“Spring” was not offered.", "‘봄맞이’는 제공되지 않았습니다."),
     ("lost", "“Spring” was not won this time.", "‘봄맞이’는 이번에는 당첨되지 않았습니다."),
     (
         "negative_balance",

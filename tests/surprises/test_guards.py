@@ -248,3 +248,30 @@ def test_who_has_no_chance(make_world: Make) -> None:
     assert [won(one) for one in results] == [["luck"], [], ["luck"]]
     assert [one[1] for one in told(world) if one[2] == "cooldown"] == ["A-2", "B-2"]
     sound(world)
+
+
+def test_what_is_published_between_changes_nothing_that_was_drawn(make_world: Make) -> None:
+    world: World = make_world(surprises=[gift("luck", 7)])
+    world.member()
+    assert won(world.order("A-1", 1000, status="pending")) == []
+    world.publish(surprises=[gift("luck", 9), gift("new", 4)])
+    # It was told under the first version: judged by what is live, and by nothing that came since.
+    assert won(world.order("A-1", 1000)) == ["luck"]
+    assert world.balance() == 10 + 9
+    world.publish(surprises=[gift("luck", 11, cooldown="P30D"), gift("new", 4)])
+    world.order("A-1", 1000, status="cancelled")
+    # Paid again it gives what it gave, by the same draw: no new prize, and no guard is asked.
+    assert won(world.order("A-1", 1000)) == ["luck"]
+    assert world.balance() == 10 + 9
+    assert won(world.order("A-2", 1000)) == ["new"]
+    world.publish(surprises=[])
+    world.order("A-1", 1000, status="cancelled")
+    assert won(world.order("A-1", 1000)) == ["luck"]
+    assert world.balance() == 2 * 10 + 9 + 4
+    # The version of a receipt is that in which the surprise last changed.
+    assert [(r["surprise_key"], r["version"], r["guard"]) for r in receipts(world)] == [
+        ("luck", 2, None),
+        ("luck", 3, "cooldown"),
+        ("new", 2, None),
+    ]
+    sound(world)

@@ -1,9 +1,13 @@
 """What is said with a prize: fields are filled in once, and nothing is ever evaluated."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from programs import checking, versions
 from programs.compiled import compile_document
 from rewards.surprises import notes
 from rewards.surprises.notes import Given
@@ -97,3 +101,14 @@ def test_the_name_is_asked_for_only_where_a_note_speaks_by_it() -> None:
     assert notes.render({}, Given(PROGRAM, None, [], [])) is None
     # What the check refuses stays as it was written, should it ever come here.
     assert said("{{ points }} {{secret}}") == "{{ points }} {{secret}}"
+
+
+def test_the_document_of_the_page_is_one_without_a_warning() -> None:
+    page = (Path(__file__).parents[2] / "docs/surprises.md").read_text()
+    [block] = [one for one in re.findall(r"(?:^    .*\n)+", page, re.MULTILINE) if '"name"' in one][
+        :1
+    ]
+    told = json.loads(block)
+    versions.validate(told)
+    assert checking.check(told) == ([], [])
+    assert len(compile_document(bytes(16), 1, told).surprises.all) == 1

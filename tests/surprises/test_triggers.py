@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from core import clock
+from storefront import due
 from tests.scenarios.attributing import offer
 from tests.scenarios.befriending import buy, friend
 from tests.scenarios.tier_shop import TIERS
@@ -22,6 +24,7 @@ def test_orders_bring_surprises_by_their_number_and_after_a_long_silence(make_wo
             gift("first", 11, **when("order.is_first", "=", True)),
             gift("third", 33, **when("member.order_count", "=", 2)),
             gift("back", 77, **when("member.days_since_last_order", ">=", 60)),
+            gift("streak", 99, **when("member.order_streak_weeks", ">=", 2)),
         ]
     )
     world.member()
@@ -35,9 +38,11 @@ def test_orders_bring_surprises_by_their_number_and_after_a_long_silence(make_wo
     assert won(world.order("A-1", 1000, **on("01-10"), status="cancelled", revision=2)) == []
     assert won(world.order("A-5", 1000, **on("04-10"))) == ["first"]
     assert world.balance() == 4 * 10 + 11 + 33 + 77
+    # Monday 13 April is in the third week in a row, after 31 March and 10 April.
+    assert won(world.order("A-6", 1000, **on("04-13"))) == ["streak"]
     # Paid again, the one that was first finds it taken: it stands, and its surprise does not.
     assert won(world.order("A-1", 1000, **on("01-10"), revision=3)) == []
-    assert world.balance() == 5 * 10 + 11 + 33 + 77
+    assert world.balance() == 6 * 10 + 11 + 33 + 77 + 99
     [row] = [one for one in receipts(world, "first") if one["source_ref"] == "A-1"]
     assert (row["stands"], row["why_fallen"]) == (False, "condition_not_met")
     # A third order that was the third is so for ever: what it was judged by is pinned.
@@ -49,7 +54,8 @@ def test_orders_bring_surprises_by_their_number_and_after_a_long_silence(make_wo
 def test_what_is_no_order_brings_surprises(make_world: Make) -> None:
     world: World = make_world(
         activities=[{"key": "review", "facts": {"rating": "integer"}}],
-        tiers=TIERS,
+        # Neither the level nor the card brings anything by itself.
+        tiers=TIERS | {"levels": [{"key": "silver", "enter_at": 50_000}]},
         cards=[COFFEE],
         earning={"rules": [BASE_RULE, STAMP]},
         surprises=[
@@ -78,15 +84,15 @@ def test_what_is_no_order_brings_surprises(make_world: Make) -> None:
     # 10 March and 1 January begin in Seoul at 15:00 UTC of the day before.
     go_to(world, "2026-03-09T15:00:00Z")
     assert given(world)[-1] == ("2026-03-09T15:00:00Z", 13)
-    # 500.00 make her silver (100 by the level), the second order fills the card: told by its own
-    # answer, and taken back with it.
+    # 500.00 make her silver, the second order fills the card: told by its own answer, and taken
+    # back with it.
     assert won(world.order("A-1", 50_000, placed_at="2026-03-09T15:00:00Z")) == ["up"]
-    assert world.balance() == 3 + 5 + 13 + 500 + 100 + 19
+    assert world.balance() == 3 + 5 + 13 + 500 + 19
     assert won(world.order("A-2", 1000, placed_at="2026-03-09T15:00:00Z")) == ["full"]
-    assert world.balance() == 3 + 5 + 13 + 500 + 100 + 19 + 10 + 23
+    assert world.balance() == 3 + 5 + 13 + 500 + 19 + 10 + 23
     gone = {"placed_at": "2026-03-09T15:00:00Z", "status": "cancelled", "revision": 2}
     assert won(world.order("A-2", 1000, **gone)) == []
-    assert world.balance() == 3 + 5 + 13 + 500 + 100 + 19
+    assert world.balance() == 3 + 5 + 13 + 500 + 19
     # Refunds lower at once: the level goes, with what entering it brought.
     assert won(world.order("A-1", 50_000, **gone)) == []
     assert world.balance() == 3 + 5 + 13
@@ -100,6 +106,21 @@ def test_what_is_no_order_brings_surprises(make_world: Make) -> None:
         "card:coffee:1",
         "anniversary:2027-01-01",
     ]
+    sound(world)
+
+
+def test_a_birthday_that_moves_brings_its_surprise_once_a_year(make_world: Make) -> None:
+    world: World = make_world(surprises=[gift("cake", 13, trigger="birthday")])
+    world.set_clock("2026-01-01T00:00:00Z")
+    world.member(birthday_on="1990-03-10")
+    go_to(world, "2026-03-20T00:00:00Z")
+    assert given(world) == [("2026-03-09T15:00:00Z", 13)]
+    # Told in good time, but she has had it this year (SEMANTICS 7).
+    world.member(birthday_on="1990-06-10")
+    go_to(world, "2026-07-01T00:00:00Z")
+    assert given(world) == [("2026-03-09T15:00:00Z", 13)]
+    go_to(world, "2027-07-01T00:00:00Z")
+    assert given(world)[1:] == [("2027-06-09T15:00:00Z", 13)]
     sound(world)
 
 
@@ -123,6 +144,14 @@ def test_an_advocate_is_surprised_when_the_friend_is_approved(make_world: Make) 
     # Refunded in whole the advocate's side is clawed back, and the surprise with it.
     buy(world, "A-1", 60_000, status="cancelled", revision=2)
     assert world.balance("mina") == 0
+    # An advocate who takes no part is surprised by nothing.
+    world.member("jun")
+    friend(world, "sua", by="jun")
+    world.member("jun", is_enrolled=False)
+    buy(world, "B-1", 60_000, by="sua", placed_at="2026-01-16T00:00:00Z")
+    go_to(world, "2026-01-31T00:00:00Z")
+    assert world.balance("sua") == 300
+    assert len(receipts(world)) == 1
     sound(world)
 
 
@@ -217,7 +246,11 @@ def test_a_silence_that_was_over_when_it_was_published_brings_nothing(make_world
     go_to(world, "2026-01-30T00:00:00Z")
     # Mina's fell due on 19 January, before anybody listened; Jun's is still to come.
     assert [given(world, ref) for ref in ("mina", "jun")] == [[], []]
-    go_to(world, "2026-01-31T00:00:00Z")
+    # The worker finds it: what a move of the clock settles, it settles as well.
+    world.set_clock("2026-01-31T00:00:00Z")
+    with world.app.app_context():
+        while due.settle_some(clock.system_now()):
+            pass
     assert given(world, "mina") == []
     assert given(world, "jun") == [("2026-01-31T00:00:00Z", 30)]
     # Another length is another surprise: 20 December + 60 days is 18 February.

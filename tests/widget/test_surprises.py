@@ -120,8 +120,8 @@ def test_nothing_behind_surprises_reaches_a_browser(make_world: MakeWorld) -> No
     [way] = public(world)["ways_to_earn"]
     assert (way["key"], way["summary"]) == (BASE_RULE["key"], "1 point for every €1.00 spent")
     won = mine(world, "/surprises")["data"]
-    # The rest is luck: two of three at least were won, and one at signup.
-    assert len(won) in (3, 4)
+    # The rest is luck: one of two in a row at least is won; and one came with signing up.
+    assert len(won) in (2, 3, 4)
     assert {one["name"] for one in won} == {None}
     [card] = won[0]["rewards"]
     assert card["voucher"]["code"] in [one["code"] for one in mine(world, "/vouchers")["data"]]

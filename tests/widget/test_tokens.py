@@ -141,7 +141,7 @@ def test_each_of_a_browsers_addresses_takes_its_own_credential_alone(world: Worl
             right = ask(world, method, path, {}, credential=credentials[kind])
             assert right.status_code not in {401, 403}, path
             found.add(endpoint)
-    assert len(found) == 13
+    assert len(found) == 15
 
 
 def test_tokens_are_stored_nowhere(world: World) -> None:
