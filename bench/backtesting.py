@@ -79,7 +79,7 @@ def try_again(path: Path) -> None:
     period = measuring.Period(start, end)
     with app.app_context():
         program_id = bytes(
-            db.reading(lambda one: one.execute(sa.select(Program.program_id)).scalar())
+            db.reading(lambda one: one.execute(sa.select(Program.program_id)).scalar_one())
         )
         document = db.reading(lambda one: versions.get_version(one, program_id, 1).document)
         started = time.process_time()

@@ -78,7 +78,7 @@ class OrderRefund(db.Base):
 
 
 class SupersededTelling(db.Base):
-    """What was told of an order, a refund or an activity before it was told anew (`orders.history`).
+    """What was told of an order, refund or activity before it was told anew (`orders.history`).
 
     `id` is made when the telling came that superseded `body`, and `recorded_at` is the program's
     clock then: of a thing told three times there are two rows, and its own row has the newest.

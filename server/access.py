@@ -121,7 +121,7 @@ TABLE: dict[str, Access] = {
     "reports.get_rewards": secret("read"),
     "reports.get_referrals": secret("read"),
     "reports.get_surprises": secret("read"),
-    "backtests.ask_backtest": secret("program", "read"),
+    "backtests.ask_backtest": secret("program"),
     "backtests.get_backtest": secret("program", "read"),
     "backtests.list_backtests": secret("program", "read"),
     "backtests.delete_backtest": secret("program"),

@@ -7,7 +7,7 @@ nothing here looks at it, or writes to it.
 import contextlib
 import gc
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,13 +50,17 @@ class Laboratory:
     left_out: dict[str, int]
     #: What further luck is derived from.
     secret: bytes = field(default_factory=ids.new_id)
+    #: Every scratch that was made here.
+    copies: list[Scratch] = field(default_factory=list)
     #: How many facts came before the tested document was published.
     warm_count: int = 0
 
     def start(self, go_on: Callable[[int], None]) -> Life:
         """A scratch program at its beginning."""
         path = self.directory / "scratch.db"
-        return self._life(Scratch.create(path, self.settings, self.original), go_on)
+        copy = Scratch.create(path, self.settings, self.original)
+        self.copies.append(copy)
+        return self._life(copy, go_on)
 
     def _life(self, copy: Scratch, go_on: Callable[[int], None]) -> Life:
         return Life(
@@ -67,10 +71,11 @@ class Laboratory:
             document=self.asked.document,
             until=self.now,
             go_on=go_on,
-            luck=Luck(self.drawn, self.secret) if self._draws() else None,
+            luck=Luck(self.drawn, self.secret) if self.draws else None,
         )
 
-    def _draws(self) -> bool:
+    @property
+    def draws(self) -> bool:
         """Whether anything was drawn, or may be."""
         return bool(self.drawn.chains) or bool(jsontext.parse(self.asked.document).get("surprises"))
 
@@ -81,13 +86,20 @@ def opened(
 ) -> Iterator[Laboratory]:
     """A laboratory with everything that was told; `also` reads more of the program, as of then."""
     settings: Settings = current_app.extensions["dangol.settings"]
-    with tempfile.TemporaryDirectory(prefix="dangol-backtest-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="dangol-backtest-") as name,
+        contextlib.ExitStack() as end,
+    ):
         told = Told(Path(name) / "told.db")
-        try:
-            made = db.reading(lambda connection: _collect(connection, settings, asked, told, also))
-            yield replace(made, directory=Path(name))
-        finally:
-            told.close()
+        end.callback(told.close)
+        made = db.reading(lambda connection: _collect(connection, settings, asked, told, also))
+        end.callback(_close_all, made.copies)
+        yield replace(made, directory=Path(name))
+
+
+def _close_all(copies: Sequence[Scratch]) -> None:
+    for copy in copies:
+        copy.close()
 
 
 def _collect(
@@ -135,8 +147,8 @@ def live(
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """What the process holds by now stays while the block runs: looking through it for garbage, with
-    the thousands of things that every unit makes, is a tenth of the time."""
+    """What the process holds by now stays while the block runs: looking through it for garbage,
+    with the thousands of things that every unit makes, is a tenth of the time."""
     gc.freeze()
     try:
         yield
@@ -153,9 +165,10 @@ def _live(
 ) -> Life:
     life = laboratory.start(go_on)
     teller = replaying.warm_up(life)
-    for number in range(1, seeds):
+    for number in range(1, seeds if laboratory.draws else 1):
         path = laboratory.directory / f"seed-{number}.db"
         copy = life.copy.twin(path)
+        laboratory.copies.append(copy)
         further = replaying.part(life, copy, number)
         replaying.finish(further, replaying.teller_of(further), to_at=laboratory.asked.to_at)
         seen(further)

@@ -32,7 +32,7 @@ _PRAGMAS = (
     "synchronous=OFF",
     "foreign_keys=OFF",
     "secure_delete=OFF",
-    "cache_size=-65536",
+    "cache_size=-32768",
 )
 #: What of a document moves members on the ladder when it is published (`programs.versions`).
 _LADDER = ("tiers", "timezone")

@@ -73,8 +73,10 @@ class Teller:
                 done = db.in_transaction(
                     lambda connection: self._unit(connection, facts, bodies, together)
                 )
-            except Problem:
-                done = set()
+            except Exception as error:
+                # Told one by one it will show which of them it was.
+                if not (isinstance(error, Problem) or db.is_refused(error)):
+                    raise
         for index, fact in enumerate(facts):
             if index not in done:
                 self.tell(fact)

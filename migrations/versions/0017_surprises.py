@@ -64,11 +64,6 @@ def _draws() -> None:
         sa.Column("recorded_at", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["program_id", "member_id"],
-            ["members.program_id", "members.id"],
-            name=op.f("fk_draws_program_id_member_id"),
-        ),
-        sa.ForeignKeyConstraint(
             ["program_id", "epoch"],
             ["draw_epochs.program_id", "draw_epochs.number"],
             name=op.f("fk_draws_program_id_epoch"),

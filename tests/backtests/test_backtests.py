@@ -1,6 +1,7 @@
 """Back-tests over HTTP: asked for, done by the worker, read, scored, deleted, refused."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -189,6 +190,27 @@ def test_a_killed_job_runs_again_and_a_deleted_one_does_not(
     assert shop.call("DELETE", f"/backtests/{unwanted}").status_code == 404
     work(shop)
     checking.problem(shop.call("GET", f"/backtests/{unwanted}"), 404, "not_found")
+
+
+def test_one_that_is_deleted_while_it_runs_stops(
+    shop: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backtest_id = asked(shop, version=1)
+    told: list[Path] = []
+    live = laboratory.live
+
+    def deleted(lab: laboratory.Laboratory, go_on: Any, **more: Any) -> Life:
+        told.append(lab.directory)
+        assert lab.directory.is_dir()
+        assert shop.call("DELETE", f"/backtests/{backtest_id}").status_code == 204
+        life = live(lab, go_on, **more)
+        raise AssertionError(f"it went on to {life.done}")
+
+    monkeypatch.setattr(laboratory, "live", deleted)
+    monkeypatch.setattr(running, "_LOOKED_EVERY_SECONDS", -1)
+    work(shop)
+    assert [one.exists() for one in told] == [False]
+    assert shop.get("/backtests")["data"] == []
 
 
 def test_what_cannot_be_tried_is_refused_with_the_place(shop: World) -> None:

@@ -84,8 +84,10 @@ DOCUMENT: dict[str, Any] = {
 def entries(program_id: bytes) -> list[tuple[Any, ...]]:
     """Every entry of a program, by member and number, without the ids that a copy makes anew."""
     its = sa.and_(MEMBERS.c.program_id == ENTRIES.c.program_id, MEMBERS.c.id == ENTRIES.c.member_id)
-    names = ("points_key", "seq", "kind", "points", "from_bucket", "to_bucket", "available_after")
-    names += ("pending_after", "held_after", "source_type", "source_ref", "effective_at")
+    names = (
+        *("points_key", "seq", "kind", "points", "from_bucket", "to_bucket", "available_after"),
+        *("pending_after", "held_after", "source_type", "source_ref", "effective_at"),
+    )
     statement = (
         sa.select(MEMBERS.c.member_ref, *(ENTRIES.c[name] for name in names))
         .select_from(ENTRIES.join(MEMBERS, its))
@@ -103,7 +105,10 @@ def entries(program_id: bytes) -> list[tuple[Any, ...]]:
 
 def told_a_story(world: World) -> None:
     """Two months of three members, with everything that makes order of arrival matter."""
-    to = lambda instant: world.post("/test-clock", {"now": instant})  # noqa: E731
+
+    def to(instant: str) -> None:
+        world.post("/test-clock", {"now": instant})
+
     to("2027-01-01T00:00:00Z")
     world.member("mina", birthday_on="1990-02-10", email="mina@example.com")
     world.member("jun", email="jun@example.com")
@@ -201,7 +206,10 @@ def test_points_that_were_spent_and_sections_that_were_switched_come_out_alike(
     }
     rules = [rule("base", per_euro()), rule("visit", {"do": "add_points", "points": 3})]
     world = make_world(earning={"rules": rules}, rewards=[five])
-    to = lambda instant: world.post("/test-clock", {"now": instant})  # noqa: E731
+
+    def to(instant: str) -> None:
+        world.post("/test-clock", {"now": instant})
+
     to("2027-01-01T00:00:00Z")
     opening = {"lots": [{"points": 80, "earned_at": "2026-06-01T00:00:00Z", "expires_at": None}]}
     moving = {"member_ref": "olga", "is_history": True, "opening": opening}

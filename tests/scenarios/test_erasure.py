@@ -155,6 +155,7 @@ def test_nothing_of_a_person_is_left_in_any_table(shop: World) -> None:
         "decisions",
         "outbox",
         "adjustments",
+        "superseded_tellings",
         "transfers",
         "idempotency_keys",
         "webhook_attempts",

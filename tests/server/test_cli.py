@@ -102,7 +102,7 @@ def test_a_document_wins_over_the_options(app: Flask, tmp_path: Path) -> None:
         ),
         (
             json.dumps(document(surprises=[{"key": "luck"}])),
-            ["/surprises", "not available"],
+            ["/surprises/0/prizes", "needs one prize at least"],
         ),
     ],
 )

@@ -115,6 +115,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "total": 10_000,
         "used": 8_001,
     },
+    "segment.entered": {
+        "segment": "lapsing",
+        "member_ref": "mina",
+        "at": "2026-03-01T15:00:00Z",
+    },
+    "segment.left": {"segment": "lapsing", "member_ref": None, "at": "2026-03-01T15:00:00Z"},
     "member.created": {"member_ref": "mina"},
     "member.merged": {"member_ref": "mina", "into_member_ref": "jun"},
     "member.erased": {},
