@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 
 from analytics.schemas import RewardsReportQuery
-from core.fields import BasisPoints, Boolean, Json, Key, Schema, Text, described
+from core.fields import BasisPoints, Boolean, Integer, Json, Key, Schema, Text, described
 from loyalty.schemas import whole
 
 
@@ -75,20 +75,26 @@ class SurpriseCost(Schema):
     points_minor = whole("Points at their value.")
     rewards_minor = whole("Rewards granted, as estimated.")
     payables_minor = whole("Cash owed or exported.")
-    total_minor = whole("All of it.")
+    estimates_minor = described(
+        Integer,
+        "What prizes with an estimated_cost_minor of their own are thought to cost beyond what they"
+        " gave; below zero where it is less.",
+        required=True,
+    )
+    total_minor = whole("All of it: what budgets of money count.")
 
 
 class BudgetView(Schema):
     """The budget; all but `claimed` as of now, whatever the period."""
 
     unit = described(Text, "points or minor.", required=True)
-    claimed = whole("What the standing prizes of the period take of it.")
+    claimed = whole("What prizes of the period take of it; those of another unit are left out.")
     total = whole("In all.")
     used = whole("Taken of it.")
     left = whole("Left of it.")
     per_day = _maybe("On each day; null without.")
     used_today = _maybe("Taken of today's; null without.")
-    left_today = _maybe("Left of today's; null without.")
+    left_today = _maybe("Left of today's, at most what is left in all; null without.")
     ends_at = _maybe("Until when it is to last; null without.")
 
 

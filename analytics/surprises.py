@@ -22,7 +22,7 @@ from core.errors import FieldError, invalid
 from loyalty.limits.storing import LIMIT_COUNTERS
 from programs import versions
 from programs.compiled import Compiled
-from programs.surprises import BUDGET_PREFIX, CERTAIN_PPM, Budget
+from programs.surprises import CERTAIN_PPM, Budget
 from rewards.surprises.carried import DRAWS
 from rules import limits
 
@@ -59,7 +59,8 @@ class Counted:
     hits: int = 0
     expected: int = 0
     variance: float = 0.0
-    claimed: int = 0
+    #: What is taken of the budget, by the version that drew.
+    claimed: dict[int, int] = field(default_factory=dict)
     prizes: dict[int, Prize] = field(default_factory=dict)
 
     def shown(self) -> dict[str, Any]:
@@ -116,7 +117,8 @@ def report(
         "to": clock.format_instant(clock.Instant(query.get("to", now))),
         "currency": live.currency,
         "surprises": [
-            _shown(live, key, found.get(key, Of()), costs.get(key), used) for key in keys
+            _shown(connection, live, key, found.get(key, Of()), cost=costs.get(key), used=used)
+            for key in keys
         ],
         "cost": surprise_costs.shown(live, costs.values()),
         "experiments": _experiments(connection, live, period, query),
@@ -131,6 +133,7 @@ def _count(
     threshold = sa.cast(columns.threshold_ppm, sa.Double) / CERTAIN_PPM
     lead = (
         columns.surprise_key,
+        columns.version,
         columns.is_shadow,
         columns.guard,
         columns.holdout_scope,
@@ -177,7 +180,8 @@ def _add(one: Counted, row: Any) -> None:
         one.won, prize.won = one.won + count, prize.won + count
         if row.stands:
             one.standing, prize.standing = one.standing + count, prize.standing + count
-            one.claimed += int(cost)
+        # What fell and was used costs on.
+        one.claimed[row.version] = one.claimed.get(row.version, 0) + int(cost)
     if row.is_pity:
         one.pity += count
         return
@@ -189,9 +193,11 @@ def _add(one: Counted, row: Any) -> None:
 
 
 def _shown(
+    connection: sa.Connection,
     live: Compiled,
     key: str,
     of: Of,
+    *,
     cost: surprise_costs.Cost | None,
     used: Mapping[tuple[str, str], int],
 ) -> dict[str, Any]:
@@ -210,7 +216,9 @@ def _shown(
         "cost": surprise_costs.shown(live, () if cost is None else (cost,)),
         "budget": None
         if surprise is None or surprise.budget is None
-        else _budget(key, surprise.budget, of.real.claimed, used),
+        else _budget(
+            key, surprise.budget, _claimed(connection, live, key, surprise.budget, of.real), used
+        ),
         "shadow": {
             "considered": pretended.considered,
             "draws": pretended.draws,
@@ -219,20 +227,33 @@ def _shown(
     }
 
 
+def _claimed(
+    connection: sa.Connection, live: Compiled, key: str, budget: Budget, real: Counted
+) -> int:
+    """What receipts take of the budget: of those drawn when it had this unit."""
+    claimed = 0
+    for version, cost in real.claimed.items():
+        program = versions.get_compiled(connection, live.program_id, version)
+        drawn = program.surprises.find(key)
+        if drawn is not None and drawn.budget is not None and drawn.budget.unit == budget.unit:
+            claimed += cost
+    return claimed
+
+
 def _budget(
     key: str, budget: Budget, claimed: int, used: Mapping[tuple[str, str], int]
 ) -> dict[str, Any]:
     in_all, today = used.get((key, "ever"), 0), used.get((key, "day"), 0)
-    per_day = budget.per_day
+    per_day, left = budget.per_day, max(0, budget.total - in_all)
     return {
         "unit": budget.unit,
         "claimed": claimed,
         "total": budget.total,
         "used": in_all,
-        "left": max(0, budget.total - in_all),
+        "left": left,
         "per_day": per_day,
         "used_today": None if per_day is None else today,
-        "left_today": None if per_day is None else max(0, per_day - today),
+        "left_today": None if per_day is None else min(left, max(0, per_day - today)),
         "ends_at": None
         if budget.ends_at is None
         else clock.format_instant(clock.Instant(budget.ends_at)),
@@ -243,7 +264,7 @@ def _read_budgets(
     connection: sa.Connection, live: Compiled, now: clock.Instant
 ) -> dict[tuple[str, str], int]:
     """What is taken of every budget now, in all and today: the counters that draws claim from."""
-    rules = {BUDGET_PREFIX + one.key: one.key for one in live.surprises.all if one.budget}
+    rules = {one.budget.rule.key: one.key for one in live.surprises.all if one.budget}
     if not rules:
         return {}
     columns = LIMIT_COUNTERS.c

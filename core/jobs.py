@@ -99,6 +99,11 @@ class JobError(Exception):
     nobody."""
 
 
+class PutOff(Exception):  # noqa: N818
+    """A handler stopped before the end because its worker does: nothing of it counts, and the job
+    is whoever's comes next."""
+
+
 _OPEN = "done_at IS NULL AND dead_at IS NULL"
 _ADD = """INSERT INTO jobs (program_id, id, kind, key, payload, run_at, attempts, created_at)
 VALUES (#1, #2, #3, #4, #5, #6, 0, #7) ON CONFLICT (program_id, kind, key) DO NOTHING"""
@@ -205,7 +210,7 @@ def renew(
 
 
 def release(connection: sa.Connection, job: Job) -> bool:
-    """Give back a claimed job that was not begun, as if it had not been claimed."""
+    """Give back a claimed job that was not begun or is put off, as if it had not been claimed."""
     return bool(_run(connection, _RELEASE, [job.program_id, job.id, job.lease_id]))
 
 
@@ -308,6 +313,9 @@ def _perform(handlers: Mapping[str, Handler], job: Job) -> None:
         if handler is None:
             raise JobError("this version has no handler for the kind")
         handler(job)
+    except PutOff:
+        _release_all([job])
+        return
     except Exception as failure:
         text = error_text(failure)
         _log.warning(

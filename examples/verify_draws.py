@@ -50,9 +50,10 @@ def root_of(leaves: list[bytes]) -> bytes:
 class Check:
     """What was told, and what is wrong with it."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        self.told, self.sealed, self.rolled, self.won = told, 0, 0, 0
+    def __init__(self) -> None:
+        self.sealed = self.rolled = self.won = 0
         self.faults: list[str] = []
+        self.merged: dict[str, str] = {}
         #: By rule the last number; by rule and member the losses in a row.
         self.last: dict[str, int] = {}
         self.losses: dict[tuple[Any, ...], int] = {}
@@ -62,14 +63,17 @@ class Check:
         if told != expected or type(told) is not type(expected):
             self.faults.append(f"{place}: {what} is {told}, must be {expected}")
 
-    def run(self) -> None:
+    def run(self, told: dict[str, Any]) -> None:
         """Check every epoch, the first one first."""
-        chains = {one["number"]: one for one in self.told["chains"]}
+        if not all(isinstance(told[part], list) for part in ("chains", "epochs", "receipts")):
+            raise ValueError("chains, epochs and receipts must be lists")
+        self.merged = told.get("merged") or {}
+        chains = {one["number"]: one for one in told["chains"]}
         by_epoch: dict[int, list[dict[str, Any]]] = {}
-        for receipt in self.told["receipts"]:
+        for receipt in told["receipts"]:
             by_epoch.setdefault(receipt["epoch"], []).append(receipt)
         before: dict[str, Any] = {"number": 0, "chain": 0, "place": 0, "day": "", "state": "closed"}
-        for epoch in sorted(self.told["epochs"], key=lambda one: one["number"]):
+        for epoch in sorted(told["epochs"], key=lambda one: one["number"]):
             place = f"epoch {epoch['number']}"
             self.equal(place, "its number", epoch["number"], before["number"] + 1)
             expected = before["place"] + 1 if epoch["chain"] == before["chain"] else 1
@@ -140,7 +144,7 @@ class Check:
         self.rolled, self.won = self.rolled + 1, self.won + won
         # Losses in a row; before two members were merged each counted alone.
         ref = body["member_ref"]
-        people = ((ref,), ("merged", self.told.get("merged", {}).get(ref, ref)))
+        people = ((ref,), ("merged", self.merged.get(ref, ref)))
         keys = [(body["rule"], body["is_shadow"], *one) for one in people]
         known = [self.losses.get(key, 0) for key in keys]
         if body["pity_after"] is not None and body["losses"] not in known:
@@ -181,16 +185,16 @@ def main() -> int:
     given = parser.parse_args()
     if bool(given.file) == bool(given.url and given.key):
         parser.error("name a file, or --url and --key")
-    told = json.loads(given.file.read_bytes()) if given.file else fetch(given.url, given.key)
-    check = Check(told)
+    check = Check()
     try:
-        check.run()
-    except (LookupError, TypeError, ValueError, StopIteration) as error:
+        told = json.loads(given.file.read_bytes()) if given.file else fetch(given.url, given.key)
+        check.run(told)
+        if given.anchor not in (None, *(one["anchor"] for one in told["chains"])):
+            check.faults.append("the anchor that was published is not among the chains")
+        print(f"{len(told['epochs'])} epochs, {len(told['receipts'])} receipts,", end=" ")
+        print(f"{check.rolled} rolled, {check.won} won, {check.sealed} sealed")
+    except (AttributeError, LookupError, OSError, TypeError, ValueError, StopIteration) as error:
         check.faults.append(f"what was told cannot be read: {error!r}")
-    if given.anchor not in (None, *(one["anchor"] for one in told["chains"])):
-        check.faults.append("the anchor that was published is not among the chains")
-    print(f"{len(told['epochs'])} epochs, {len(told['receipts'])} receipts,", end=" ")
-    print(f"{check.rolled} rolled, {check.won} won, {check.sealed} sealed")
     print(*(f"WRONG {fault}" for fault in check.faults), sep="\n", end="\n" * bool(check.faults))
     print("NOT CLEAN" if check.faults else "clean")
     return 1 if check.faults else 0

@@ -22,6 +22,7 @@ CERTAIN_PPM = 1_000_000
 #: them.
 LIMIT_PREFIX = "surprise:"
 BUDGET_PREFIX = "surprise_budget:"
+MONEY_PREFIX = "surprise_budget_minor:"
 PLACE_PREFIX = "surprise_place:"
 #: What is filled in in a note, and nothing else.
 PLACES = ("member.name", "points", "reward.name", "program.name")
@@ -33,7 +34,8 @@ _APART = ("state", "name", "description")
 @dataclass(frozen=True, slots=True)
 class Prize:
     """One prize. `fixed_points` and `fixed_minor` are what it costs when it is no share of an
-    order, else None."""
+    order, else None; `estimated_cost_minor` is what it is thought to cost, unless its cash is
+    more."""
 
     weight: int
     effects: tuple[Rule, ...]
@@ -48,7 +50,8 @@ class Prize:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a surprise may cost: counted under `rule`, whose limits are the total and the day's."""
+    """What a surprise may cost: counted under `rule`, whose limits are the total and the day's.
+    Points and money are counted apart, so that a unit that changes mixes nothing."""
 
     rule: Rule
     unit: Literal["points", "minor"]
@@ -126,6 +129,11 @@ class Surprises:
 def trigger_of(key: str, prize: int) -> str:
     """The trigger of what a prize brings, as `Compiled.rules_of` takes it."""
     return f"surprise:{key}:{prize}"
+
+
+def budget_rule(key: str, unit: str) -> str:
+    """Under which key a budget of this unit is claimed."""
+    return (MONEY_PREFIX if unit == "minor" else BUDGET_PREFIX) + key
 
 
 def heard_trigger(fired: str) -> str:
@@ -245,16 +253,19 @@ def _prize(
     catalogue: Catalogue,
 ) -> Prize:
     effects = compile_effects(item.get("effects") or [], key, trigger, kinds)
-    points, minor = _fixed_points(effects), _fixed_minor(effects, kinds, catalogue)
     estimated = item.get("estimated_cost_minor")
+    minor = _fixed_minor(effects, kinds, catalogue)
+    if estimated is not None:
+        cash = _fixed_cash(effects)
+        minor = None if cash is None else max(estimated, cash)
     rewards = [rule.effect.reward for rule in effects if isinstance(rule.effect, GrantReward)]
     return Prize(
         weight=item.get("weight", 1),
         effects=effects,
         note=item.get("note") or {},
         estimated_cost_minor=estimated,
-        fixed_points=points,
-        fixed_minor=minor if estimated is None else estimated,
+        fixed_points=_fixed_points(effects),
+        fixed_minor=minor,
         points=sum(rule.effect.points for rule in effects if isinstance(rule.effect, AddPoints)),
         reward_keys=tuple(rewards),
     )
@@ -269,6 +280,12 @@ def _fixed_points(effects: Sequence[Rule]) -> int | None:
         elif not isinstance(effect, AddStamps | GrantReward | Payable):
             return None
     return total
+
+
+def _fixed_cash(effects: Sequence[Rule]) -> int | None:
+    owed = [rule.effect.minor for rule in effects if isinstance(rule.effect, Payable)]
+    fixed = [minor for minor in owed if minor is not None]
+    return sum(fixed) if len(fixed) == len(owed) else None
 
 
 def _fixed_minor(
@@ -296,10 +313,10 @@ def _budget(item: dict[str, Any] | None, key: str) -> Budget | None:
     limits = [{"per": "program", "period": "ever", "points": item["total"]}]
     if item.get("per_day") is not None:
         limits.append({"per": "program", "period": "day", "points": item["per_day"]})
-    ends_at = item.get("ends_at")
+    ends_at, unit = item.get("ends_at"), item.get("unit", "points")
     return Budget(
-        rule=counting(BUDGET_PREFIX + key, limits),
-        unit=item.get("unit", "points"),
+        rule=counting(budget_rule(key, unit), limits),
+        unit=unit,
         total=item["total"],
         per_day=item.get("per_day"),
         is_paced=bool(item.get("pacing")),

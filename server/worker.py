@@ -8,7 +8,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from referrals import clicks, traces
 from rewards import guesses
 from server import queue
 from storefront import due
+from storefront.fairness import revealing
 from storefront.membership import erasure
 from storefront.tiers import assessing
 from webhooks import deliveries
@@ -40,12 +41,14 @@ class Duty:
 
     `run` does one bounded portion (seconds at most) and returns how many things it did. While
     that is not 0 it is called again, in turn with the others; otherwise after `every` seconds.
-    It may run in several processes at once and may be cut off anywhere.
+    It may run in several processes at once and may be cut off anywhere. One that `is_long` takes
+    minutes: in a single thread its turn comes when nothing else is due.
     """
 
     name: str
     run: Callable[[clock.Instant], int]
     every: float
+    is_long: bool = False
 
 
 #: What performs a job, by its kind. A handler is idempotent: it may be called again for a job.
@@ -56,10 +59,16 @@ def _perform_jobs(now: clock.Instant) -> int:
     return jobs.perform_due(HANDLERS, now, is_stopping=_stopping.is_set)
 
 
+def _run_backtests(now: clock.Instant) -> int:
+    return running.run_due(now, is_stopping=_stopping.is_set)
+
+
 #: Everything the worker does; a further duty is one line here.
 DUTIES: list[Duty] = [
     Duty("jobs", _perform_jobs, every=1),
-    Duty("backtests.run", running.run_due, every=2),
+    Duty("backtests.run", _run_backtests, every=2, is_long=True),
+    Duty("backtests.clear", running.clear, every=3600),
+    Duty("draws.reveal", revealing.reveal_some, every=3600),
     Duty("jobs.forget", jobs.forget, every=3600),
     Duty("idempotency.forget", idempotency.forget_old, every=3600),
     Duty("due.settle", due.settle_some, every=1),
@@ -119,13 +128,19 @@ class Rounds:
 
     def drain(self) -> bool:
         """Perform all duties in turn until none finds anything; False when one failed."""
+        duties = [turn.duty for turn in self._turns]
         has_failed = False
         while not _stopping.is_set():
-            counts = [self._perform(turn.duty) for turn in self._turns if not _stopping.is_set()]
+            counts = self._perform_each(one for one in duties if not one.is_long)
+            if not any(counts):
+                counts += self._perform_each(one for one in duties if one.is_long)
             has_failed = has_failed or None in counts
             if not any(counts):
                 break
         return not has_failed
+
+    def _perform_each(self, duties: Iterable[Duty]) -> list[int | None]:
+        return [self._perform(one) for one in duties if not _stopping.is_set()]
 
     def _perform(self, duty: Duty) -> int | None:
         """How many things were done; None when it failed."""

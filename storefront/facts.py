@@ -72,11 +72,6 @@ _STANDING = Catalogue(
 SEGMENT = _STANDING + PATTERNS
 STANDING = SEGMENT + BELONGING
 
-#: What is told of how a member stands where no order is looked back at.
-PRESENT = Catalogue(
-    [STANDING.get(name) for name in ("member.tier", APPROVED_REFERRALS, "member.balance")]
-)
-
 TIER = Catalogue(
     [
         Fact(
@@ -164,12 +159,13 @@ ANNIVERSARY = Catalogue(
 def install() -> None:
     """Make the triggers of this version available to program documents."""
     triggers.declare("order", ORDER + MEMBER + STANDING, lines=LINE)
-    triggers.declare("signup", MEMBER)
+    # Whoever signs up has no past: it is told as that, so that one condition serves everywhere.
+    triggers.declare("signup", MEMBER + STANDING)
     triggers.declare_activities(lambda declared: MEMBER + STANDING + activities.catalogue(declared))
     triggers.declare("birthday", MEMBER + STANDING)
     triggers.declare("anniversary", MEMBER + STANDING + ANNIVERSARY)
-    triggers.declare("card_completed", MEMBER + PRESENT + CARD)
-    triggers.declare("referral_qualified", MEMBER + PRESENT + REFERRAL, lines=LINE)
-    triggers.declare("tier_entered", MEMBER + PRESENT + TIER)
+    triggers.declare("card_completed", MEMBER + STANDING + CARD)
+    triggers.declare("referral_qualified", MEMBER + STANDING + REFERRAL, lines=LINE)
+    triggers.declare("tier_entered", MEMBER + STANDING + TIER)
     triggers.declare(triggers.SILENCE, MEMBER + STANDING)
     triggers.declare_segments(MEMBER + SEGMENT)

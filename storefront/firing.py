@@ -144,10 +144,10 @@ def fire(
         fired.made.extend(
             stamp(connection, plan, member_id, given, **as_pinned, reversal_at=reversal_at)
         )
-    heard = heard_trigger(trigger)
-    if (program.surprises.of(heard) or plan.live.surprises.of(heard)) and (
-        not plan.surprises.is_paying
-    ):
+    heard, pays = heard_trigger(trigger), plan.surprises.is_paying
+    if (program.surprises.of(heard) or plan.live.surprises.of(heard)) and not (pays and is_new):
+        # A completion and a level are a chance when they are new, or never: later they only follow.
+        follows = not is_new and (pays or source.type in ("card", "tier"))
         plan.surprises.chances.append(
             Chance(
                 member_id,
@@ -166,6 +166,7 @@ def fire(
                 order=order,
                 decision=decision,
                 reversal_at=reversal_at,
+                keys=frozenset() if follows else None,
             )
         )
     return fired

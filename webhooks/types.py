@@ -231,15 +231,30 @@ MESSAGES: dict[str, _Message] = {
         {},
     ),
     "budget.alert": (
-        "Four fifths of a budget are used, or nothing more can be had of it: once for each total.",
+        "Four fifths of a budget or of a day's share of it are used, or nothing more can be had of"
+        " it: once for each total, and once for each day.",
         False,
         {
             "section": _TEXT | {"description": "surprises or referral_offers."},
             "key": _TEXT | {"description": "Key of the surprise or offer."},
             "unit": _TEXT | {"description": "points, or minor units of money."},
+            "period": {"enum": ["total", "day"], "description": "All of it, or a day's share."},
+            "on": {
+                "type": ["string", "null"],
+                "format": "date",
+                "description": "The day of the program, of a day's share.",
+            },
             "percent": {"enum": [80, 100], "description": "The threshold."},
-            "total": {"type": "integer", "minimum": 1, "description": "So many in all."},
-            "used": {"type": "integer", "minimum": 1, "description": "So many are used."},
+            "total": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "So many in all, or on the day.",
+            },
+            "used": {"type": "integer", "minimum": 1, "description": "So many of these are used."},
+            "is_exhausted": {
+                "type": "boolean",
+                "description": "Whether nothing more can be had: the dearest prize is not left.",
+            },
         },
         {},
     ),

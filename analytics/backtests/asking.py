@@ -12,17 +12,19 @@ import sqlalchemy as sa
 from core import clock, ids, jobs, jsontext
 from core.errors import FieldError, Problem, invalid, invalid_at, not_found
 from programs import drafts, tried, versions
-from programs.models import Backtest
+from programs.compiled import Compiled
+from programs.models import Backtest, Program
 from storefront.telling import FUTURE
 
 BACKTESTS: sa.Table = Backtest.__table__  # type: ignore[assignment]
+_PROGRAMS: sa.Table = Program.__table__  # type: ignore[assignment]
 PREFIX = tried.PREFIX
 JOB = jobs.APART
 QUEUED, RUNNING, DONE, FAILED = "queued", "running", tried.DONE, "failed"
 #: Back-tests of one program that wait or run.
 OPEN_MAX = 5
 SEEDS_MAX = 100
-#: Seeds by default where the document leaves something to luck.
+#: Seeds by default where the document leaves something to luck that was not left to it as it is.
 SEEDS = 20
 _TESTED = ("document", "draft", "version")
 
@@ -39,6 +41,12 @@ def ask(
             f"/{tested}/currency" if tested == "document" else f"/{tested}",
             f"the currency cannot change: amounts were told in {live.currency}",
         )
+    # One asks after the other: each sees what the one before asked for.
+    connection.execute(
+        sa.select(_PROGRAMS.c.program_id)
+        .where(_PROGRAMS.c.program_id == program_id)
+        .with_for_update(key_share=True)
+    )
     open_count = connection.execute(
         sa.select(sa.func.count()).where(
             BACKTESTS.c.program_id == program_id, BACKTESTS.c.state.in_((QUEUED, RUNNING))
@@ -63,7 +71,7 @@ def ask(
         "version": version,
         "from_at": body["from"],
         "to_at": body["to"],
-        "seeds": body.get("seeds") or _seeds(document),
+        "seeds": body.get("seeds") or _seeds(document, _document_of(connection, live)),
         "result": None,
         "error": None,
         "actor": actor,
@@ -75,10 +83,18 @@ def ask(
     return show(connection, get(connection, program_id, backtest_id)), 202
 
 
-def _seeds(document: Mapping[str, Any]) -> int:
-    """One, unless something hangs on luck."""
-    chances = (one.get("probability_ppm", 10**6) for one in document.get("surprises") or ())
-    return SEEDS if any(0 < chance < 10**6 for chance in chances) else 1
+def _seeds(document: Mapping[str, Any], live: Mapping[str, Any]) -> int:
+    """One, unless something new hangs on luck: surprises that are as they are live fall as they
+    fell."""
+    told = document.get("surprises") or []
+    chances = (one.get("probability_ppm", 10**6) for one in told)
+    is_new = told != (live.get("surprises") or [])
+    return SEEDS if is_new and any(0 < chance < 10**6 for chance in chances) else 1
+
+
+def _document_of(connection: sa.Connection, live: Compiled) -> dict[str, Any]:
+    row = versions.get_version(connection, live.program_id, live.version)
+    return versions.validate(jsontext.parse(row.document))
 
 
 def _check_period(body: Mapping[str, Any], now: clock.Instant) -> None:

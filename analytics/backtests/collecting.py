@@ -4,12 +4,12 @@ Owns how each kind of thing becomes facts, one for every time it was told. Reads
 nothing that followed from it. What is not told again is counted by name: `left_out`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
 
-from analytics.backtests import moved
+from analytics.backtests import moved, omitting
 from analytics.backtests.arriving import A_MOMENT, early_id, rows_of, shifted
 from analytics.backtests.told import Fact, Told
 from core import ids, jsontext
@@ -25,18 +25,39 @@ _ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 _REFUNDS: sa.Table = OrderRefund.__table__  # type: ignore[assignment]
 _OUTBOX: sa.Table = OutboxMessage.__table__  # type: ignore[assignment]
 _OPENINGS: sa.Table = Opening.__table__  # type: ignore[assignment]
+#: Facts that are copied between two looks whether they are still wanted.
+_LOOKED_EVERY = 500
 
 
-def collect(connection: sa.Connection, program_id: bytes, told: Told) -> dict[str, int]:
-    """Copy what was told; what there is that will not be told again, by name."""
+def collect(
+    connection: sa.Connection,
+    program_id: bytes,
+    told: Told,
+    *,
+    go_on: Callable[[], None] = lambda: None,
+) -> dict[str, int]:
+    """Copy what was told; what there is that will not be told again, by name. `go_on` is called
+    now and then, and may raise."""
     _name_members(connection, program_id, told)
     has_history = told.add_superseded(_superseded(connection, program_id))
     told.add(_editions(connection, program_id))
-    told.add(_members(connection, program_id))
-    told.add(_orders(connection, program_id, told, has_history=has_history))
-    told.add(_refunds(connection, program_id, told, has_history=has_history))
-    told.add(_activities(connection, program_id, told, has_history=has_history))
-    return moved.collect(connection, program_id, told)
+    for facts in (
+        _members(connection, program_id),
+        _orders(connection, program_id, told, has_history=has_history),
+        _refunds(connection, program_id, told, has_history=has_history),
+        _activities(connection, program_id, told, has_history=has_history),
+    ):
+        told.add(_watched(facts, go_on))
+    found = moved.collect(connection, program_id, told)
+    go_on()
+    return found | omitting.count(connection, program_id)
+
+
+def _watched(facts: Iterator[Fact], go_on: Callable[[], None]) -> Iterator[Fact]:
+    for number, fact in enumerate(facts):
+        if number % _LOOKED_EVERY == 0:
+            go_on()
+        yield fact
 
 
 def _name_members(connection: sa.Connection, program_id: bytes, told: Told) -> None:
@@ -133,6 +154,7 @@ def _members(connection: sa.Connection, program_id: bytes) -> Iterator[Fact]:
         MEMBERS,
         _digest("email").label("email_digest"),
         _digest("phone").label("phone_digest"),
+        sa.or_(columns.is_enrolled, omitting.has_earned()).label("was_enrolled"),
     ).where(columns.program_id == program_id, columns.merged_into_id.is_(None))
     for row in rows_of(connection, statement):
         member_id, at = bytes(row.id), row.created_at
@@ -142,8 +164,8 @@ def _members(connection: sa.Connection, program_id: bytes) -> Iterator[Fact]:
         body = {
             "joined_at": row.joined_at,
             "locale": row.locale,
-            # Who is erased is enrolled no longer, and was.
-            "is_enrolled": bool(row.is_enrolled) or row.erased_at is not None,
+            # Who is erased is enrolled no longer, and was; so was who left and had earned.
+            "is_enrolled": bool(row.was_enrolled) or row.erased_at is not None,
             "attributes": jsontext.parse(row.attributes),
             "birthday_on": row.birthday_on,
         }

@@ -6,7 +6,6 @@ nothing here looks at it, or writes to it.
 
 import contextlib
 import gc
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from flask import current_app
 
-from analytics.backtests import collecting, luck, replaying
+from analytics.backtests import collecting, luck, replaying, rooms
 from analytics.backtests.luck import Drawn, Luck
 from analytics.backtests.replaying import Life
 from analytics.backtests.scratch import Original, Scratch
@@ -57,7 +56,7 @@ class Laboratory:
 
     def start(self, go_on: Callable[[int], None]) -> Life:
         """A scratch program at its beginning."""
-        path = self.directory / "scratch.db"
+        path = rooms.private(self.directory / "scratch.db")
         copy = Scratch.create(path, self.settings, self.original)
         self.copies.append(copy)
         return self._life(copy, go_on)
@@ -77,24 +76,32 @@ class Laboratory:
     @property
     def draws(self) -> bool:
         """Whether anything was drawn, or may be."""
-        return bool(self.drawn.chains) or bool(jsontext.parse(self.asked.document).get("surprises"))
+        return bool(self.drawn.chains or self.drawn.lost) or bool(
+            jsontext.parse(self.asked.document).get("surprises")
+        )
 
 
 @contextlib.contextmanager
 def opened(
-    asked: Asked, *, also: Callable[[sa.Connection, Told], None] = lambda *_: None
+    asked: Asked,
+    *,
+    name: str = "",
+    also: Callable[[sa.Connection, Told], None] = lambda *_: None,
+    go_on: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Laboratory]:
-    """A laboratory with everything that was told; `also` reads more of the program, as of then."""
-    settings: Settings = current_app.extensions["dangol.settings"]
-    with (
-        tempfile.TemporaryDirectory(prefix="dangol-backtest-") as name,
-        contextlib.ExitStack() as end,
-    ):
-        told = Told(Path(name) / "told.db")
+    """A laboratory with everything that was told, in a room named after the back-test; `also`
+    reads more of the program, as of then."""
+    rooms.clear()
+    with rooms.opened(name) as room, contextlib.ExitStack() as end:
+        told = Told(rooms.private(room / "told.db"))
         end.callback(told.close)
-        made = db.reading(lambda connection: _collect(connection, settings, asked, told, also))
+
+        def collect(connection: sa.Connection) -> Laboratory:
+            return _collect(connection, asked, told, also=also, go_on=lambda: go_on(0))
+
+        made = db.reading(collect)
         end.callback(_close_all, made.copies)
-        yield replace(made, directory=Path(name))
+        yield replace(made, directory=room)
 
 
 def _close_all(copies: Sequence[Scratch]) -> None:
@@ -104,17 +111,23 @@ def _close_all(copies: Sequence[Scratch]) -> None:
 
 def _collect(
     connection: sa.Connection,
-    settings: Settings,
     asked: Asked,
     told: Told,
+    *,
     also: Callable[[sa.Connection, Told], None],
+    go_on: Callable[[], None],
 ) -> Laboratory:
     lift_limits(connection)
+    settings: Settings = current_app.extensions["dangol.settings"]
     program_id = asked.program_id
     _, now = versions.get_live(connection, program_id)
-    left_out = collecting.collect(connection, program_id, told)
+    left_out = collecting.collect(connection, program_id, told, go_on=go_on)
+    drawn = luck.read(connection, program_id)
+    if drawn.lost:
+        left_out["lost_seeds"] = drawn.lost
     also(connection, told)
     told.finish()
+    go_on()
     return Laboratory(
         directory=Path(),
         settings=settings,
@@ -127,7 +140,7 @@ def _collect(
         ),
         bounds=told.bounds(asked.from_at, asked.to_at),
         now=now,
-        drawn=luck.read(connection, program_id),
+        drawn=drawn,
         left_out=left_out,
     )
 
@@ -166,7 +179,7 @@ def _live(
     life = laboratory.start(go_on)
     teller = replaying.warm_up(life)
     for number in range(1, seeds if laboratory.draws else 1):
-        path = laboratory.directory / f"seed-{number}.db"
+        path = rooms.private(laboratory.directory / f"seed-{number}.db")
         copy = life.copy.twin(path)
         laboratory.copies.append(copy)
         further = replaying.part(life, copy, number)

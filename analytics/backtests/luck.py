@@ -29,6 +29,8 @@ class Drawn:
 
     chains: tuple[Chain, ...] = ()
     days: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    #: Days on which it drew with seeds that no key opens any more.
+    lost: int = 0
 
 
 def read(connection: sa.Connection, program_id: bytes) -> Drawn:
@@ -39,7 +41,18 @@ def read(connection: sa.Connection, program_id: bytes) -> Drawn:
         .order_by(EPOCHS.c.number.desc())
     )
     days = {day: (chain, place) for day, chain, place in connection.execute(statement)}
-    return Drawn(tuple(keeping.list_all(connection, program_id)), days)
+    chains = {chain.number: chain for chain in keeping.list_all(connection, program_id)}
+    known = {number: chain for number, chain in chains.items() if _is_known(chain)}
+    kept = {day: at for day, at in days.items() if at[0] in known}
+    return Drawn(tuple(known.values()), kept, len(days) - len(kept))
+
+
+def _is_known(chain: Chain) -> bool:
+    try:
+        chain.seed_at(chain.length)
+    except SeedLostError:
+        return False
+    return True
 
 
 @dataclass(slots=True)
@@ -54,17 +67,9 @@ class Luck:
 
     def begin(self, connection: sa.Connection, program_id: bytes) -> None:
         """Keep the chains in the scratch."""
-        lost = set()
         for chain in self.drawn.chains:
-            try:
-                row = keeping.row_for(chain, program_id)
-            except SeedLostError:
-                lost.add(chain.number)
-                continue
+            row = keeping.row_for(chain, program_id)
             connection.execute(sa.insert(CHAINS).values(row))
-        if lost:
-            kept = {day: at for day, at in self.drawn.days.items() if at[0] not in lost}
-            self.drawn = Drawn(self.drawn.chains, kept)
         self.begin_own(connection, program_id)
 
     def begin_own(self, connection: sa.Connection, program_id: bytes) -> None:

@@ -25,6 +25,7 @@ from programs.compiled import Compiled
 from programs.models import Decision
 from rewards.surprises.carried import DRAWS
 from segments import belonging
+from storefront.surprising import giving
 
 _ORDERS: sa.Table = Order.__table__  # type: ignore[assignment]
 _DECISIONS: sa.Table = Decision.__table__  # type: ignore[assignment]
@@ -54,13 +55,15 @@ class OfRule:
 
 @dataclass(slots=True)
 class OfSurprise:
-    """What one surprise came to: draws, prizes that stand, what these take of its budget, and when
-    that first had nothing left for somebody."""
+    """What one surprise came to: draws, prizes that stand, what these take of its budget, when that
+    first had nothing left for somebody; points of its prizes, rewards at their cost and cash."""
 
     draws: int = 0
     winners: int = 0
     cost: int = 0
     exhausted_at: int | None = None
+    points: Counter[str] = field(default_factory=Counter)
+    minor: int = 0
 
 
 @dataclass(slots=True)
@@ -81,8 +84,14 @@ class Figures:
 
     def worth(self, program: Compiled) -> int:
         """Points at the value of their kind, with rewards and cash, in minor units."""
-        given = sum(rule.minor for rule in self.rules.values())
+        given = sum(one.minor for one in self.rules.values())
+        given += sum(one.minor for one in self.surprises.values())
         return given + _worth(program, self.points)
+
+    def prize_worth(self, program: Compiled, key: str) -> int:
+        """The same of the prizes of one surprise."""
+        one = self.surprises.get(key, OfSurprise())
+        return one.minor + _worth(program, one.points)
 
     def rule_worth(self, program: Compiled, key: str) -> int:
         """The same of what one rule gave."""
@@ -215,7 +224,7 @@ def _standing(
     columns = _DECISIONS.c
     its = sa.and_(columns.program_id == table.c.program_id, columns.id == table.c.decision_id)
     return (
-        sa.select(columns.outcomes, columns.version, columns.switches)
+        sa.select(columns.outcomes, columns.version, columns.switches, columns.source_type)
         .select_from(table.join(_DECISIONS, its))
         .where(table.c.program_id == program_id, *_within(at, period))
     )
@@ -235,7 +244,13 @@ def _others(program_id: bytes, period: Period) -> sa.Select[Any]:
     )
     told = ("order", "activity", *CARRIED)
     inner = (
-        sa.select(columns.outcomes, columns.version, columns.switches, number.label("number"))
+        sa.select(
+            columns.outcomes,
+            columns.version,
+            columns.switches,
+            columns.source_type,
+            number.label("number"),
+        )
         .where(
             columns.program_id == program_id,
             columns.source_type.not_in(told),
@@ -243,12 +258,14 @@ def _others(program_id: bytes, period: Period) -> sa.Select[Any]:
         )
         .subquery()
     )
-    return sa.select(inner.c.outcomes, inner.c.version, inner.c.switches).where(inner.c.number == 1)
+    named = (inner.c.outcomes, inner.c.version, inner.c.switches, inner.c.source_type)
+    return sa.select(*named).where(inner.c.number == 1)
 
 
 def _add(connection: sa.Connection, program_id: bytes, found: Figures, row: Any) -> None:
     outcomes = jsontext.parse(row.outcomes)
-    for told in outcomes["rules"]:
+    is_prize = row.source_type == giving.SOURCE_TYPE
+    for told in [] if is_prize else outcomes["rules"]:
         key = told["rule"]
         rule = found.rules.get(key)
         if rule is None:
@@ -260,13 +277,21 @@ def _add(connection: sa.Connection, program_id: bytes, found: Figures, row: Any)
             found.conflicts[key, winner.group(1) if winner else ""] += 1
     for one in outcomes["arithmetic"]:
         for key, points, _ in one["breakdown"]:
-            found.rules.setdefault(key, OfRule()).points[one["points_key"]] += points
+            _giver(found, key, is_prize).points[one["points_key"]] += points
     for key, minor in (outcomes.get("payables") or {}).items():
-        found.rules.setdefault(key, OfRule()).minor += minor
+        _giver(found, key, is_prize).minor += minor
     grants = outcomes.get("grants")
     if grants:
         program = versions.get_compiled(connection, program_id, row.version, row.switches)
         for key, reward_key in grants.items():
             reward = program.catalogue.find(reward_key)
             cost = 0 if reward is None else reward.estimated_cost_minor
-            found.rules.setdefault(key, OfRule()).minor += cost
+            _giver(found, key, is_prize).minor += cost
+
+
+def _giver(found: Figures, key: str, is_prize: bool) -> OfRule | OfSurprise:
+    """What gave something: a rule, or the surprise whose effects are named `key`, `key.2` …: a rule
+    may have the same key."""
+    if is_prize:
+        return found.surprises.setdefault(key.partition(".")[0], OfSurprise())
+    return found.rules.setdefault(key, OfRule())

@@ -169,6 +169,7 @@ def _pass(life: Life, to: int) -> int:
     program_id = life.copy.program_id
     steps, settled_at = 0, None
     while True:
+        life.go_on(life.done)
         live, following = db.reading(lambda connection: _following(connection, program_id))
         if following is None or following > to:
             break

@@ -57,7 +57,7 @@ def compare(
         "rules": _rules(forecasts, actual, tested=tested, live=live),
         "tiers": _tiers(forecasts, actual),
         "conflicts": _conflicts(forecasts),
-        "surprises": _surprises(forecasts, actual),
+        "surprises": _surprises(forecasts, actual, tested=tested, live=live),
         "segments": [_segment(forecasts, actual, one.key) for one in tested.segments],
     }
 
@@ -126,7 +126,9 @@ def _segment(forecasts: Sequence[Figures], actual: Figures, key: str) -> dict[st
     return {"key": key, **_pair(forecasts, actual, lambda one: one.segments.get(key, 0))}
 
 
-def _surprises(forecasts: Sequence[Figures], actual: Figures) -> list[dict[str, Any]]:
+def _surprises(
+    forecasts: Sequence[Figures], actual: Figures, *, tested: Compiled, live: Compiled
+) -> list[dict[str, Any]]:
     found = []
     nothing = OfSurprise()
     for key in sorted({key for one in (*forecasts, actual) for key in one.surprises}):
@@ -142,6 +144,10 @@ def _surprises(forecasts: Sequence[Figures], actual: Figures) -> list[dict[str, 
                 "winners": spread("forecast", [one.winners for one in told])
                 | {"actual": real.winners},
                 "cost": spread("forecast", [one.cost for one in told]) | {"actual": real.cost},
+                "points": spread("forecast", [one.points.total() for one in told])
+                | {"actual": real.points.total()},
+                "minor": spread("forecast", [one.prize_worth(tested, key) for one in forecasts])
+                | {"actual": actual.prize_worth(live, key)},
                 "budget_exhausted_at": {
                     "forecast": None if end == 2**62 else clock.format_instant(end),
                     "actual": None

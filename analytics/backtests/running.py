@@ -4,15 +4,16 @@ May be killed at any time: run again it begins from the start, in a laboratory o
 last word is one update. Writes nothing of the program but the back-test's own row.
 """
 
+import functools
 import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask, current_app
 
-from analytics.backtests import asking, laboratory, measuring, reporting
+from analytics.backtests import asking, laboratory, measuring, reporting, rooms
 from analytics.backtests.asking import BACKTESTS
 from analytics.backtests.laboratory import Asked, Laboratory
 from analytics.backtests.measuring import Figures, Period
@@ -26,31 +27,42 @@ from programs.compiled import Compiled
 _LOOKED_EVERY_SECONDS = 2.0
 
 
-def run_due(now: clock.Instant) -> int:
+def run_due(now: clock.Instant, *, is_stopping: Callable[[], bool] = lambda: False) -> int:
     """A duty of the worker, apart from other jobs, which are not to wait for it."""
-    return jobs.perform_due({asking.JOB: perform}, now, only=asking.JOB)
+    handlers = {asking.JOB: functools.partial(perform, is_stopping=is_stopping)}
+    return jobs.perform_due(handlers, now, is_stopping=is_stopping, only=asking.JOB)
 
 
-def perform(job: jobs.Job) -> None:
-    """Run a back-test to its end; what it cannot do anything about is kept as its error."""
+def clear(_now: clock.Instant) -> int:
+    """A duty of the worker: what killed ones left on disk goes."""
+    return rooms.clear()
+
+
+def perform(job: jobs.Job, *, is_stopping: Callable[[], bool] = lambda: False) -> None:
+    """Run a back-test to its end; what it cannot do anything about is kept as its error. One that
+    is to stop goes back to the row."""
     backtest_id = ids.read_id(asking.PREFIX, job.key) or b""
     row = db.reading(lambda one: asking.find(one, job.program_id, backtest_id))
     if row is None or row.state in (asking.DONE, asking.FAILED):
         return
-    _keep(row, state=asking.RUNNING, progress=0)
+    _keep(job, row, state=asking.RUNNING, progress=0)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     try:
-        result = _run(row, _Watch(current_app._get_current_object(), job, row))  # type: ignore[attr-defined]
+        result = _run(row, _Watch(app, job, row, is_stopping))
     except Stopped:
         return
+    except jobs.PutOff:
+        _keep(job, row, state=asking.QUEUED, progress=0)
+        raise
     except Exception as error:
         if db.as_problem(error) is not None:
             # The store is away for the moment: the job is tried again.
             raise
         why = error.detail if isinstance(error, Problem) else jobs.error_text(error)
-        _keep(row, state=asking.FAILED, error=str(why), finished_at=_now(row))
+        _keep(job, row, state=asking.FAILED, error=str(why), finished_at=_now(row))
         return
     done = {"state": asking.DONE, "progress": 100, "result": jsontext.text(result)}
-    _keep(row, **done, finished_at=_now(row))
+    _keep(job, row, **done, finished_at=_now(row))
 
 
 def _now(row: Any) -> clock.Instant:
@@ -58,33 +70,42 @@ def _now(row: Any) -> clock.Instant:
     return db.reading(lambda connection: versions.get_live(connection, program_id)[1])
 
 
-def _keep(row: Any, **values: Any) -> bool:
-    """Set columns of the row; False when it is gone."""
+def _keep(job: jobs.Job, row: Any, **values: Any) -> bool:
+    """Set columns of the row, and keep the lease; False when the row is gone, or when the lease is
+    another's, and with it the row."""
     its = (BACKTESTS.c.program_id == row.program_id, BACKTESTS.c.id == row.id)
     statement = sa.update(BACKTESTS).where(*its).values(**values)
-    return bool(db.in_transaction(lambda connection: connection.execute(statement).rowcount))
+
+    def work(connection: sa.Connection) -> bool:
+        is_ours = jobs.renew(connection, job, now=clock.system_now())
+        return is_ours and bool(connection.execute(statement).rowcount)
+
+    return db.in_transaction(work)
 
 
 class _Watch:
     """Says now and then how far it is, keeps the lease, and stops what nobody wants any more."""
 
-    def __init__(self, app: Flask, job: jobs.Job, row: Any) -> None:
+    def __init__(
+        self, app: Flask, job: jobs.Job, row: Any, is_stopping: Callable[[], bool]
+    ) -> None:
         self._app, self._job, self._row = app, job, row
+        self._is_stopping = is_stopping
         self._looked_at = time.monotonic()
         self.total = 1
         self.before = 0
 
     def go_on(self, done: int) -> None:
         """So many facts are told of this life."""
+        if self._is_stopping():
+            raise jobs.PutOff
         if time.monotonic() - self._looked_at < _LOOKED_EVERY_SECONDS:
             return
         self._looked_at = time.monotonic()
         progress = min(99, (self.before + done) * 100 // self.total)
-        now = clock.system_now()
         with self._app.app_context():
-            is_wanted = _keep(self._row, progress=progress)
-            is_ours = db.in_transaction(lambda one: jobs.renew(one, self._job, now=now))
-        if not (is_wanted and is_ours):
+            is_wanted = _keep(self._job, self._row, progress=progress)
+        if not is_wanted:
             raise Stopped
 
 
@@ -101,7 +122,8 @@ def _run(row: Any, watch: _Watch) -> dict[str, Any]:
         rows = measuring.of_members(connection, program_id, period)
         told.note_actual((_ref(told, member_id), points) for member_id, _, points in rows)
 
-    with laboratory.opened(asked, also=also) as lab:
+    name = ids.show_id(asking.PREFIX, bytes(row.id))
+    with laboratory.opened(asked, name=name, also=also, go_on=watch.go_on) as lab:
         count = lab.told.count_upto(lab.bounds.last_id)
         lab.warm_count = lab.told.count_upto(lab.bounds.cut_id or lab.bounds.last_id)
         watch.total = max(1, count + (row.seeds - 1) * max(0, count - lab.warm_count))
@@ -121,6 +143,9 @@ def _run(row: Any, watch: _Watch) -> dict[str, Any]:
         life.copy.close()
         [(actual, live)] = truth
         report = reporting.compare([*forecasts, figures], actual, tested=tested, live=live)
+        # The last life is the first one: with the program's own luck.
+        report["points"]["forecast_first"] = sum(figures.points.values())
+        report["minor"]["forecast_first"] = figures.worth(tested)
         return report | {"members": members, "left_out": lab.left_out}
 
 

@@ -20,8 +20,8 @@ class BacktestBody(Schema):
     to = described(Instant, "Where it ends; not ahead.", required=True)
     seeds = described(
         Integer,
-        f"How often chance is tried anew; default {SEEDS} where surprises leave something to"
-        " chance, else 1.",
+        f"How often chance is tried anew; default {SEEDS} where surprises that are not live as"
+        " they are leave something to chance, else 1.",
         least=1,
         most=SEEDS_MAX,
     )
@@ -47,6 +47,12 @@ class ForecastSpread(ForecastFigure):
     forecast_p95 = _figure("One seed in twenty comes to more.")
 
 
+class ForecastOfAll(ForecastSpread):
+    """A figure of everything, with that of the life whose luck is the program's own."""
+
+    forecast_first = _figure("With the program's own seeds.")
+
+
 def _compared(what: str) -> Any:
     return ma.fields.Nested(ForecastFigure, required=True, metadata={"description": what})
 
@@ -58,7 +64,7 @@ class TriedKind(ForecastFigure):
     expired = _compared("Points that expired.")
 
 
-class TriedPoints(ForecastSpread):
+class TriedPoints(ForecastOfAll):
     """Points of all kinds: those given, less those taken back."""
 
     kinds = ma.fields.List(ma.fields.Nested(TriedKind), required=True)
@@ -108,6 +114,8 @@ class TriedSurprise(Schema):
     draws = _spread("Draws that were made.")
     winners = _spread("Prizes that stand.")
     cost = _spread("What these take of its budget, in its unit.")
+    points = _spread("Points that they gave, less those taken back.")
+    minor = _spread("These at their value, with rewards at their estimated cost, and cash.")
     budget_exhausted_at = ma.fields.Nested(BudgetExhaustion, required=True)
 
 
@@ -172,7 +180,7 @@ class BacktestAnswer(Schema):
     created_at = described(Instant, "When it was asked for.", required=True)
     finished_at = described(Instant, "When it ended.", required=True, allow_none=True)
     points = ma.fields.Nested(TriedPoints)
-    minor = ma.fields.Nested(ForecastSpread)
+    minor = ma.fields.Nested(ForecastOfAll)
     orders = described(Integer, "Orders placed in the period.")
     rules = ma.fields.List(ma.fields.Nested(TriedRule))
     tiers = ma.fields.List(ma.fields.Nested(TriedLevel))

@@ -31,8 +31,9 @@ def check_cards(found: Findings, document: dict[str, Any]) -> None:
                 at=f"{at}/effects/{number}",
             )
     _check_rule_keys(found, rules, keys)
-    _check_cycles(found, cards, rules)
-    _check_use(found, cards, rules)
+    surprises = document.get("surprises") or []
+    _check_cycles(found, cards, rules + _prizes(surprises))
+    _check_use(found, cards, rules, surprises)
 
 
 def _check_rule_keys(found: Findings, rules: list[dict[str, Any]], keys: set[str]) -> None:
@@ -50,16 +51,34 @@ def _stamps_of(effect: dict[str, Any]) -> str | None:
     return effect.get("card") if effect["do"] == "add_stamps" else None
 
 
-def _check_use(found: Findings, cards: list[dict[str, Any]], rules: list[dict[str, Any]]) -> None:
+def _prizes(surprises: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What prizes bring, as rules of the surprise's trigger; of a paused surprise too, since a
+    switch makes it live again."""
+    return [
+        {"trigger": surprise.get("trigger", "order"), "when": surprise.get("when"), "effect": one}
+        for surprise in surprises
+        for prize in surprise.get("prizes") or []
+        for one in prize.get("effects") or []
+    ]
+
+
+def _check_use(
+    found: Findings,
+    cards: list[dict[str, Any]],
+    rules: list[dict[str, Any]],
+    surprises: list[dict[str, Any]],
+) -> None:
     """Warnings for cards that nobody can fill, or that bring nothing."""
-    given = {_stamps_of(rule["effect"]) for rule in rules}
+    given = {_stamps_of(rule["effect"]) for rule in rules + _prizes(surprises)}
     given |= {_stamps_of(effect) for card in cards for effect in card.get("effects") or []}
     for index, card in enumerate(cards):
         if card["key"] not in given:
             found.warning(
-                f"/cards/{index}", "no_stamps", "no rule adds stamps to this card: nobody fills it"
+                f"/cards/{index}",
+                "no_stamps",
+                "neither a rule nor a surprise adds stamps to this card: nobody fills it",
             )
-        listens = any(rule.get("trigger") == TRIGGER for rule in rules)
+        listens = any(one.get("trigger") == TRIGGER for one in rules + surprises)
         if not card.get("effects") and not listens:
             found.warning(
                 f"/cards/{index}/effects", "nothing_earns", "completing this card brings nothing"
@@ -69,7 +88,8 @@ def _check_use(found: Findings, cards: list[dict[str, Any]], rules: list[dict[st
 def _check_cycles(
     found: Findings, cards: list[dict[str, Any]], rules: list[dict[str, Any]]
 ) -> None:
-    """An error for a card that may come to stamp itself, over others or directly."""
+    """An error for a card that may come to stamp itself, over others or directly, by rules or by
+    prizes: it would stand on its own stamps when all that filled it is gone."""
     onwards: dict[str, set[str]] = {}
     for card in cards:
         targets = {_stamps_of(effect) for effect in card.get("effects") or []}

@@ -28,6 +28,7 @@ _newest = db.Statement(
         _C.number,
         _C.day,
         _C.closed_at,
+        _C.receipt_count,
         _C.chain,
         _C.place,
         CHAINS.c.anchor,
@@ -65,6 +66,15 @@ def ensure_chain(connection: sa.Connection, program_id: bytes, now: clock.Instan
         keeping.begin(connection, program_id, 1, now=now)
 
 
+def set_back(connection: sa.Connection, program_id: bytes, now: int) -> None:
+    """A program's own clock begins at an instant, before which nothing was published by it."""
+    connection.execute(
+        sa.update(CHAINS)
+        .where(CHAINS.c.program_id == program_id, CHAINS.c.published_at > now)
+        .values(published_at=now)
+    )
+
+
 def open_now(connection: sa.Connection, program_id: bytes, now: clock.Instant) -> Epoch:
     """The epoch that takes a draw made now, which stays open until this unit ends.
 
@@ -79,10 +89,13 @@ def open_now(connection: sa.Connection, program_id: bytes, now: clock.Instant) -
             assert chain is not None
             _open(connection, chain, (1, 1), day=day_of(now), now=now)
             continue
-        number, day, closed_at, of_chain, place, anchor, length, published_at, sealed = row
+        number, day, closed_at, numbered, of_chain, place, *_ = row
+        anchor, length, published_at, sealed = row[-4:]
         chain = Chain(program_id, of_chain, bytes(anchor), length, published_at, sealed)
         seed = _seed(chain, place)
-        if seed is not None and closed_at is None and day >= day_of(now):
+        # Some of its receipts are numbered: it is being closed, and takes no further one.
+        is_open = closed_at is None and numbered is None
+        if seed is not None and is_open and day >= day_of(now):
             return Epoch(number, seed, day)
         if seed is None or place == length:
             chain, place = _following(connection, chain, is_lost=seed is None, now=now), 0

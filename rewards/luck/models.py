@@ -33,7 +33,8 @@ class DrawEpoch(db.Base):
     Numbered without gaps, and opened only for days with draws; draws go into the newest one, so
     days never go back. `day` counts days since 1970 in UTC, and `ends_at` ends it. Closed, it shows
     its seed, the root over its receipts, and how many there are; `seed` is null in a closed one
-    when no key opened it any more.
+    when no key opened it any more. One that has a count and is not closed is being closed: so many
+    of its receipts are numbered.
     """
 
     __tablename__ = "draw_epochs"

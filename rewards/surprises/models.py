@@ -96,7 +96,7 @@ class Draw(db.Base):
     why_fallen: Mapped[str | None] = mapped_column(sa.Text)
     cost: Mapped[int] = mapped_column(sa.BigInteger)
     #: What the draw was expected to take of the budget, in millionths of its unit and without
-    #: pacing; None where nothing was drawn, or without a budget.
+    #: pacing, also where an empty budget stopped it; None behind other guards, or without a budget.
     expected_cost_micro: Mapped[int | None] = mapped_column(sa.BigInteger)
     decision_id: Mapped[bytes | None] = mapped_column(db.Id)
     epoch: Mapped[int] = mapped_column(sa.Integer)
@@ -132,7 +132,8 @@ class SurprisePace(db.Base):
 class BudgetAlert(db.Base):
     """An alert that was sent of a budget: once for each threshold of each total it ever had.
 
-    `rule` is the key that the budget is claimed under. Raising the total arms the alerts anew.
+    `rule` is the key that the budget is claimed under, with `@` and the date where it is a day's
+    share of it. Raising the total arms the alerts anew.
     """
 
     __tablename__ = "budget_alerts"

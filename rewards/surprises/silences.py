@@ -29,10 +29,22 @@ def touch(connection: sa.Connection, program_id: bytes, due: Mapping[bytes, int]
 def unite(
     connection: sa.Connection, program_id: bytes, old_id: bytes, into_id: bytes, *, now: int
 ) -> None:
-    """Two members are one: when they last ordered is looked at anew."""
-    had = forget(connection, program_id, [old_id])
-    if had:
-        touch(connection, program_id, {into_id: now})
+    """Two members are one: when they last ordered is looked at anew, and what was over for either
+    is over."""
+    of_either = sa.and_(
+        SILENCES.c.program_id == program_id, SILENCES.c.member_id.in_([old_id, into_id])
+    )
+    settled_at = connection.execute(
+        sa.select(sa.func.max(SILENCES.c.settled_at)).where(of_either)
+    ).scalar()
+    if not forget(connection, program_id, [old_id]):
+        return
+    touch(connection, program_id, {into_id: now})
+    connection.execute(
+        sa.update(SILENCES)
+        .where(SILENCES.c.program_id == program_id, SILENCES.c.member_id == into_id)
+        .values(settled_at=settled_at)
+    )
 
 
 def forget(connection: sa.Connection, program_id: bytes, member_ids: Iterable[bytes]) -> bool:

@@ -16,16 +16,21 @@ from loyalty.earning import Earning
 from loyalty.exact import Earned
 from loyalty.limits.claims import Claim
 from loyalty.limits.storing import read_counters
+from loyalty.tiers.models import ENTRIES
+from members.activities import ACTIVITIES, DONE
 from members.members import MEMBERS
 from orders.models import Order
 from programs.compiled import Compiled
 from programs.surprises import CERTAIN_PPM, PLACE_PREFIX, Surprise
+from rewards.carried import GRANTS
 from rewards.luck import receipts, rolling
+from rewards.payables import PAYABLES
 from rewards.surprises import pacing
 from rewards.surprises.carried import DRAWS
 from rewards.surprises.models import BudgetAlert, SurprisePace
 from server.verify.programs import Programs
 from server.verify.rows import Place, Report, stream
+from storefront.cards import COMPLETIONS
 from storefront.decisions import DECISIONS
 from storefront.surprising import giving
 
@@ -34,31 +39,60 @@ PACES: sa.Table = SurprisePace.__table__  # type: ignore[assignment]
 ALERTS: sa.Table = BudgetAlert.__table__  # type: ignore[assignment]
 #: Why a prize fell, or did not come back.
 FALLEN = ("not_paid", "limit_reached", "budget", "condition_not_met")
+#: Sources, besides orders, that may fall: what they brought falls with them.
+CLAIMED = ("card", "tier", "activity")
 _D = DRAWS.c
 
 
-def claims(program: Compiled, row: Any) -> dict[str, Claim]:
+def gave_for_good() -> sa.ColumnElement[Any]:
+    """Whether a receipt brought something that is not taken back with it once it is gone: a gift,
+    or cash that was exported. If so, whose that is: the receipt itself may have been left with
+    somebody who was merged."""
+    granted, exported = (
+        sa.select(table.c.member_id)
+        .where(table.c.program_id == _D.program_id, table.c.source_id == _D.id, *which)
+        .limit(1)
+        .scalar_subquery()
+        for table, which in ((GRANTS, ()), (PAYABLES, (PAYABLES.c.exported_by.is_not(None),)))
+    )
+    return sa.case((_D.won, sa.func.coalesce(granted, exported))).label("gave_for_good")
+
+
+def _is_taking(row: Any, claims: Sequence[Any]) -> bool:
+    """Whether a receipt is to claim: it stands, or it fell and something of it was gone then, which
+    only its claims themselves still tell."""
+    return bool(row.stands or (row.gave_for_good and claims))
+
+
+def claims(program: Compiled, row: Any, found: Sequence[Any]) -> dict[str, Claim]:
     """What a receipt takes of limits and the budget: a row of the proof of what claims paid, with
-    the draw's own columns."""
+    the draw's own columns, and the claims that it has."""
     surprise = program.surprises.find(row.surprise_key)
-    if surprise is None or not row.stands:
+    if surprise is None or not _is_taking(row, found):
         return {}
     return giving.claims_of(
         program,
         surprise,
         draw_id=bytes(row.id),
-        member_id=bytes(row.member_id),
+        member_id=bytes(row.member_id if row.stands else row.gave_for_good),
         at=row.drawn_at,
         cost=row.cost,
     )
 
 
-def check_cost(report: Report, program: Compiled, row: Any) -> None:
-    """What a receipt costs is what its decision came to, and nothing once it fell."""
+def check_cost(report: Report, program: Compiled, row: Any, found: Sequence[Any]) -> None:
+    """What a receipt costs is what its decision came to, and nothing once it gave back what it
+    took. One that fell and did not costs what it did; its decision is another by then."""
     surprise, cost = program.surprises.find(row.surprise_key), 0
-    if row.stands and surprise is not None and row.prize < len(surprise.prizes):
-        earning = _earning(jsontext.parse(row.outcomes))
-        cost = giving.cost_of(program, surprise, surprise.prizes[row.prize], earning)
+    if surprise is not None and _is_taking(row, found) and row.prize < len(surprise.prizes):
+        prize = surprise.prizes[row.prize]
+        if row.stands:
+            earning = _earning(jsontext.parse(row.outcomes))
+            cost = giving.cost_of(program, surprise, prize, earning)
+        else:
+            is_points = surprise.budget is not None and surprise.budget.unit == "points"
+            fixed = prize.fixed_points if is_points else prize.fixed_minor
+            cost = row.cost if fixed is None else fixed
     report.compare("draws", ("drw", row.id, ""), "cost", row.cost, cost)
 
 
@@ -133,7 +167,13 @@ def _receipts() -> sa.Select[Any]:
         DRAWS.outerjoin(MEMBERS, same(MEMBERS, _D.member_id))
         .outerjoin(DECISIONS, same(DECISIONS, _D.decision_id))
         .outerjoin(ORDERS, sa.and_(same(ORDERS, _D.source_id), _D.source_type == "order"))
+        .outerjoin(COMPLETIONS, sa.and_(same(COMPLETIONS, _D.source_id), _D.source_type == "card"))
+        .outerjoin(ENTRIES, sa.and_(same(ENTRIES, _D.source_id), _D.source_type == "tier"))
+        .outerjoin(
+            ACTIVITIES, sa.and_(same(ACTIVITIES, _D.source_id), _D.source_type == "activity")
+        )
     )
+    claims = (COMPLETIONS.c, ENTRIES.c, ACTIVITIES.c)
     return sa.select(
         *DRAWS.columns,
         MEMBERS.c.id.label("member_"),
@@ -143,6 +183,10 @@ def _receipts() -> sa.Select[Any]:
         ORDERS.c.order_ref.label("order_ref_"),
         ORDERS.c.member_id.label("order_member_"),
         ORDERS.c.stands.label("order_stands_"),
+        sa.func.coalesce(*(claim.member_id for claim in claims)).label("claim_member_"),
+        sa.func.coalesce(COMPLETIONS.c.stands, ENTRIES.c.stands, ACTIVITIES.c.status == DONE).label(
+            "claim_stands_"
+        ),
     ).select_from(joined)
 
 
@@ -207,7 +251,7 @@ class _Receipt:
             self._note("why_fallen", row.why_fallen, "why a won prize fell, else none")
         elif row.why_fallen is not None and row.why_fallen not in FALLEN:
             self._note("why_fallen", row.why_fallen, f"one of {', '.join(FALLEN)}")
-        if not row.stands:
+        if not is_paid:
             self._compare("cost", 0)
         scopes = ("program", "rule") if row.guard == "holdout" else (None,)
         if row.holdout_scope not in scopes:
@@ -217,13 +261,15 @@ class _Receipt:
             self._compare("switches", row.decided_switches_)
 
     def _check_source(self) -> None:
-        """Of an order: it is that order, and the prize stands as it does."""
+        """Of an order: it is that order, and the prize stands as it does; or as what else falls."""
         row = self.row
         if row.member_ is None:
             self._note("member_id", row.member_id, "a member that exists")
         if (row.source_type == "order") is not (row.trigger == "order"):
             self._note("source_type", row.source_type, f"what fires {row.trigger}")
         if row.source_type != "order":
+            if row.source_type in CLAIMED and not row.is_erased:
+                self._check_claim()
             return
         if row.order_ref_ is None:
             self._note("source_id", row.source_id, "an order that exists")
@@ -236,6 +282,17 @@ class _Receipt:
             self._note("stands", True, "False: its order does not stand for the member")
         if row.why_fallen == "not_paid" and deserves:
             self._note("why_fallen", row.why_fallen, "none: its order stands")
+
+    def _check_claim(self) -> None:
+        """What a claim brought stands while the claim does, and is of whose it is."""
+        row = self.row
+        deserves = bool(row.claim_stands_) and row.claim_member_ == row.member_id
+        if row.stands and not deserves:
+            what = f"its {row.source_type} does not stand for the member"
+            self._note("stands", True, f"False: {what}")
+        # Who takes no part is asked anew with an activity.
+        if row.why_fallen == "not_paid" and deserves and row.source_type != "activity":
+            self._note("why_fallen", row.why_fallen, f"none: its {row.source_type} stands")
 
     def _check_times(self) -> None:
         row = self.row
@@ -268,7 +325,7 @@ class _Receipt:
 
     def _check_expected(self, surprise: Surprise) -> None:
         budget = surprise.budget
-        if budget is None or self.row.guard is not None:
+        if budget is None or self.row.guard not in (None, "budget"):
             self._compare("expected_cost_micro", None)
             return
         is_points = budget.unit == "points"

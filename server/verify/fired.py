@@ -84,11 +84,11 @@ def _groups(
     return Groups(stream(connection, statement, table, program_id))
 
 
-def _own(table: sa.Table) -> tuple[sa.Column[Any], ...]:
+def _own(table: sa.Table) -> tuple[sa.ColumnElement[Any], ...]:
     """What a side takes of its offer's cap and budget by, and a prize of its surprise's."""
     if table is DRAWS:
         names = ("surprise_key", "prize", "cost", "drawn_at")
-        return tuple(DRAWS.c[name] for name in names)
+        return (*(DRAWS.c[name] for name in names), draws.gave_for_good())
     if table is not SIDES:
         return ()
     columns = REFERRALS.c
@@ -163,8 +163,8 @@ class Fired:
                 besides = sides.claims(program, row, claims)
                 sides.check_cost(report, program, row)
             if prefix == "drw":
-                besides = draws.claims(program, row)
-                draws.check_cost(report, program, row)
+                besides = draws.claims(program, row, claims)
+                draws.check_cost(report, program, row, claims)
             limits.check_decided(report, program, row, claims, prefix=prefix, besides=besides)
 
     def _deserved(

@@ -4,7 +4,7 @@ One view of the budgets of surprises and of referral offers. Refuses to know wha
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from loyalty.limits.claims import CounterKey
@@ -29,6 +29,10 @@ class Known:
     total: int
     per_day: int | None
     least: int
+
+    def of_day(self) -> "Known | None":
+        """What a day may have of it, which is a budget of its own; None without a day's share."""
+        return None if self.per_day is None else replace(self, total=self.per_day)
 
     @property
     def counter(self) -> CounterKey:

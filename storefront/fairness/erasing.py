@@ -1,6 +1,9 @@
-"""Receipts of a person who is erased: whom and what they were about goes, their hashes stay.
+"""Receipts of a person who is erased: whom and what they were about goes, and by which luck; their
+hashes stay.
 
-They stay counted, numbered and below their roots: whoever checks counts them as sealed.
+Whether something was won, and what it cost, stays with us, for the ledger and the budget, and is
+shown to nobody. They stay counted, numbered and below their roots: whoever checks counts them as
+sealed.
 """
 
 from collections.abc import Sequence
@@ -15,5 +18,12 @@ def forget(connection: sa.Connection, program_id: bytes, everyone: Sequence[byte
     connection.execute(
         sa.update(DRAWS)
         .where(DRAWS.c.program_id == program_id, DRAWS.c.member_id.in_(everyone))
-        .values(member_ref=None, activity_ref=None, source_ref=None, is_erased=True)
+        .values(
+            member_ref=None,
+            activity_ref=None,
+            source_ref=None,
+            roll=None,
+            losses=0,
+            is_erased=True,
+        )
     )

@@ -1,5 +1,7 @@
 """Answers about epochs, receipts and draws."""
 
+from typing import Any
+
 import marshmallow as ma
 
 from core.fields import Boolean, Instant, Integer, Reference, Schema, Text
@@ -148,7 +150,8 @@ class ProofView(Schema):
 
 
 class DrawAnswer(_Judged):
-    """A draw: what was known, and what came of it."""
+    """A draw: what was known, and what came of it. Of a member who was erased what proves that it
+    was drawn is left, and nothing of what it came to."""
 
     id = told(Text, "Our id.", required=True)
     guards_passed = ma.fields.List(
@@ -160,10 +163,7 @@ class DrawAnswer(_Judged):
         Text, "Whose holdout it was.", required=True, allow_none=True, one_of=SCOPES
     )
     source = ma.fields.Nested(
-        SourceAnswer,
-        required=True,
-        allow_none=True,
-        metadata={"description": "What brought it; null when the member was erased."},
+        SourceAnswer, required=True, metadata={"description": "What brought it."}
     )
     recorded_at = told(Instant, "When it was drawn, by the program's clock.", required=True)
     stands = told(Boolean, "Whether the prize stands.", required=True)
@@ -178,3 +178,7 @@ class DrawAnswer(_Judged):
         allow_none=True,
         metadata={"description": "The proof, once its epoch is closed."},
     )
+
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
+        """What is not in the answer once the draw is sealed need not be in it."""
+        field_obj.required = field_name in showing.OF_SEALED

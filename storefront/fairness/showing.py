@@ -27,6 +27,8 @@ GUARDS = {
     "cooldown": "cooldown",
     "budget": "budget",
 }
+#: All that is shown of a draw whose member was erased.
+OF_SEALED = frozenset({"id", "rule", "epoch", "is_sealed", "body_hash", "number", "leaf", "proof"})
 _UNIX = date(1970, 1, 1)
 _E, _L, _D = EPOCHS.c, LEAVES.c, DRAWS.c
 
@@ -158,7 +160,7 @@ def shown_receipt(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def get_draw(connection: sa.Connection, program_id: bytes, shown_id: str) -> dict[str, Any]:
     """One draw: what was known, what came of it, and once its epoch is closed the proof that it
-    stands below the root. 404 when there is none."""
+    stands below the root; of an erased member no more than that. 404 when there is none."""
     draw_id = ids.read_id(PREFIX, shown_id)
     row = None
     if draw_id is not None:
@@ -166,31 +168,42 @@ def get_draw(connection: sa.Connection, program_id: bytes, shown_id: str) -> dic
         row = connection.execute(statement).mappings().first()
     if row is None:
         raise not_found("draw")
-    is_erased = bool(row["is_erased"])
+    sealed = {
+        "id": shown_id,
+        "rule": row["surprise_key"],
+        "epoch": row["epoch"],
+        "is_sealed": bool(row["is_erased"]),
+        "body_hash": _hex(row["body_hash"]),
+        **_numbered(connection, program_id, bytes(row["id"])),
+    }
+    return sealed if row["is_erased"] else sealed | _told(dict(row))
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown of a draw while its member is not erased."""
     failed = row["guard"]
     reasons = list(GUARDS.values())
     passed = list(GUARDS)[: len(GUARDS) if failed is None else reasons.index(failed)]
-    shown = {
-        "id": shown_id,
-        **{name: value for name, value in receipts.body_of(dict(row)).items() if name != "receipt"},
+    return {
+        **{name: value for name, value in receipts.body_of(row).items() if name != "receipt"},
         "guards_passed": passed,
         "holdout_scope": row["holdout_scope"],
-        "source": None if is_erased else {"type": row["source_type"], "ref": row["source_ref"]},
+        "source": {"type": row["source_type"], "ref": row["source_ref"]},
         "recorded_at": clock.format_instant(row["recorded_at"]),
         "stands": bool(row["stands"]),
         "decision_id": _shown_id("dec", row["decision_id"]),
-        "is_sealed": is_erased,
-        "body_hash": _hex(row["body_hash"]),
     }
-    return shown | _numbered(connection, program_id, bytes(row["id"]))
 
 
 def _numbered(connection: sa.Connection, program_id: bytes, draw_id: bytes) -> dict[str, Any]:
     """Number, leaf and proof of a draw whose epoch is closed."""
+    is_its = sa.and_(_E.program_id == _L.program_id, _E.number == _L.epoch)
     own = connection.execute(
-        sa.select(LEAVES).where(_L.program_id == program_id, _L.draw_id == draw_id)
+        sa.select(LEAVES, _E.root, _E.receipt_count, _E.closed_at)
+        .join(EPOCHS, is_its)
+        .where(_L.program_id == program_id, _L.draw_id == draw_id)
     ).first()
-    if own is None:
+    if own is None or own.closed_at is None:
         return {"number": None, "leaf": None, "proof": None}
     block, place = divmod(own.place, merkle.BLOCK)
     first = block * merkle.BLOCK
@@ -210,16 +223,11 @@ def _numbered(connection: sa.Connection, program_id: bytes, draw_id: bytes) -> d
     ).scalars()
     path = merkle.proof([bytes(one) for one in leaves], place)
     path += merkle.proof([bytes(one) for one in nodes], block)
-    epoch = connection.execute(
-        sa.select(_E.root, _E.receipt_count).where(
-            _E.program_id == program_id, _E.number == own.epoch
-        )
-    ).one()
     proof = {
         "place": own.place,
-        "count": epoch.receipt_count,
+        "count": own.receipt_count,
         "path": [one.hex() for one in path],
-        "root": _hex(epoch.root),
+        "root": _hex(own.root),
     }
     return {"number": own.number, "leaf": _hex(own.leaf), "proof": proof}
 

@@ -11,14 +11,14 @@ from core.writing import Writes
 from loyalty import reading
 from loyalty.tiers import moving
 from loyalty.tiers.showing import View
+from loyalty.tiers.standing import NOWHERE
 from members import contacts, erasing, members
 from members import occasions as kept_days
-from members.facts import member_facts
 from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
 from rules.outcomes import Reason
-from storefront import answers, firing, standing
+from storefront import answers, decide, firing, standing
 from storefront.activities import occasions
 from storefront.firing import Fired, Source
 from storefront.granting import entitlements, showing
@@ -68,6 +68,9 @@ def tell(
     referred = signups.follow(connection, plan, row, body, locked=locked)
     note_told(connection, plan, row)
     drawing.follow(connection, plan)
+    if known is not None and live.surprises.of("signup"):
+        # Told again, it answers what stands of what signing up brought: that goes by the member.
+        drawing.rows_of(connection, plan, known.id)
     every = [fired, *signups.paid(plan, row["id"])]
     answer = {
         "member": show(connection, plan, row),
@@ -152,17 +155,24 @@ def _pay_signup(
         source,
         trigger="signup",
         program=live,
-        member_facts=member_facts(
-            joined_at=row["joined_at"],
-            is_enrolled=bool(row["is_enrolled"]),
-            locale=row["locale"],
-            attributes=jsontext.parse(row["attributes"]),
-            at=now,
-            zone=live.zone,
-        ),
+        member_facts=_newcomer(live, row, at=now),
         own_facts={},
         reason=reason if row["is_enrolled"] else "no_member",
     )
+
+
+def _newcomer(live: Compiled, row: Mapping[str, Any], *, at: int) -> dict[str, Any]:
+    """Who somebody is who has just been told of, and that they have no past: nothing is read."""
+    known = Known(
+        id=row["id"],
+        member_ref=row["member_ref"],
+        is_enrolled=bool(row["is_enrolled"]),
+        joined_at=row["joined_at"],
+        locale=row["locale"],
+        attributes=jsontext.parse(row["attributes"]),
+    )
+    sums = standing.Sums(placed=[])
+    return decide.facts_of(live, known, sums, at=at, stood=NOWHERE, balance=0)
 
 
 def update(

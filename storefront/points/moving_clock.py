@@ -17,6 +17,7 @@ from members.models import Member
 from orders.models import Order
 from programs import versions
 from programs.models import Program
+from rewards.luck import epochs
 from storefront import due
 from storefront.tiers import assessing
 
@@ -135,6 +136,8 @@ def _step(connection: sa.Connection, program_id: bytes) -> bool:
     elif not is_last:
         # What was due before the clock was first set is settled at the newest record.
         at = max(at, min(_newest(connection, program_id), row.clock_target))
+    if row.clock_at is None:
+        epochs.set_back(connection, program_id, at)
     connection.execute(
         sa.update(Program)
         .where(Program.program_id == program_id)

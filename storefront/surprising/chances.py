@@ -36,7 +36,7 @@ def follow_order(
     for whom it belonged to; the entries made."""
     member = telling.member
     at = awarding.reversal_at(plan, telling)
-    _note_silence(plan, telling, stored, row)
+    _note_silence(connection, plan, telling, stored, row)
     if (
         stored is not None
         and stored.member_id is not None
@@ -73,9 +73,15 @@ def follow_order(
 
 
 def _note_silence(
-    plan: Plan, telling: Telling, stored: StoredOrder | None, row: Mapping[str, Any]
+    connection: sa.Connection,
+    plan: Plan,
+    telling: Telling,
+    stored: StoredOrder | None,
+    row: Mapping[str, Any],
 ) -> None:
     if telling.member is not None and not telling.member.is_erased:
+        if stored is not None and stored.member_id != telling.member.id:
+            silence.note_move(connection, plan, telling.member.id)
         silence.note_order(plan, telling.member.id, at=row["placed_at"] if row["stands"] else None)
     if stored is not None and stored.member_id not in (None, row["member_id"]):
         assert stored.member_id is not None

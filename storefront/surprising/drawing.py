@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from core import ids, jsontext
 from members import members
+from programs import versions
 from programs.surprises import CERTAIN_PPM, Surprise
 from rewards.carried import Row
 from rewards.luck import epochs, receipts, rolling
@@ -22,10 +23,13 @@ from rewards.surprises.pacing import expected_micro
 from rules.limits import Room
 from storefront import limiting
 from storefront.plan import Plan
-from storefront.surprising import giving, histories, pacing, placing
+from storefront.surprising import earlier, giving, histories, pacing, placing, stocking
+from storefront.surprising.earlier import Earlier
 from storefront.surprising.placing import Place
 
 _NO_HISTORY = History()
+#: Less than any prize costs.
+_NOTHING = -1
 
 
 def follow(connection: sa.Connection, plan: Plan) -> list[dict[str, Any]]:
@@ -70,10 +74,27 @@ def _take_up(connection: sa.Connection, plan: Plan, chance: Chance) -> list[dict
         and (chance.pinned is None or chance.pinned.surprises.find(one.key) is not None)
     ]
     if listening:
-        taken = {row.surprise_key for row in known if row.won and not row.is_shadow}
-        groups = {one.group for one in plan.live.surprises.all if one.key in taken and one.group}
+        groups = _groups_taken(connection, plan, known)
         made += _judge(connection, plan, chance, listening, groups)
+    elif chance.keys is None and not known and chance.decision is not None:
+        # That it stood, and nothing listened: what listens later did not.
+        _note(chance, [])
     return made
+
+
+def _groups_taken(connection: sa.Connection, plan: Plan, known: Sequence[Row]) -> set[str]:
+    """The groups in which something was won: as they were called then, and as they are by now."""
+    found: set[str] = set()
+    for row in known:
+        if row.won and not row.is_shadow:
+            then = versions.get_compiled(
+                connection, plan.program_id, row.live_version, row.switches
+            )
+            for program in (then, plan.live):
+                one = program.surprises.find(row.surprise_key)
+                if one is not None and one.group is not None:
+                    found.add(one.group)
+    return found
 
 
 def _judge(
@@ -86,11 +107,18 @@ def _judge(
     facts = {**chance.member_facts, **chance.own_facts}
     outcomes: list[dict[str, Any]] = []
     eligible: list[Surprise] = []
+    before: Earlier | None = None
     for one in listening:
         why = judging.against(one, facts, at=chance.at, zone=plan.live.zone)
         if why is not None:
             outcomes.append({"rule": one.key, "is_fired": False, "reason": why})
             continue
+        if not chance.is_new and chance.pinned is not None:
+            before = before or earlier.read(connection, plan, chance)
+            refused = before.against(one)
+            if refused is not None:
+                outcomes.append(refused)
+                continue
         if one.every is not None:
             place = placing.take(connection, plan, one, chance)
             if not place.is_turn:
@@ -101,9 +129,15 @@ def _judge(
     if eligible:
         made = _draw_all(connection, plan, chance, eligible, groups, outcomes=outcomes)
     if chance.decision is not None:
-        told = jsontext.parse(chance.decision["outcomes"]) | {"surprises": outcomes}
-        chance.decision["outcomes"] = jsontext.text(told)
+        _note(chance, outcomes)
     return made
+
+
+def _note(chance: Chance, outcomes: list[dict[str, Any]]) -> None:
+    """Let the decision about what happened say what became of each surprise."""
+    assert chance.decision is not None
+    told = jsontext.parse(chance.decision["outcomes"]) | {"surprises": outcomes}
+    chance.decision["outcomes"] = jsontext.text(told)
 
 
 def _not_their_turn(surprise: Surprise, place: Place) -> dict[str, Any]:
@@ -124,24 +158,7 @@ def _draw_all(
     member_ref = _member_ref(connection, plan, chance.member_id)
     if member_ref is None:
         return []
-    whose: dict[str, Any] = {"member_id": chance.member_id, "at": chance.at}
-    known = None if plan.surprises.epoch else _remembered(connection, plan)
-    found = histories.read(
-        connection,
-        plan.program_id,
-        plan.surprises,
-        eligible,
-        **whose,
-        epoch=None if known is None else known.number,
-    )
-    before = found.by_key
-    if found.is_open:
-        plan.surprises.epoch = known
-    counted = plan.live.surprises.counted.get(chance.trigger, ())
-    rooms = limiting.rooms(connection, plan, plan.live, counted, **whose) if counted else {}
-    if plan.surprises.epoch is None:
-        plan.surprises.epoch = epochs.open_now(connection, plan.program_id, plan.now)
-        _remember(connection, plan, plan.surprises.epoch)
+    before, rooms, epoch = _before(connection, plan, chance, eligible)
     made: list[dict[str, Any]] = []
     for one in eligible:
         history = before.get(one.key, _NO_HISTORY)
@@ -154,7 +171,7 @@ def _draw_all(
             is_held=scope is not None,
             taken=groups,
             history=history,
-            left=_left(one, rooms),
+            left=_left(one, rooms, is_gone=stocking.is_gone(connection, plan, one)),
             dearest=max(costs),
         )
         pace, rolled = CERTAIN_PPM, None
@@ -162,7 +179,7 @@ def _draw_all(
             pace = pacing.pace_ppm(connection, plan, one)
             rolled = judging.draw(
                 one,
-                plan.surprises.epoch.seed,
+                epoch.seed,
                 member_ref=member_ref,
                 activity_ref=chance.activity_ref,
                 pace_ppm=pace,
@@ -187,6 +204,31 @@ def _draw_all(
                 groups.add(one.group)
         outcomes.append(_outcome(row))
     return made
+
+
+def _before(
+    connection: sa.Connection, plan: Plan, chance: Chance, eligible: Sequence[Surprise]
+) -> tuple[Mapping[str, History], Mapping[str, Room], Epoch]:
+    """What these surprises did to the member before, what limits and budgets leave, and the epoch,
+    which is open."""
+    whose: dict[str, Any] = {"member_id": chance.member_id, "at": chance.at}
+    known = None if plan.surprises.epoch else _remembered(connection, plan)
+    found = histories.read(
+        connection,
+        plan.program_id,
+        plan.surprises,
+        eligible,
+        **whose,
+        epoch=None if known is None else known.number,
+    )
+    if found.is_open:
+        plan.surprises.epoch = known
+    counted = plan.live.surprises.counted.get(chance.trigger, ())
+    rooms = limiting.rooms(connection, plan, plan.live, counted, **whose) if counted else {}
+    if plan.surprises.epoch is None:
+        plan.surprises.epoch = epochs.open_now(connection, plan.program_id, plan.now)
+        _remember(connection, plan, plan.surprises.epoch)
+    return found.by_key, rooms, plan.surprises.epoch
 
 
 #: The epoch that a program drew in last: it may be closed by now, which is asked with the rest.
@@ -230,10 +272,13 @@ def _held_scope(plan: Plan, surprise: Surprise, member_ref: str) -> str | None:
     return "rule" if holdout.is_held(own, member_ref, surprise.holdout_bp) else None
 
 
-def _left(surprise: Surprise, rooms: Mapping[str, Room]) -> Left:
+def _left(surprise: Surprise, rooms: Mapping[str, Room], *, is_gone: bool) -> Left:
     limit = None if surprise.limit is None else rooms.get(surprise.limit.key)
     budget = None
-    if surprise.budget is not None:
+    if is_gone:
+        # A prize of which none is left is one that the budget cannot have.
+        budget = _NOTHING
+    elif surprise.budget is not None:
         budget = rooms[surprise.budget.rule.key].left
     return Left(is_limited=limit is not None and limit.is_closed, budget=budget)
 
@@ -282,8 +327,9 @@ def _receipt(
         "stands": False,
         "why_fallen": None,
         "cost": 0,
+        # What an empty budget stopped was asked for all the same.
         "expected_cost_micro": None
-        if rolled is None or surprise.budget is None
+        if surprise.budget is None or stopped not in (None, "budget")
         else expected_micro(surprise.probability_ppm, surprise.weights, costs),
         "decision_id": None,
         "epoch": plan.surprises.epoch.number,

@@ -2,7 +2,9 @@
 what it takes of limits and the budget.
 
 A prize stands while what caused it does (SEMANTICS B14): it goes back with it, and comes back by
-the same draw if limits and budget still have it. Refuses to draw.
+the same draw if limits and budget still have it, as they are by now. What fell gives back what it
+took of them, unless something of it is gone (a gift used, cash exported): that was given for good.
+Refuses to draw.
 """
 
 from collections.abc import Mapping
@@ -15,8 +17,10 @@ from loyalty.earning import Earning, Taken
 from loyalty.limits.claims import Claim
 from programs import versions
 from programs.compiled import Compiled
-from programs.surprises import Prize, Surprise, trigger_of
+from programs.surprises import LIMIT_PREFIX, Prize, Surprise, trigger_of
+from rewards import grants
 from rewards.carried import Row
+from rewards.payables import PAYABLES
 from rewards.surprises.carried import Chance
 from rules.effects import Payable, PointsPerAmount, PointsPerUnit
 from rules.limits import Room
@@ -29,6 +33,8 @@ PREFIX = "drw"
 SOURCE_TYPE = "surprise"
 EVENT = "surprise.won"
 IS_FIRST = "order.is_first"
+#: More than is ever counted, and still a number that both databases add to.
+UNBOUNDED = 2**62
 
 
 def source_of(row: Row) -> Source:
@@ -110,15 +116,7 @@ def follow(
     assert surprise is not None
     if stands == row.stands and not (stands and _has_shares(surprise.prizes[row.prize])):
         return []
-    rooms = limiting.rooms(
-        connection,
-        plan,
-        program,
-        surprise.counted,
-        member_id=row.member_id,
-        at=row.drawn_at,
-        before=Before(row.id, row.member_id, surprise.counted, row.drawn_at, is_kept=False),
-    )
+    rooms = _rooms(connection, plan, program, surprise, row)
     if stands:
         cost = _cost_anew(connection, plan, program, surprise, row, chance=chance)
         why = _closed(plan, program, surprise, rooms, row=row, cost=cost)
@@ -128,16 +126,61 @@ def follow(
             # What stands is kept as it is: it is the more of it that nobody pays.
             row.why_fallen = None if row.stands else why
             return []
+    held = dict(plan.claims.of(row.id))
     fired = _fire(connection, plan, row, chance, program=program, is_new=False, stands=stands)
     row.decision_id = fired.decision_id
     row.stands, row.why_fallen = stands, None if stands else "not_paid"
     if stands:
         row.cost = cost_of(program, surprise, surprise.prizes[row.prize], fired.earning)
         _claim(plan, program, surprise, row)
+    elif held and _is_gone(connection, plan, surprise.prizes[row.prize], row):
+        plan.claims.take(row.id, held)
     else:
         row.cost = 0
         plan.claims.take(row.id, {})
     return fired.made
+
+
+def _is_gone(connection: sa.Connection, plan: Plan, prize: Prize, row: Row) -> bool:
+    """Whether something of a prize that fell was used, or paid out: it keeps what it took, or else
+    winning, using and cancelling would go round every limit."""
+    if prize.reward_keys and any(
+        grants.is_spent(plan, one) for one in grants.read_of(plan, row.id)
+    ):
+        return True
+    if not any(isinstance(rule.effect, Payable) for rule in prize.effects):
+        return False
+    exported = sa.select(PAYABLES.c.id).where(
+        PAYABLES.c.program_id == plan.program_id,
+        PAYABLES.c.source_id == row.id,
+        PAYABLES.c.exported_by.is_not(None),
+    )
+    return connection.execute(exported.limit(1)).first() is not None
+
+
+def _rooms(
+    connection: sa.Connection, plan: Plan, program: Compiled, surprise: Surprise, row: Row
+) -> Mapping[str, Room]:
+    """What limits leave of a prize as they are by now, or as it was won under where the surprise is
+    gone; and how much its counters bear at most when it is written."""
+    before = Before(row.id, row.member_id, surprise.counted, row.drawn_at, is_kept=False)
+    whose: dict[str, Any] = {"member_id": row.member_id, "at": row.drawn_at, "before": before}
+    known = dict(plan.claims.most)
+    rooms = limiting.rooms(connection, plan, program, surprise.counted, **whose)
+    live, bound, free = plan.live.surprises.find(surprise.key), set(), set()
+    if live is surprise:
+        return rooms
+    if live is not None:
+        rooms = limiting.rooms(connection, plan, plan.live, live.counted, **whose)
+        bound = set(limiting.day_of(live.counted, row.drawn_at, plan.live.zone).counters)
+        free = {LIMIT_PREFIX + live.key, *(rule.key for rule in live.counted)}
+    for counter in limiting.day_of(surprise.counted, row.drawn_at, program.zone).counters:
+        if counter not in bound:
+            # It counts on where it was counted; where nothing bounds it there any more, it is never
+            # refused for that, and never less than another prize of this unit was told.
+            most = max(plan.claims.most[counter], known.get(counter, 0))
+            plan.claims.most[counter] = UNBOUNDED if counter.rule in free else most
+    return rooms
 
 
 def brought_before(connection: sa.Connection, plan: Plan, row: Row) -> dict[str, Any]:
@@ -181,10 +224,12 @@ def _closed(
     row: Row,
     cost: int,
 ) -> str | None:
-    """What a prize that is to stand again finds taken by others meanwhile."""
-    if surprise.limit is not None and rooms[surprise.limit.key].is_closed and not row.stands:
+    """What a prize that is to stand again, or for more, finds taken by others meanwhile. What it
+    holds already, and what becomes less, is never refused."""
+    room = None if surprise.limit is None else rooms.get(surprise.limit.key)
+    if room is not None and room.is_closed and not row.stands and not plan.claims.of(row.id):
         return "limit_reached"
-    if surprise.budget is not None and _budget_left(plan, program, surprise, row) < cost:
+    if cost > row.cost and _budget_left(plan, program, surprise, row) < cost:
         return "budget"
     return None
 
@@ -195,14 +240,14 @@ def _budget_left(plan: Plan, program: Compiled, surprise: Surprise, row: Row) ->
     live = plan.live.surprises.find(surprise.key)
     budget = surprise.budget if live is None or live.budget is None else live.budget
     assert budget is not None and surprise.budget is not None
+    if budget.unit != surprise.budget.unit:
+        budget = surprise.budget
     # By the rules that the counters were read for.
     day = limiting.day_of(surprise.counted, row.drawn_at, program.zone)
     lefts = []
     for counter in day.counters:
         most = budget.total if counter.period == "ever" else budget.per_day
         if counter.rule == surprise.budget.rule.key and most is not None:
-            # Claimed under the same condition, last of all.
-            plan.claims.most[counter] = most
             lefts.append(most - plan.claims.counted(counter, but=row.id))
     return min(lefts)
 
@@ -257,7 +302,8 @@ def cost_of(program: Compiled, surprise: Surprise, prize: Prize, earning: Earnin
     """What a prize takes of the budget; without one its money."""
     unit = "minor" if surprise.budget is None else surprise.budget.unit
     if unit == "minor" and prize.estimated_cost_minor is not None:
-        return prize.estimated_cost_minor
+        # Cash is what it is, whatever the rest is thought to cost.
+        return max(prize.estimated_cost_minor, sum(earning.payables.values()))
     return costing.cost_of(program, earning).in_unit(unit)
 
 

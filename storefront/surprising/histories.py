@@ -24,7 +24,7 @@ _COLUMNS = """
 """
 #: Whether an epoch is open, which holds its row until the unit ends: closing waits for that.
 _OPEN = """o AS MATERIALIZED (SELECT e.number FROM draw_epochs e WHERE e.program_id = {p}
-    AND e.number = {e} AND e.closed_at IS NULL FOR KEY SHARE),
+    AND e.number = {e} AND e.closed_at IS NULL AND e.receipt_count IS NULL FOR KEY SHARE),
 """
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from core import clock, rawsql
 from loyalty.limits.claims import CounterKey
-from programs.surprises import CERTAIN_PPM, Surprise
+from programs.surprises import CERTAIN_PPM, Surprise, budget_rule
 from rewards.surprises import pacing
 from rules.calendar import day_start
 from rules.limits import BEGINNING
@@ -29,6 +29,9 @@ _SPENT = (
     "SELECT SUM(expected_cost_micro) FROM draws WHERE program_id = {0}1 AND surprise_key = {0}2"
     " AND recorded_at >= {0}3 AND recorded_at < {0}4 AND expected_cost_micro IS NOT NULL"
 )
+#: Only what the surprise drew as it is by now.
+_AS_IT_IS = " AND version = {0}"
+_COUNTED = "SELECT 1 FROM limit_counters WHERE program_id = {0}1 AND rule = {0}2 LIMIT 1"
 _WRITE = (
     "INSERT INTO surprise_paces (program_id, surprise_key, version, paced_on, remaining, days_left,"
     " expected_micro, pace_ppm, recorded_at)"
@@ -84,21 +87,26 @@ def _figures(
     zone, rule = plan.live.zone, surprise.budget.rule
     used = plan.claims.counted(CounterKey(rule.key, "ever", BEGINNING, "points"), but=None)
     remaining = max(0, surprise.budget.total - used)
-    expected = _expected(connection, plan, surprise.key, today)
+    expected = _expected(connection, plan, surprise, today)
     return remaining, pacing.days_left(today, ends_at, zone), expected
 
 
-def _expected(connection: sa.Connection, plan: Plan, key: str, today: date) -> int:
+def _expected(connection: sa.Connection, plan: Plan, surprise: Surprise, today: date) -> int:
     """The mean of the whole local days before today, a week at most, since the first draw: in
     millionths. On the day of the first draw there is none, and nothing is lowered."""
     mark, zone = rawsql.mark(connection.dialect.name), plan.live.zone
-    of: list[object] = [plan.program_id, key]
-    [(first_at,)] = rawsql.run(connection, _FIRST.format(mark), of)
+    of: list[object] = [plan.program_id, surprise.key]
+    only, version = (
+        ("", []) if _is_of_one_unit(connection, plan, surprise) else (_AS_IT_IS, [surprise.version])
+    )
+    [(first_at,)] = rawsql.run(
+        connection, (_FIRST + only.format(mark + "3")).format(mark), [*of, *version]
+    )
     # A unit that tells several days at once has draws that nobody can read yet.
     unwritten = [
         row
         for row in plan.surprises.new.values()
-        if row.surprise_key == key and row.expected_cost_micro is not None
+        if row.surprise_key == surprise.key and row.expected_cost_micro is not None
     ]
     starts = [at for at in (first_at, *(row.recorded_at for row in unwritten)) if at is not None]
     if not starts:
@@ -107,8 +115,20 @@ def _expected(connection: sa.Connection, plan: Plan, key: str, today: date) -> i
     if days <= 0:
         return 0
     start, end = day_start(today - timedelta(days=days), zone), day_start(today, zone)
-    [(spent,)] = rawsql.run(connection, _SPENT.format(mark), [*of, start, end])
+    [(spent,)] = rawsql.run(
+        connection,
+        (_SPENT + only.format(mark + "5")).format(mark),
+        [*of, start, end, *version],
+    )
     whole = int(spent or 0) + sum(
         row.expected_cost_micro for row in unwritten if start <= row.recorded_at < end
     )
     return int(whole // days)
+
+
+def _is_of_one_unit(connection: sa.Connection, plan: Plan, surprise: Surprise) -> bool:
+    """Whether its budget never was of another unit: points are no money, and are not added up."""
+    assert surprise.budget is not None
+    other = budget_rule(surprise.key, "minor" if surprise.budget.unit == "points" else "points")
+    mark = rawsql.mark(connection.dialect.name)
+    return not rawsql.run(connection, _COUNTED.format(mark), [plan.program_id, other])

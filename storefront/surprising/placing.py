@@ -2,6 +2,7 @@
 are counted, each once a day.
 
 A place is kept whatever becomes of what happened: who comes after is the next one all the same.
+Told anew, what happened takes no other (`earlier` sees to that), whoever it belongs to by then.
 Exact under concurrency: a place is claimed last of all, under the condition that nobody else took
 it meanwhile. Only surprises that count places are serialised by that. Refuses to draw.
 """

@@ -3,8 +3,11 @@
 A silence begins with a member's last order that stands, and is one happening however many
 surprises it brings, each after its own time and once. What fell due before the surprise was
 published (or given another length) brings nothing: nobody publishes a gift to all who were ever
-lost. A silence that ended before it was looked at brings nothing either, and an order that is told
-late takes nothing back. Refuses to draw: what falls due is a chance like any other.
+lost. A silence that ended, or began otherwise, before it was looked at brings nothing either: what
+fell due by then is over, whichever order turns out to be the last, and one that began before a
+surprise was brought is no further silence to it. An order that is told late takes nothing back; one
+that is moved begins the silence of who has it by then. Refuses to draw: what falls due is a chance
+like any other.
 """
 
 import hashlib
@@ -25,7 +28,7 @@ from programs.compiled import Compiled
 from programs.models import Program, ProgramVersion
 from programs.surprises import Surprise
 from rewards.surprises import silences
-from rewards.surprises.carried import Chance
+from rewards.surprises.carried import DRAWS, Chance
 from rewards.surprises.silences import LOOKS, SILENCES
 from storefront.membership import member_facts
 from storefront.plan import Plan
@@ -64,6 +67,32 @@ def note_order(plan: Plan, member_id: bytes, *, at: int | None) -> None:
         plan.surprises.silent[member_id] = due_at if known is None else min(known, due_at)
 
 
+def note_move(connection: sa.Connection, plan: Plan, member_id: bytes) -> None:
+    """An order was moved to a member, who is locked: their silence begins now, so of the order's
+    nothing is due that would have been by now."""
+    if not plan.live.surprises.of(triggers.SILENCE):
+        return
+    row = connection.execute(
+        sa.select(SILENCES).where(
+            SILENCES.c.program_id == plan.program_id, SILENCES.c.member_id == member_id
+        )
+    ).first()
+    if row is not None and row.due_at is not None and row.due_at <= plan.now:
+        # By what was theirs before.
+        settle(connection, plan, [member_id])
+        return
+    plan.writes.replace(
+        SILENCES,
+        {
+            "program_id": plan.program_id,
+            "member_id": member_id,
+            "due_at": None if row is None else row.due_at,
+            "order_id": None if row is None else row.order_id,
+            "settled_at": plan.now,
+        },
+    )
+
+
 def settle(connection: sa.Connection, plan: Plan, member_ids: Collection[bytes]) -> None:
     """What the silence of these members brings by now; they are locked, their accounts loaded and
     settled."""
@@ -88,9 +117,7 @@ def settle(connection: sa.Connection, plan: Plan, member_ids: Collection[bytes])
         last = lasts.get(member_id)
         following: list[int] = []
         if last is not None:
-            over = _EVER
-            if row.order_id is not None and bytes(row.order_id) == last.id:
-                over = row.settled_at
+            over = _EVER if row.settled_at is None else row.settled_at
             by_instant = _instants(connection, live, last.at, now=now)
             fallen += [
                 (member_id, last, at, by_instant[at])
@@ -117,7 +144,13 @@ def _bring(
     if not fallen:
         return
     known = members.lock_ids(connection, plan.program_id, sorted({one[0] for one in fallen}))
-    told = [one for one in fallen if known[one[0]].is_enrolled]
+    had = _had(connection, plan, fallen)
+    told = [
+        (member_id, last, at, further)
+        for member_id, last, at, keys in fallen
+        if known[member_id].is_enrolled
+        and (further := [key for key in keys if had.is_further(member_id, last, key)])
+    ]
     if not told:
         return
     facts = member_facts.before(connection, plan, [(known[one[0]], one[2]) for one in told])
@@ -138,6 +171,45 @@ def _bring(
                 keys=frozenset(keys),
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Had:
+    """What silences brought before: when each surprise was last brought to a member, and which
+    were brought to anybody since an order."""
+
+    last_at: Mapping[tuple[bytes, str], int]
+    since: Collection[tuple[bytes, str]]
+
+    def is_further(self, member_id: bytes, last: _Last, key: str) -> bool:
+        """Whether a silence is another one than that which brought a surprise before."""
+        if (_source_id(last.id), key) in self.since:
+            return False
+        return last.at >= self.last_at.get((member_id, key), last.at)
+
+
+def _had(
+    connection: sa.Connection, plan: Plan, fallen: list[tuple[bytes, _Last, int, list[str]]]
+) -> _Had:
+    mine = DRAWS.c
+    of_members = connection.execute(
+        sa.select(mine.member_id, mine.surprise_key, sa.func.max(mine.drawn_at))
+        .where(
+            mine.program_id == plan.program_id,
+            mine.member_id.in_({one[0] for one in fallen}),
+            mine.surprise_key.in_({key for one in fallen for key in one[3]}),
+            mine.trigger == triggers.SILENCE,
+        )
+        .group_by(mine.member_id, mine.surprise_key)
+    )
+    of_orders = sa.select(mine.source_id, mine.surprise_key).where(
+        mine.program_id == plan.program_id,
+        mine.source_id.in_({_source_id(one[1].id) for one in fallen}),
+    )
+    return _Had(
+        {(bytes(member_id), key): at for member_id, key, at in of_members},
+        {(bytes(source_id), key) for source_id, key in connection.execute(of_orders)},
+    )
 
 
 def _source_id(order_id: bytes) -> bytes:

@@ -18,9 +18,8 @@ import sqlalchemy as sa
 from core import ids, jsontext
 from loyalty.tiers import claims, moving
 from loyalty.tiers.claims import Claim, Pinned
-from loyalty.tiers.standing import NOWHERE, LevelMove, Standing
+from loyalty.tiers.standing import NOWHERE, LevelMove
 from members import members
-from members.facts import member_facts
 from members.members import Known
 from programs import versions
 from rules.outcomes import Reason
@@ -29,7 +28,7 @@ from storefront.activities import inactivity
 from storefront.decisions import DECISIONS
 from storefront.firing import Fired, Source
 from storefront.plan import Plan
-from storefront.tiers import referred, tier_log
+from storefront.tiers import entry_facts, tier_log
 from storefront.tiers.lost_levels import Slots
 
 SOURCE_TYPE = "tier"
@@ -228,7 +227,7 @@ def _enter(
     is_brought = move.is_brought or move.cause in _UNPAID_CAUSES
     is_paid = not move.is_history and not is_brought
     if is_paid and person is not None and person.is_enrolled:
-        fired.append(_pay(connection, plan, claim, move.before, person))
+        fired.append(_pay(connection, plan, claim, person, move=move))
     claims.keep(plan.writes, plan.program_id, claim)
     return fired
 
@@ -316,29 +315,17 @@ def _withdraw(connection: sa.Connection, plan: Plan, claim: Claim, *, at: int) -
 
 
 def _pay(
-    connection: sa.Connection, plan: Plan, claim: Claim, before: Standing, person: Known
+    connection: sa.Connection, plan: Plan, claim: Claim, person: Known, *, move: LevelMove
 ) -> Fired:
-    at = claim.since
-    facts = member_facts(
-        joined_at=person.joined_at,
-        is_enrolled=person.is_enrolled,
-        locale=person.locale,
-        attributes=person.attributes,
-        at=at,
-        zone=plan.live.zone,
-    )
-    facts["member.tier"] = claim.level_key
-    first, known = plan.live.points[0].key, plan.referrals.referrals
-    facts["member.balance"] = plan.book.holding(claim.member_id, first).available
-    facts |= referred.facts(connection, plan.live, claim.member_id, at=at, known=known)
+    facts = entry_facts.of_entry(connection, plan, claim, person, stood=move.after)
     own = {"tier.key": claim.level_key}
-    own |= {} if before.key is None else {"tier.from_key": before.key}
+    own |= {} if move.before.key is None else {"tier.from_key": move.before.key}
     claim.pinned = Pinned(plan.live, facts, own)
     fired = firing.fire(
         connection,
         plan,
         claim.member_id,
-        Source(SOURCE_TYPE, claim.level_key, claim.id, at),
+        Source(SOURCE_TYPE, claim.level_key, claim.id, claim.since),
         trigger=trigger_of(claim.level_key),
         program=plan.live,
         member_facts=facts,

@@ -13,6 +13,7 @@ from tests.contract import checking
 from tests.world import World, document, per_euro, rule
 
 MARCH = {"from": "2027-03-01T00:00:00Z", "to": "2027-04-01T00:00:00Z"}
+_SHARES = ("", "_mean", "_p5", "_p50", "_p95", "_first")
 SILVER = {
     "basis": {"metric": "spend", "window": "lifetime"},
     "levels": [{"key": "silver", "enter_at": 2500}],
@@ -82,7 +83,7 @@ def test_a_draft_with_doubled_points_comes_to_what_it_must(shop: World) -> None:
     answer = done(shop, document=tested)
 
     # Really 10 + 20 - 5 + 30 = 55. Tested: 20 + (40 + 5 - 10) + (60 + 5) = 120, worth 1 each.
-    shares = {f"forecast{name}": 120 for name in ("", "_mean", "_p5", "_p50", "_p95")}
+    shares = {f"forecast{name}": 120 for name in _SHARES}
     assert answer["points"].pop("kinds") == [
         {
             "points_key": "points",

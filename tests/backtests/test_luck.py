@@ -55,14 +55,18 @@ def test_unchanged_surprises_draw_as_they_drew(make_world: Callable[..., World])
     assert same["points"]["forecast"] == same["points"]["actual"] == 20 + 49 + 10 * wins
     assert same["segments"] == [{"key": "many", "forecast": 2, "actual": 2}]
 
-    # Where something hangs on chance there are twenty lives, unless it is said how many.
-    period = {"from": "2027-01-01T00:00:00Z", "to": "2027-01-12T00:00:00Z"}
-    unwanted = world.post("/backtests", period | {"version": 1}, status=202)
-    assert unwanted["seeds"] == 20
-    assert world.call("DELETE", f"/backtests/{unwanted['id']}").status_code == 204
+    # What is live falls as it fell; where something new hangs on chance there are twenty lives,
+    # unless it is said how many.
     other = sections | {"surprises": [coin, surprise("pot", 9, budget=pot["budget"])]}
     world.put("/program/draft", world.get("/program")["document"] | other)
+    period = {"from": "2027-01-01T00:00:00Z", "to": "2027-01-12T00:00:00Z"}
+    for body, seeds in (({"version": 1}, 1), ({"draft": True}, 20)):
+        unwanted = world.post("/backtests", period | body, status=202)
+        assert unwanted["seeds"] == seeds
+        assert world.call("DELETE", f"/backtests/{unwanted['id']}").status_code == 204
     many = tried(draft=True, seeds=4)
+    # The first life draws the coin as it fell, and the others do not change that.
+    assert many["points"]["forecast_first"] == 20 + 45 + 10 * wins
     coins = {one["key"]: one["winners"] for one in many["surprises"]}["coin"]
     assert coins["actual"] == wins
     assert coins["forecast_p5"] < coins["forecast_p95"]

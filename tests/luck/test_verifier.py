@@ -125,9 +125,9 @@ def told() -> Told:
 
 
 def faults(changed: Told) -> list[str]:
-    check = verify_draws.Check(changed)
+    check = verify_draws.Check()
     try:
-        check.run()
+        check.run(changed)
     except (LookupError, TypeError, ValueError, StopIteration) as error:
         # The program says so, and exits 1 as well.
         return [*check.faults, f"cannot be read: {error!r}"]
@@ -168,6 +168,14 @@ def test_it_passes_what_is_right_and_names_what_is_wrong(tmp_path: Path) -> None
     path.with_name("unreadable.json").write_text(json.dumps(altered))
     done = run(path.with_name("unreadable.json"))
     assert (done.returncode, done.stderr) == (1, "") and "cannot be read" in done.stdout
+    # What is no account of draws at all is named, and no traceback.
+    for broken in (right | {"receipts": None}, right | {"chains": {}}, [1], None, {}):
+        path.with_name("broken.json").write_text(json.dumps(broken))
+        done = run(path.with_name("broken.json"))
+        assert (done.returncode, done.stderr) == (1, ""), done.stderr
+        assert "cannot be read" in done.stdout and done.stdout.endswith("NOT CLEAN\n")
+    done = run(path.with_name("missing.json"))
+    assert (done.returncode, done.stderr) == (1, "")
     done = run(path, "--anchor", "00" * 32)
     assert done.returncode == 1 and "anchor that was published" in done.stdout
 

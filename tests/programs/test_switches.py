@@ -127,7 +127,7 @@ def test_that_points_and_activities_cannot_be_paused_is_said_plainly(
     body = {"section": section, "key": "points", "state": "paused", "reason": "x"}
     response = still.call("POST", "/switches", body, headers={"Idempotency-Key": "p"})
     [found] = problem(response, 422, "validation_failed")["errors"]
-    offered = "rules, levels, cards, rewards, referral_offers"
+    offered = "rules, levels, cards, rewards, referral_offers, segments, surprises"
     assert found["detail"] == f"{section} cannot be paused; these can: {offered}"
 
 

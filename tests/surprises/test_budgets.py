@@ -17,8 +17,17 @@ from tests.world import World
 SEOUL = ZoneInfo("Asia/Seoul")
 
 
-def told(world: World) -> list[tuple[str, int, int, int]]:
-    """Alerts of budgets: key, percent, total and what was used."""
+def told(world: World, period: str = "total") -> list[tuple[str, int, int, int]]:
+    """Alerts of budgets, or of days' shares: key, percent, total and what was used."""
+    return [
+        (one["key"], one["percent"], one["total"], one["used"])
+        for one in alerts(world)
+        if one["period"] == period
+    ]
+
+
+def alerts(world: World) -> list[dict[str, Any]]:
+    """Every alert."""
     statement = (
         sa.select(OutboxMessage.payload)
         .where(
@@ -29,8 +38,7 @@ def told(world: World) -> list[tuple[str, int, int, int]]:
     )
     with world.app.app_context():
         found = db.reading(lambda connection: list(connection.execute(statement).scalars()))
-    parsed = [jsontext.parse(one) for one in found]
-    return [(one["key"], one["percent"], one["total"], one["used"]) for one in parsed]
+    return [jsontext.parse(one) for one in found]
 
 
 def budget_of(world: World, key: str = "luck") -> Any:

@@ -111,9 +111,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "section": "surprises",
         "key": "luck",
         "unit": "points",
+        "period": "day",
+        "on": "2026-03-01",
         "percent": 80,
         "total": 10_000,
         "used": 8_001,
+        "is_exhausted": False,
     },
     "segment.entered": {
         "segment": "lapsing",

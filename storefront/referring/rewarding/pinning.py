@@ -47,13 +47,15 @@ def first(
 ) -> Pinned:
     """What a first payment pins: the member as they are by then."""
     given_at = min(at, plan.now)
+    program = program_of(connection, plan, referral)
     facts = plan.referrals.facts.get((known.id, given_at))
-    if facts is None:
-        [facts] = member_facts.before(connection, plan, [(known, given_at)])
+    if facts is None or not program.asked <= plan.live.asked:
+        # An offer may ask for what nothing live asks for any more.
+        asked = program.asked | plan.live.asked
+        [facts] = member_facts.before(connection, plan, [(known, given_at)], asked=asked)
     own: dict[str, Any] = {"referral.offer": referral.offer_key}
     if referral.channel:
         own["referral.channel"] = referral.channel
-    program = program_of(connection, plan, referral)
     rules = program.rules_of(trigger_of(side.side, referral.offer_key))
     if any(_NUMBER in rule.when.facts for rule in rules):
         own[_NUMBER] = _number(connection, plan, referral)
