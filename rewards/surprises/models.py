@@ -151,7 +151,7 @@ class Silence(db.Base):
     """When a member's silence is to be looked at next: it begins with their last order.
 
     Nothing of it falls due before `due_at`, which may be early (then it is put off) and is null
-    while nothing is to come. Of the silence since `order_id` all that fell due by `settled_at` is
+    while nothing is to come. Whatever order it began with, all that fell due by `settled_at` is
     over. Kept only where a program has surprises of silence.
     """
 
