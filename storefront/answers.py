@@ -221,6 +221,7 @@ def order(
         "redemptions": telling.redemptions,
         "codes": telling.codes,
         "surprises": telling.surprises,
+        "surprises_revoked": telling.surprises_revoked,
         "problems": [
             *refunded.problems(folded),
             *telling.problems,

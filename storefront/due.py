@@ -59,11 +59,11 @@ def settle_due(program_id: bytes, *, limit: int = BATCH) -> int:
     return put_off + settled + silence.fill(program_id) + closing.settle_due(program_id)
 
 
-def settle_all(program_id: bytes) -> int:
-    """Settle every member of whom something is due by the program's clock."""
+def settle_all(program_id: bytes, *, is_looking: bool = True) -> int:
+    """Settle every member of whom something is due by the program's clock, and look at segments."""
     total = 0
     # Segments come last of an instant: they see what all else has made of the members.
-    while done := settle_due(program_id) or looking.look(program_id):
+    while done := settle_due(program_id) or (is_looking and looking.look(program_id)):
         total += done
     return total
 
@@ -220,11 +220,14 @@ def programs_due() -> list[bytes]:
     return db.reading(read)
 
 
-def next_due(connection: sa.Connection, program_id: bytes) -> int | None:
+def next_due(
+    connection: sa.Connection, program_id: bytes, *, is_looking: bool = True
+) -> int | None:
     """The next instant at which something of any member falls due, or all are looked at."""
     live, now = versions.get_live(connection, program_id)
-    dates = [_next_of_members(connection, live), looking.next_due(connection, live, now)]
-    dates.append(silence.next_due(connection, live, now))
+    dates = [_next_of_members(connection, live), silence.next_due(connection, live, now)]
+    if is_looking:
+        dates.append(looking.next_due(connection, live, now))
     return min((one for one in dates if one is not None), default=None)
 
 

@@ -190,6 +190,8 @@ def _notes(live: Compiled, draft: Compiled, compared: Comparison) -> list[str]:
     notes = ["Orders are judged with the facts of their members that were pinned with them."]
     if any(rule.limits for one in (live, draft) for rule in one.rules_of("order")):
         notes.append("Of limits only what these orders take is counted: each begins unused.")
+    if live.surprises.all or draft.surprises.all:
+        notes.append("Surprises are not looked at here: a back-test tells what they would cost.")
     if compared.unmeasured:
         notes.append(
             f"{compared.unmeasured} times an order was judged by a ladder that measures something"

@@ -29,7 +29,7 @@ from storefront.referring.review import tracing
 from storefront.referring.rewarding import told_orders
 from storefront.refunding import refund_shares
 from storefront.standing import Read, StoredOrder
-from storefront.surprising import chances
+from storefront.surprising import chances, showing
 from storefront.telling import Telling, is_same_member
 from storefront.tiers import levels, tier_entries
 from storefront.tiers.tier_entries import Followed
@@ -94,7 +94,7 @@ def decide_refunded(
         telling.body = erasure.reduced_body(connection, plan.program_id, telling.body, read)
     if stored is not None and tellings.is_stale(telling.body, stored.revision):
         if is_same_member(stored, telling):
-            return _as_stored(connection, plan, telling, read, is_stale=True), 200
+            return chances.stored_order(connection, plan, telling, read, is_stale=True), 200
         # The newer snapshot named nobody; whose order it is, is still news.
         telling.body = jsontext.parse(stored.snapshot) | {"member_ref": telling.member_ref}
     named_codes.resolve(plan, telling, stored)
@@ -104,7 +104,7 @@ def decide_refunded(
     )
     if is_told_again and not telling.has_news and not told_orders.has_news(telling):
         named_codes.remind(plan, telling, stands=bool(stored and stored.stands))
-        return _as_stored(connection, plan, telling, read, is_stale=False), 200
+        return chances.stored_order(connection, plan, telling, read, is_stale=False), 200
     told_orders.lock(connection, plan, telling, read)
     folded = telling.fold()
     decided = _decide(connection, plan, telling, read, body=folded.body)
@@ -144,6 +144,7 @@ def decide_refunded(
     made += [*(entry for one in entered.values() for entry in one.made), *stamped]
     shown = cards.show_after(connection, plan, telling.member.id) if telling.member else []
     telling.surprises = chances.shown(plan, telling.member.id) if telling.member else []
+    telling.surprises_revoked = showing.taken_back(plan)
     answer = answers.order(
         plan, telling, read, row=row, decided=decided, made=made, change=change, cards=shown
     )
@@ -170,16 +171,6 @@ def _keep(plan: Plan, telling: Telling, stored: StoredOrder | None, row: Mapping
             body=jsontext.sorted_text(told),
             now=plan.now,
         )
-
-
-def _as_stored(
-    connection: sa.Connection, plan: Plan, telling: Telling, read: Read, *, is_stale: bool
-) -> dict[str, Any]:
-    assert read.stored is not None
-    if telling.member is not None:
-        chances.load_order(plan, read.stored)
-        telling.surprises = chances.shown(plan, telling.member.id)
-    return answers.stored_order(connection, plan, telling, read, is_stale=is_stale)
 
 
 def _move_level(

@@ -185,6 +185,4 @@ def order(connection: sa.Connection, program_id: bytes, order_ref: str) -> dict[
         if read.stored is not None and telling.member is not None:
             plan.book.load((), reading.read_lots(connection, program_id, [read.stored.id]))
             plan.settle(telling.member.id)
-            chances.load_order(plan, read.stored)
-            telling.surprises = chances.shown(plan, telling.member.id)
-    return answers.stored_order(connection, plan, telling, read, is_stale=False)
+    return chances.stored_order(connection, plan, telling, read, is_stale=False)

@@ -282,6 +282,11 @@ class OrderAnswer(Schema):
         metadata={"description": "What it did with codes of ours, without the codes."},
     )
     surprises = surprises("What it won that stands.")
+    surprises_revoked = ma.fields.List(
+        ma.fields.Nested(RevokedSurpriseAnswer),
+        required=True,
+        metadata={"description": "Surprises that this request took back."},
+    )
     problems = ma.fields.List(ma.fields.Nested(ProblemItemAnswer), required=True)
     decision_id = described(Text, "Why.", required=True, allow_none=True)
     stale = described(Boolean, "The revision was older than the stored one: nothing changed.")
@@ -316,11 +321,6 @@ class RefundAnswer(OrderAnswer):
         ma.fields.Nested(GrantView),
         required=True,
         metadata={"description": "Unused rewards that this request took back."},
-    )
-    surprises_revoked = ma.fields.List(
-        ma.fields.Nested(RevokedSurpriseAnswer),
-        required=True,
-        metadata={"description": "Surprises that this request took back."},
     )
 
 

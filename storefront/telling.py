@@ -101,6 +101,8 @@ class Telling:
     referral: dict[str, Any] | None = None
     #: What stands of the surprises that it brought (`storefront.surprising.chances`).
     surprises: list[dict[str, Any]] = field(default_factory=list)
+    #: What of them it took back.
+    surprises_revoked: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def member_ref(self) -> str | None:

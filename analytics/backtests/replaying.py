@@ -17,6 +17,7 @@ from analytics.backtests.told import Bounds, Fact, Told
 from core import clock, db
 from programs import versions
 from programs.compiled import Compiled
+from segments.facts import SPEND_RANK
 from storefront import due
 
 #: Orders told in one unit of work.
@@ -79,6 +80,8 @@ def finish(life: Life, teller: Teller, *, to_at: int) -> None:
         if cut is not None:
             _tell_all(life, teller, after=_just_before(cut), upto=life.bounds.last_id)
         _pass(life, min(max(to_at, life.now), life.until))
+        # Who is in which segment matters at the end alone.
+        due.settle_all(life.copy.program_id)
 
 
 def teller_of(life: Life) -> Teller:
@@ -171,13 +174,14 @@ def _pass(life: Life, to: int) -> int:
     while True:
         life.go_on(life.done)
         live, following = db.reading(lambda connection: _following(connection, program_id))
+        is_looking = SPEND_RANK in live.asked
         if following is None or following > to:
             break
         if following == settled_at:
             # Something waits for what will not come: the others are settled where this ends.
             life.now = max(life.now, to)
             _set(life, life.now)
-            due.settle_all(program_id)
+            due.settle_all(program_id, is_looking=is_looking)
             break
         at = max(following, life.now)
         settled_at = None if following > life.now else following
@@ -186,7 +190,7 @@ def _pass(life: Life, to: int) -> int:
             at, steps = min(to, _midnight(life, live, at)), 0
         life.now = at
         _set(life, at)
-        due.settle_all(program_id)
+        due.settle_all(program_id, is_looking=is_looking)
     life.now = max(life.now, to)
     _set(life, life.now)
     return _midnight(life, live, life.now)
@@ -210,4 +214,6 @@ def _set(life: Life, at: int) -> None:
 
 def _following(connection: sa.Connection, program_id: bytes) -> tuple[Compiled, int | None]:
     live, _ = versions.get_live(connection, program_id)
-    return live, due.next_due(connection, program_id)
+    # Only ranks are asked for by what is told: nobody hears who enters a segment here.
+    is_looking = SPEND_RANK in live.asked
+    return live, due.next_due(connection, program_id, is_looking=is_looking)

@@ -61,6 +61,8 @@ class Carried:
     #: What prizes brought, by receipt, as the contract shows it.
     brought: dict[bytes, dict[str, Any]] = field(default_factory=dict)
     epoch: Epoch | None = None
+    #: Receipts whose prizes were taken back, once that was answered.
+    revoked: set[bytes] = field(default_factory=set)
     #: References that members were created with, by member; None of who was erased.
     people: dict[bytes, tuple[str | None]] = field(default_factory=dict)
     #: When silences of members are to be looked at again, at the latest.

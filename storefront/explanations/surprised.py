@@ -17,6 +17,7 @@ from core.language import LANGUAGES, Text, quoted, with_particle
 from members.members import MEMBERS
 from programs import versions
 from programs.compiled import Compiled
+from programs.segments import SEGMENTS
 from programs.surprises import Surprise
 from rewards.surprises.carried import DRAWS
 from rules.conditions import first_unmet
@@ -217,6 +218,24 @@ def _said(words: Text, surprise: Surprise | None, key: str) -> Text:
     return {one: words[one].format(name=name[one], topic=topic) for one in LANGUAGES}
 
 
+def _of_place(stored: Mapping[str, Any]) -> str:
+    """Why it was not the member's turn, of a surprise for every so-manieth of a day."""
+    every = f"every {language.number(stored['every'])}. member of a day has a chance"
+    if stored.get("place") is None:
+        return f"{every}, and this one had been counted before"
+    return f"{every}, and this one was number {language.number(stored['place'])}"
+
+
+def _asks_for(explanation: Mapping[str, Any] | None, fact: str) -> bool:
+    """Whether a condition, as it is explained, asks for a fact."""
+    if explanation is None:
+        return False
+    inner = explanation.get("all") or explanation.get("any") or ()
+    if "not" in explanation:
+        inner = [explanation["not"]]
+    return explanation.get("fact") == fact or any(_asks_for(one, fact) for one in inner)
+
+
 def _of_outcome(
     program: Compiled, stored: Mapping[str, Any], *, facts: Facts, catalogue: Catalogue | None
 ) -> dict[str, Any]:
@@ -241,8 +260,11 @@ def _of_outcome(
                 program, shown["conditions"], catalogue=catalogue
             )
             shown |= {"alternatives": others} if others else {}
+    if "every" in stored:
+        shown["detail"] = _of_place(stored)
     said = _said(REASONS[reason], surprise, key)
     more = missing.advice(program, reason, lacking)
-    if more is not None:
+    # What a member is thought of as is nothing to be read out to them.
+    if more is not None and not _asks_for(shown.get("conditions"), SEGMENTS):
         said = {one: f"{said[one]} {more[one]}" for one in LANGUAGES}
     return shown | {"missing": lacking, "summary": said}

@@ -375,7 +375,5 @@ def _stood(plan: Plan, known: Known, item: Item, read: Read) -> tuple[str | None
     assert plan.connection is not None
     stood = levels.before(plan.connection, plan, telling, read)
     available = plan.book.holding(known.id, plan.live.points[0].key).available
-    facts = decide.facts_of(
-        plan.live, known, read.sums, at=item.at, stood=stood, balance=available
-    )
+    facts = decide.facts_of(plan.live, known, read.sums, at=item.at, stood=stood, balance=available)
     return stood.key, facts

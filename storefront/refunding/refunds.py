@@ -24,7 +24,6 @@ from storefront.granting import showing as granting
 from storefront.plan import Plan, begin
 from storefront.refunding import refunded
 from storefront.standing import Read
-from storefront.surprising import showing as surprising
 from storefront.telling import ORDER_REFUNDS, Telling
 
 #: Each refund decides an order with all of its refunds again.
@@ -325,7 +324,6 @@ def _tell(
         "points_returned": told.points_returned,
         "suggested_refund_deduction_minor": told.suggested_deduction_minor,
         "grants_revoked": granting.revoked(plan),
-        "surprises_revoked": surprising.taken_back(plan),
     }
 
 

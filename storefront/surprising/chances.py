@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from core import jsontext
 from programs import versions
 from rewards.surprises.carried import Chance
-from storefront import awarding
+from storefront import answers, awarding
 from storefront.decide import Decided
 from storefront.firing import Ordered
 from storefront.plan import Plan
-from storefront.standing import StoredOrder
+from storefront.standing import Read, StoredOrder
 from storefront.surprising import drawing, showing, silence
 from storefront.telling import Telling
 
@@ -118,11 +118,17 @@ def _surprises_of(connection: sa.Connection, plan: Plan, stored: StoredOrder) ->
     return bool(program.surprises.all)
 
 
-def load_order(plan: Plan, stored: StoredOrder) -> None:
-    """Read the receipts of an order as it is stored."""
-    assert plan.connection is not None
-    if stored.version is not None and _surprises_of(plan.connection, plan, stored):
-        drawing.rows_of(plan.connection, plan, stored.id)
+def stored_order(
+    connection: sa.Connection, plan: Plan, telling: Telling, read: Read, *, is_stale: bool
+) -> dict[str, Any]:
+    """The answer to an order as it is stored, with what stands of its surprises."""
+    stored = read.stored
+    assert stored is not None
+    if telling.member is not None:
+        if stored.version is not None and _surprises_of(connection, plan, stored):
+            drawing.rows_of(connection, plan, stored.id)
+        telling.surprises = shown(plan, telling.member.id)
+    return answers.stored_order(connection, plan, telling, read, is_stale=is_stale)
 
 
 def shown(plan: Plan, member_id: bytes) -> list[dict[str, Any]]:

@@ -89,13 +89,18 @@ def _name(plan: Plan, member_id: bytes) -> str | None:
 
 
 def taken_back(plan: Plan) -> list[dict[str, Any]]:
-    """Prizes that this unit took back: what caused them stands no more."""
+    """Prizes that this unit took back and has not told of yet: what caused them stands no more."""
+    found = [
+        row
+        for row in plan.surprises.draws.values()
+        if row.is_changed and row.why_fallen == "not_paid" and row.id not in plan.surprises.revoked
+    ]
+    plan.surprises.revoked.update(row.id for row in found)
     return [
         {
             "key": row.surprise_key,
             "prize": row.prize,
             "draw_id": ids.show_id(giving.PREFIX, row.id),
         }
-        for row in plan.surprises.draws.values()
-        if row.is_changed and row.why_fallen == "not_paid"
+        for row in found
     ]

@@ -92,7 +92,8 @@ def test_a_list_names_only_what_can_be_used(
 def test_an_unknown_section_is_told_the_sections_there_are(world: World) -> None:
     found = problem(world.call("GET", "/program/draft/shelves/x"), 404, "not_found")
     assert found["detail"].endswith(
-        "there are: points, rules, levels, cards, activities, rewards, referral_offers, segments, surprises."
+        "there are: points, rules, levels, cards, activities, rewards, referral_offers, segments,"
+        " surprises."
     )
 
 

@@ -34,9 +34,13 @@ def test_a_surprise_comes_with_its_order_and_goes_with_it(make_world: Any) -> No
     assert again["surprises"] == told["surprises"]
     assert world.balance() == 17
     # A partial refund leaves it, a cancelled order takes it, a re-paid one gives it back.
-    world.put("/orders/A-1/refunds/R-1", {
-        "refunded_at": "2026-03-02T10:00:00Z", "amount_minor": 400,
-    })
+    world.put(
+        "/orders/A-1/refunds/R-1",
+        {
+            "refunded_at": "2026-03-02T10:00:00Z",
+            "amount_minor": 400,
+        },
+    )
     assert world.balance() == 13
     gone = world.order("A-1", 1000, status="cancelled", revision=2)
     assert gone["surprises"] == []

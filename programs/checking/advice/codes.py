@@ -157,7 +157,7 @@ CODES: dict[str, Code] = {
     ),
     "no_stamps": Code(
         "A card that nobody can fill",
-        "No rule, card or surprise adds stamps to this card. Add a rule with `add_stamps`, or pause it.",
+        "No rule, card or surprise adds stamps to it. Add a rule with `add_stamps`, or pause it.",
         "A card `coffee` in a program whose rules add points alone.",
     ),
     "reward_above_points": Code(
