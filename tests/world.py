@@ -70,6 +70,12 @@ class World:
         self.publishable_key = made["publishable_key"]
         self.client: FlaskClient = app.test_client()
 
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether the program is on PostgreSQL: what says nothing new there may be left out."""
+        url: str = self.app.extensions["dangol.settings"].database_url
+        return url.startswith("postgresql")
+
     def call(
         self, method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None
     ) -> Any:

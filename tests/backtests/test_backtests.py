@@ -1,10 +1,10 @@
 """Back-tests over HTTP: asked for, done by the worker, read, scored, deleted, refused."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from analytics.backtests import laboratory, running
 from analytics.backtests.replaying import Life
@@ -43,10 +43,10 @@ def done(world: World, **body: Any) -> Any:
 
 
 @pytest.fixture
-def shop(make_world: Callable[..., World]) -> World:
+def shop(sqlite_app: Flask) -> World:
     """One order before March and three in it: 40.00, 10.00, 20.00 of which 5.00 go back, and
     30.00 of Jun's."""
-    world = make_world()
+    world = World(sqlite_app)
     world.post("/test-clock", {"now": "2027-02-01T00:00:00Z"})
     world.member("mina")
     world.member("jun")

@@ -203,6 +203,8 @@ def _id_of(world: World, activity: str) -> str:
 
 
 def test_whatever_is_changed_in_the_database_is_found(world: World) -> None:
+    if world.is_postgresql:
+        pytest.skip("the same statements and the same comparisons: once is enough")
     rows = draw(world, "A-1", "A-2", "A-3", probability_ppm=500_000, pity_after=50)
     move(world, "2026-03-02T10:00:00Z")
     draw(world, "A-4")

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from flask import Flask
+
 from programs import starter
 from tests.scenarios.attributing import code_of, offer, sign_up
 from tests.segments.watching import counts, look, members_of, segments_of, told
@@ -90,10 +92,8 @@ def test_every_segment_of_the_starter_set_has_who_belongs_there(
     assert look(world) == 0
 
 
-def test_time_alone_moves_members_from_one_segment_to_the_next(
-    make_world: Callable[..., World],
-) -> None:
-    world = shop(make_world)
+def test_time_alone_moves_members_from_one_segment_to_the_next(sqlite_app: Flask) -> None:
+    world = shop(lambda **changes: World(sqlite_app, **changes))
     # The look of the publication, at noon, is silent; then there is one at each midnight.
     world.post("/test-clock", {"now": "2027-04-25T03:00:00Z"})
     moved = [(kind.removeprefix("segment."), *rest) for kind, *rest in told(world)]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.surprises.playing import Make, gift, given, go_to, receipts, sound, told, when, won
 from tests.world import World
 
@@ -12,6 +14,8 @@ LINES = when("order.line_count", ">=", 2)
 def test_a_silence_is_paid_once_whatever_is_told_of_it(make_world: Make) -> None:
     surprises = [gift("month", 30, trigger="silence", silent_for="P30D")]
     world: World = make_world(surprises=surprises, **NOTHING)
+    if world.is_postgresql:
+        pytest.skip("what is told is the same: once is enough")
     world.set_clock("2026-01-01T00:00:00Z")
     for ref in ("mina", "jun", "bo", "ines", "sua"):
         world.member(ref)

@@ -141,7 +141,9 @@ def test_of_the_erased_a_draw_shows_what_proves_it(make_world: Make) -> None:
     after = world.get(f"/draws/{told['draw_id']}")
     assert (after.keys(), after["number"]) == (sealed, 1)
     assert after["proof"]["root"] == after["leaf"]
-    answer = world.app.test_cli_runner().invoke(args=["draws", "verify"])
+    answer = world.app.test_cli_runner().invoke(
+        args=["draws", "verify", "--program", world.program_id]
+    )
     assert answer.exit_code == 0, answer.output
     sound(world)
 
@@ -187,5 +189,7 @@ def test_a_day_with_many_receipts_is_closed_in_several_units(
         bytes.fromhex(shown["leaf"]), shown["proof"]["place"], shown["proof"]["count"], path=path
     )
     assert root is not None and root.hex() == epoch["root"] == shown["proof"]["root"]
-    answer = world.app.test_cli_runner().invoke(args=["draws", "verify"])
+    answer = world.app.test_cli_runner().invoke(
+        args=["draws", "verify", "--program", world.program_id]
+    )
     assert answer.exit_code == 0, answer.output
