@@ -17,7 +17,7 @@ from members import members
 from members.members import Known
 from orders import figures
 from programs import versions
-from storefront import limiting, orders, reads, standing
+from storefront import finishing, limiting, orders, reads, standing
 from storefront.plan import Plan, begin
 from storefront.redeeming import named
 from storefront.referring.rewarding import told_orders
@@ -191,7 +191,7 @@ def _unit(
             continue
         answer, status = orders.decide_and_plan(connection, plan, telling, read)
         results[index] = {"order_ref": telling.order_ref, "status": status, **answer}
-    plan.write(connection)
+    finishing.write(connection, plan)
     return results
 
 

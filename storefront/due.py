@@ -27,6 +27,7 @@ from rewards.carried import GRANTS, REDEMPTIONS, VOUCHERS
 from rewards.luck.models import EPOCHS
 from rewards.surprises import silences
 from rewards.surprises.silences import SILENCES
+from storefront import finishing
 from storefront.activities import occasions
 from storefront.fairness import closing
 from storefront.granting import lapsing
@@ -255,7 +256,7 @@ def _unit(connection: sa.Connection, program_id: bytes, limit: int) -> int:
         locked = _lock_free(connection, program_id, found[limit:], limit)
     plan = begin(connection, live, now=now)
     _settle(connection, plan, locked)
-    plan.write(connection)
+    finishing.write(connection, plan)
     return len(locked)
 
 

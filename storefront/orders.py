@@ -17,7 +17,7 @@ from orders.models import Order
 from orders.refunds import Refund
 from orders.schemas import NOT_STORED
 from programs import versions
-from storefront import answers, awarding, cards, decide, decisions, limiting, stamping
+from storefront import answers, awarding, cards, decide, decisions, finishing, limiting, stamping
 from storefront import telling as tellings
 from storefront.decide import Decided, Pinned
 from storefront.granting import bringing
@@ -67,7 +67,7 @@ def tell(
         plan.book.load(reading.read_holdings(connection, program_id, old_owner.id))
         plan.settle(old_owner.id)
     answer, status = decide_and_plan(connection, plan, telling, read)
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, status
 
 

@@ -89,11 +89,7 @@ class Plan:
     def write(self, connection: sa.Connection) -> None:
         """Write everything that was planned."""
         assert not self.level_moves, "levels have moved, and tier_entries.follow was not called"
-        if self.surprises.chances:
-            # Of units that answer nothing of them. Drawing plans what it gives: it imports this.
-            from storefront.surprising import drawing  # noqa: PLC0415
-
-            drawing.follow(connection, self)
+        assert not self.surprises.chances, "chances are left: finishing.write takes them up"
         self.book.write(self.writes, now=self.now)
         self.rewards.write(self.writes)
         self.referrals.write(self.writes)

@@ -26,6 +26,7 @@ from orders.models import Order
 from programs import versions
 from programs.terms import NO_TERMS
 from rewards.carried import REDEMPTIONS
+from storefront import finishing
 from storefront.membership import erasure
 from storefront.plan import Plan, begin
 from storefront.points import adjustments, transfers
@@ -182,7 +183,7 @@ def tell(connection: sa.Connection, program_id: bytes, fact: Fact) -> None:
     plan.book.load(reading.read_holdings(connection, program_id, known.id))
     plan.settle(known.id)
     _MAKERS.get(body["source"][0], _move)(plan, known.id, body, fact)
-    plan.write(connection)
+    finishing.write(connection, plan)
 
 
 def _cause(plan: Plan, body: dict[str, Any], fact: Fact) -> Cause:

@@ -23,7 +23,7 @@ from members import members
 from members.members import Known
 from orders.schemas import VOUCHER_IDS
 from programs import versions
-from storefront import limiting, orders, standing
+from storefront import limiting, orders, standing, finishing
 from storefront.activities import activities
 from storefront.membership import signup
 from storefront.plan import Plan, begin
@@ -193,7 +193,7 @@ class Teller:
             plan.settle(member_id)
             orders.decide_and_plan(connection, plan, telling, read)
             done.add(index)
-        plan.write(connection)
+        finishing.write(connection, plan)
         return done
 
     def _load(

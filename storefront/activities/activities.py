@@ -23,7 +23,7 @@ from programs import versions
 from programs.compiled import Compiled
 from programs.triggers import ACTIVITY as TRIGGER
 from rules.outcomes import Reason
-from storefront import answers, cards, decisions, firing
+from storefront import answers, cards, decisions, finishing, firing
 from storefront import telling as tellings
 from storefront.activities import activity_answers, inactivity
 from storefront.firing import Fired, Source
@@ -138,7 +138,7 @@ def tell(
             *showing.problems(plan, told.member.id),
         ],
     }
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 201 if told.stored is None else 200
 
 

@@ -17,6 +17,7 @@ from programs import versions
 from programs.rewards import Reward
 from rewards import fulfilments, grants, redemptions, stock, terms, vouchers
 from rewards.carried import GRANTS, Row
+from storefront import finishing
 from storefront.granting import giving, showing
 from storefront.granting.giving import By, Origin, Refusal
 from storefront.plan import Plan, begin
@@ -59,7 +60,7 @@ def grant(
     if body["is_sent"]:
         _send(plan, given)
     answer = {"grant": _owned(plan, given, known.member_ref)}
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 201
 
 
@@ -125,7 +126,7 @@ def revoke(
     if row.cause != "withdrawn":
         row.cause, row.reason, row.actor = "withdrawn", body["reason"], actor
     answer = {"grant": _owned(plan, row, None if owner.is_erased else owner.member_ref)}
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 200
 
 

@@ -28,7 +28,7 @@ from programs import triggers, versions
 from programs.models import Program
 from rewards.surprises import silences
 from segments import belonging
-from storefront import cards
+from storefront import cards, finishing
 from storefront.decisions import DECISIONS
 from storefront.fairness import erasing as fairness
 from storefront.membership import erased_rewards
@@ -87,7 +87,7 @@ def _unit(
         plan.writes, program_id, type="member.erased", payload={}, now=now, member_id=known.id
     )
     answer = _answer(plan, known.id)
-    plan.write(connection)
+    finishing.write(connection, plan)
     idempotency.forget(connection, program_id, everyone)
     _reduce_orders(connection, program_id, everyone)
     _reduce_activities(connection, program_id, everyone)

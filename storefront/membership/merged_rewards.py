@@ -15,6 +15,7 @@ from members.members import Known
 from rewards import redemptions
 from rewards.carried import FULFILMENTS, GRANTS, REDEMPTIONS, USES, VOUCHERS, Row
 from rewards.payables import PAYABLES
+from storefront import finishing
 from storefront.plan import Plan
 
 #: Tables that name the member whose they are.
@@ -37,7 +38,7 @@ def run_out(connection: sa.Connection, plan: Plan, old: Known) -> None:
     redemptions.open_of(plan, old.id)
     # What came back after its date is gone at once.
     plan.settle(old.id)
-    plan.write(connection)
+    finishing.write(connection, plan)
 
 
 def held(plan: Plan, old: Known) -> list[Row]:

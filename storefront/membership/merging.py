@@ -26,7 +26,7 @@ from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, Known
 from programs import versions
 from rewards.surprises import handing, silences
 from segments import belonging
-from storefront import answers, cards, firing, standing
+from storefront import answers, cards, finishing, firing, standing
 from storefront.activities import inactivity, occasions
 from storefront.decisions import DECISIONS
 from storefront.membership import member_facts, merged_rewards, signup
@@ -120,7 +120,7 @@ def _keep_days(connection: sa.Connection, plan: Plan, old: Known, into: Known) -
         plan.book.load(reading.read_holdings(connection, plan.program_id, known.id))
         plan.settle(known.id)
     occasions.settle(connection, plan, [old.id, into.id])
-    plan.write(connection)
+    finishing.write(connection, plan)
 
 
 def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> None:
@@ -161,7 +161,7 @@ def _unite(connection: sa.Connection, plan: Plan, old: Known, into: Known) -> No
     _complete(connection, plan, into.id)
     inactivity.follow(connection, plan, into.id)
     _tell_world(plan, old, into)
-    plan.write(connection)
+    finishing.write(connection, plan)
     if place.assured is not None:
         tiers.assure(connection, program_id, {into.id: place.assured})
     if place.manual is not None:
@@ -174,7 +174,7 @@ def _unite_referrals(connection: sa.Connection, plan: Plan, old: Known, into: Kn
     plan.settle(into.id)
     referring.unite(connection, plan, old, into)
     advocates.reassess(connection, plan, into.id, "merge")
-    plan.write(connection)
+    finishing.write(connection, plan)
 
 
 def _has_adjusted(connection: sa.Connection, holding: Holding) -> bool:

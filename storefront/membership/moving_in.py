@@ -19,7 +19,7 @@ from loyalty.tiers.standing import Assured
 from members import contacts, members
 from members.members import CLAIMS, CONSENTS, DIGESTS, MEMBERS, Known
 from programs import versions
-from storefront import answers, due, standing
+from storefront import answers, due, finishing, standing
 from storefront.membership import openings, signup
 from storefront.plan import Plan, begin
 from storefront.tiers import places, tier_entries
@@ -141,7 +141,7 @@ def _open(
     plan.settle(known.id)
     promise = openings.post(plan, known.id, opening)
     tier_entries.follow(connection, plan)
-    plan.write(connection)
+    finishing.write(connection, plan)
     tiers.assure(connection, program_id, {} if promise is None else {known.id: promise})
     row = members.get_row(connection, program_id, known.id)
     return {
@@ -199,7 +199,7 @@ def _move_in(
     _claim(connection, plan, [mover.row for mover in movers.values() if mover.is_new])
     consents = _consent(connection, plan, list(movers.values()))
     tier_entries.follow(connection, plan)
-    plan.write(connection)
+    finishing.write(connection, plan)
     tiers.assure(connection, program_id, promises)
     shown = _answers(connection, plan, movers, consents)
     return results | shown

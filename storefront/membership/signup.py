@@ -18,7 +18,7 @@ from members.members import Known
 from programs import versions
 from programs.compiled import Compiled
 from rules.outcomes import Reason
-from storefront import answers, decide, firing, standing
+from storefront import answers, decide, finishing, firing, standing
 from storefront.activities import occasions
 from storefront.firing import Fired, Source
 from storefront.granting import entitlements, showing
@@ -80,7 +80,7 @@ def tell(
         "surprises": chances.shown(plan, row["id"]),
         "problems": [*referred.problems, *showing.problems(plan, row["id"])],
     }
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 201 if known is None else 200
 
 

@@ -19,7 +19,7 @@ from loyalty.tiers.contributions import Contribution
 from members import members
 from members.members import Known
 from programs import versions
-from storefront import answers
+from storefront import answers, finishing
 from storefront.activities import inactivity
 from storefront.granting.showing import hide_codes
 from storefront.plan import Plan, begin
@@ -74,7 +74,7 @@ def adjust(
         "balances": answers.balances(plan, known.id),
         "tier_change": change,
     }
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 201
 
 

@@ -14,7 +14,7 @@ from loyalty.models import Transfer
 from members import members
 from members.members import Known
 from programs import versions
-from storefront import answers
+from storefront import answers, finishing
 from storefront.plan import Plan, begin
 
 TRANSFERS: sa.Table = Transfer.__table__  # type: ignore[assignment]
@@ -65,7 +65,7 @@ def transfer(
         "from": _side(plan, sender, sent),
         "to": _side(plan, receiver, received),
     }
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 201
 
 

@@ -20,7 +20,7 @@ from members.members import Known
 from programs import versions
 from rewards import coupons, redemptions, spending, vouchers
 from rewards.carried import REDEMPTIONS, Row
-from storefront import answers
+from storefront import answers, finishing
 from storefront.activities import inactivity
 from storefront.membership import erasure
 from storefront.plan import Plan, begin
@@ -155,7 +155,7 @@ def change(
         "redemption": listing.show(plan, taken.row, None if owner.is_erased else owner.member_ref),
         "balances": answers.balances(plan, owner.id),
     }
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 200
 
 

@@ -22,7 +22,7 @@ from programs.rewards import DISCOUNTS, Reward
 from rewards import availability, claiming, grants, paying, redemptions, stock, terms
 from rewards.availability import Asked, Reason
 from rewards.carried import Row
-from storefront import answers, decide
+from storefront import answers, decide, finishing
 from storefront.activities import inactivity
 from storefront.plan import Plan, begin
 from storefront.redeeming import asking, listing
@@ -61,7 +61,7 @@ def hold_for(
         "redemption": listing.show(plan, row, known.member_ref, order=order),
         "balances": answers.balances(plan, known.id),
     }
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, known.id
 
 

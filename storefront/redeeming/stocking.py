@@ -18,6 +18,7 @@ from programs.rewards import Reward
 from rewards import redemptions, stock
 from rewards.carried import REDEMPTIONS
 from rewards.models import StockMove
+from storefront import finishing
 from storefront.granting import lapsing
 from storefront.plan import begin
 
@@ -189,4 +190,4 @@ def _settle(connection: sa.Connection, program_id: bytes, member_id: bytes) -> N
     plan.settle(member_id)
     redemptions.settle_due(plan, [member_id])
     lapsing.settle(connection, plan, [member_id])
-    plan.write(connection)
+    finishing.write(connection, plan)

@@ -18,7 +18,7 @@ from members import members
 from orders import history
 from orders.refunds import Refund, fold
 from programs import versions
-from storefront import decisions, orders
+from storefront import decisions, finishing, orders
 from storefront import telling as tellings
 from storefront.granting import showing as granting
 from storefront.plan import Plan, begin
@@ -210,7 +210,7 @@ def _unit(
     refund = _refund(refs, body, before, now=now)
     _note(plan, refund, before)
     answer = _tell(connection, plan, telling, read, refund=refund, known=known)
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 201 if before is None else 200
 
 
@@ -294,7 +294,7 @@ def _park(
         _note(plan, refund, before)
         row = refund.row(program_id)
         (plan.writes.insert if refund.is_new else plan.writes.replace)(ORDER_REFUNDS, row)
-        plan.write(connection)
+        finishing.write(connection, plan)
     return refunded.parked(refund), 202
 
 

@@ -20,7 +20,7 @@ from loyalty.tiers.standing import place_of
 from members.members import MEMBERS
 from programs import versions
 from programs.versions import LADDER_JOB
-from storefront import due
+from storefront import due, finishing
 from storefront.plan import Plan, begin
 from storefront.tiers import places, tier_entries
 
@@ -151,7 +151,7 @@ def _decide(program_id: bytes, member_ids: Sequence[bytes], *, is_patient: bool)
             _begin_terms(connection, plan, locked)
             places.reassess(connection, plan, locked)
             tier_entries.follow(connection, plan)
-            plan.write(connection)
+            finishing.write(connection, plan)
         return {*locked, *gone}
 
     return db.in_transaction(work)

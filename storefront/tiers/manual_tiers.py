@@ -19,7 +19,7 @@ from loyalty.tiers.standing import Assured, LevelMove, Place
 from members import members
 from programs import versions
 from programs.compiled import Compiled
-from storefront import standing
+from storefront import finishing, standing
 from storefront.granting.showing import hide_codes
 from storefront.membership import signup
 from storefront.plan import Plan, begin
@@ -52,7 +52,7 @@ def put(
     if given is not None or is_ending:
         change = _move(connection, plan, known.id, before, given=given, reason=body["reason"])
     answer = {"tier": _show(connection, plan, known.id, body["reason"]), "change": change}
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 200
 
 

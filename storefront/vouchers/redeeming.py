@@ -18,6 +18,7 @@ from programs import versions
 from rewards import codes, issuing, spending, vouchers
 from rewards.carried import Row
 from rewards.terms import Terms
+from storefront import finishing
 from storefront.plan import Plan, begin
 from storefront.vouchers import showing, using, voiding
 
@@ -59,7 +60,7 @@ def redeem(
         off = worth(voucher.frozen, minor)
         spending.use(plan, voucher, order_ref, member_id=member_id, minor=off, is_by_hand=by_hand)
     answer = _answer(plan, voucher, order_ref)
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 201 if before is None else 200
 
 
@@ -86,7 +87,7 @@ def release(
         raise using.wrong_code()
     spending.release(plan, voucher, order_ref)
     answer = _answer(plan, voucher, order_ref)
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 200
 
 
@@ -125,7 +126,7 @@ def sell(
         order_ref=body.get("order_ref"),
         expires_at=expires_at,
     )
-    plan.write(connection)
+    finishing.write(connection, plan)
     return showing.of(plan, voucher), 201
 
 

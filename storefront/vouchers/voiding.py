@@ -14,6 +14,7 @@ from core.errors import Problem, not_found
 from programs import versions
 from rewards import grants, redemptions, vouchers
 from rewards.carried import Row
+from storefront import finishing
 from storefront.plan import Plan, begin
 from storefront.vouchers import showing, using
 
@@ -42,7 +43,7 @@ def void(
         vouchers.void(plan, voucher)
         voucher.void_reason, voucher.void_actor = reason, actor
     answer = {"voucher": showing.of(plan, voucher)}
-    plan.write(connection)
+    finishing.write(connection, plan)
     return answer, 200
 
 

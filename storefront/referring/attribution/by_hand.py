@@ -23,6 +23,7 @@ from referrals import attribution, existing, links, referrals, rings, scoring
 from referrals.attribution import Candidate, Choice
 from referrals.carried import REFERRALS
 from rewards.carried import Row
+from storefront import finishing
 from storefront.plan import Plan, begin
 from storefront.referring import locking
 from storefront.referring.attribution import attributing, evidence, newcomers
@@ -48,7 +49,7 @@ def bring(
     referral = case.bring()
     following.follow(connection, case.plan, referral, cause=reviewing.CAUSE)
     tier_entries.follow(connection, case.plan)
-    case.plan.write(connection)
+    finishing.write(connection, case.plan)
     return {"referral": showing.show(connection, program_id, referral.id)}, 201
 
 

@@ -19,6 +19,7 @@ from referrals import referrals, scoring
 from referrals.carried import REFERRALS, SIDES
 from referrals.models import HouseholdTrust, ReferralBlock
 from rewards.carried import Row
+from storefront import finishing
 from storefront.plan import Plan, begin
 from storefront.referring import locking
 from storefront.referring.review import four_eyes, showing, suspecting
@@ -61,7 +62,7 @@ def decide(
     plan, referral = _take_up(connection, program_id, referral_ref, actor=actor)
     _Decision(connection, plan, referral, action, body).make()
     tier_entries.follow(connection, plan)
-    plan.write(connection)
+    finishing.write(connection, plan)
     return {"referral": showing.show(connection, program_id, referral.id)}, 200
 
 

@@ -16,6 +16,7 @@ from members import members
 from programs import versions
 from referrals import referrals
 from referrals.carried import REFERRALS
+from storefront import finishing
 from storefront.plan import begin
 from storefront.referring import locking
 from storefront.referring.rewarding import following
@@ -72,4 +73,4 @@ def _unit(program_id: bytes, referral_id: bytes, connection: sa.Connection) -> N
     if referral.due_at == due_at:
         referral.due_at = None
     tier_entries.follow(connection, plan)
-    plan.write(connection)
+    finishing.write(connection, plan)
