@@ -23,7 +23,7 @@ from members import members
 from members.members import Known
 from orders.schemas import VOUCHER_IDS
 from programs import versions
-from storefront import limiting, orders, standing, finishing
+from storefront import finishing, limiting, orders, standing
 from storefront.activities import activities
 from storefront.membership import signup
 from storefront.plan import Plan, begin
